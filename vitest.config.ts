@@ -1,0 +1,61 @@
+import { defaultClientConditions, defaultServerConditions } from "vite";
+import { defineConfig } from "vitest/config";
+
+/** Scripts and programs run on what was built; tests run on the sources of every workspace. */
+const sourceFirst = {
+  resolve: { conditions: ["source", ...defaultClientConditions] },
+  ssr: { resolve: { conditions: ["source", ...defaultServerConditions] } },
+};
+
+const notTests = ["**/node_modules/**", "**/dist/**", "proto/gen/**"];
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    // Every file importing Nest anew costs ten times the tests themselves: no global state, no leaking mocks.
+    isolate: false,
+    projects: [
+      {
+        ...sourceFirst,
+        test: {
+          name: "unit",
+          include: ["**/src/**/*.test.ts", "scripts/**/*.test.mjs"],
+          exclude: [...notTests, "**/*.pg.test.ts", "e2e/**"],
+          setupFiles: ["reflect-metadata"],
+          isolate: false,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        ...sourceFirst,
+        test: {
+          name: "pg",
+          include: ["**/src/**/*.pg.test.ts"],
+          exclude: notTests,
+          setupFiles: ["reflect-metadata"],
+          isolate: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        ...sourceFirst,
+        test: {
+          name: "e2e",
+          include: ["e2e/**/*.test.ts"],
+          exclude: notTests,
+          isolate: false,
+          // A story starts whole programs and measures time: stories run one after the other.
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
