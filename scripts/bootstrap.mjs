@@ -98,8 +98,8 @@ async function compile(progress, force) {
 /**
  * Brings the clone up to date. One at a time: a second one waits for the first and then finds nothing to do.
  * @param {Progress} progress
- * @param {{ force?: boolean, compile?: boolean }} [options]
- *   force: builds anew what is current too (packages excepted). compile: false leaves the programs as they are.
+ * @param {{ force?: boolean, generate?: boolean, compile?: boolean }} [options]
+ *   force: builds anew what is current too (packages excepted). generate, compile: false leaves that part as it is.
  * @returns {Promise<void>} throws an Error whose message is for the person
  */
 export async function bootstrap(progress, options = {}) {
@@ -112,7 +112,7 @@ export async function bootstrap(progress, options = {}) {
   try {
     const force = options.force ?? false;
     await install(progress);
-    await generate(progress, force);
+    if (options.generate ?? true) await generate(progress, force);
     if (options.compile ?? true) await compile(progress, force);
   } finally {
     lock.release();

@@ -2,29 +2,30 @@ import { spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
 import { root } from "./repository.mjs";
 
-/** Kept of a tool's output: its end is where the reason stands. */
-const outputBytesMax = 256 * 1024;
+/** Kept of a tool's output unless told otherwise: its end is where the reason stands. */
+const outputBytesMaxDefault = 256 * 1024;
 
 /**
  * @typedef {{ code: number, output: string }} Outcome
  *   code: the exit code, 128 when a signal ended it, 127 when it could not be started.
- *   output: what it wrote to both streams, the last 256 KiB of it.
+ *   output: the end of what it wrote, 256 KiB unless told otherwise; both streams unless told otherwise.
  */
 
 /**
  * Runs a program to its end, in the clone's root, with the workspace's tools on its PATH.
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ env?: Record<string, string | undefined>, show?: boolean, timeoutMs?: number }} [options]
- *   show: its output goes straight to ours. timeoutMs: it is killed then; default 15 minutes.
+ * @param {{ env?: Record<string, string | undefined>, timeoutMs?: number, outputBytesMax?: number, streams?: "both" | "stdout" }} [options]
+ *   timeoutMs: it is killed then; default 15 minutes. streams: "stdout" leaves out what it wrote to stderr.
  * @returns {Promise<Outcome>}
  */
 export function run(command, args, options = {}) {
   const path = `${join(root, "node_modules", ".bin")}${delimiter}${process.env["PATH"] ?? ""}`;
+  const outputBytesMax = options.outputBytesMax ?? outputBytesMaxDefault;
   const child = spawn(command, args, {
     cwd: root,
     env: { ...process.env, PATH: path, ...options.env },
-    stdio: options.show === true ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe"],
     timeout: options.timeoutMs ?? 15 * 60_000,
     killSignal: "SIGKILL",
   });
@@ -41,8 +42,9 @@ export function run(command, args, options = {}) {
       bytes = end.length;
     }
   };
-  child.stdout?.on("data", keep);
-  child.stderr?.on("data", keep);
+  child.stdout.on("data", keep);
+  // What nobody reads must still be drained, or the tool stops at a full pipe.
+  child.stderr.on("data", options.streams === "stdout" ? () => {} : keep);
   return new Promise((resolve) => {
     child.on("error", (error) => resolve({ code: 127, output: `${command}: ${error.message}\n` }));
     child.on("close", (code) =>

@@ -1,0 +1,154 @@
+// The floor plan as data. A room may look into kernel/, platform/ and the rooms written against its name, and only
+// into rooms above it in this list: a cycle cannot be written down. A room is added when it is born.
+const rooms = {
+  promql: [],
+  journal: [],
+  access: ["journal"],
+  fleet: ["journal", "access"],
+  timeseries: ["promql"],
+  commands: ["journal", "fleet"],
+  alerting: ["journal", "promql", "timeseries"],
+  remediation: ["journal", "alerting", "commands", "fleet"],
+  edge: ["promql", "journal", "access", "fleet", "timeseries", "commands", "alerting", "remediation"],
+};
+const names = Object.keys(rooms);
+for (const [room, seen] of Object.entries(rooms)) {
+  for (const other of seen) {
+    if (!(names.indexOf(other) < names.indexOf(room))) throw new Error(`${room} may not look up at ${other}`);
+  }
+}
+
+const controlPlane = "^control-plane/src";
+const test = "\\.test\\.(?:ts|mjs)$|/testing/";
+const pure = `${controlPlane}/(?:kernel|promql|[^/]+/domain)/`;
+const oneOf = (patterns) => `(?:${patterns.join("|")})`;
+
+/** A library, or the wire types, may be imported only in the places named (and in tests). */
+const onlyIn = (name, to, places) => ({
+  name: `only-in-its-place-${name}`,
+  severity: "error",
+  from: { pathNot: `${oneOf(places)}|${test}` },
+  to: { path: to },
+});
+
+const everywhere = [
+  { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+  {
+    name: "no-orphans",
+    severity: "error",
+    from: { orphan: true, path: "/src/", pathNot: `${test}|/main\\.ts$` },
+    to: {},
+  },
+  { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+  { name: "declared", severity: "error", from: {}, to: { dependencyTypes: ["npm-no-pkg", "npm-unknown"] } },
+  { name: "tests-are-leaves", severity: "error", from: { pathNot: test }, to: { path: test } },
+];
+
+const workspaces = [
+  {
+    name: "workspaces-meet-in-proto",
+    comment: "Workspaces meet in proto/ and nowhere else; e2e reaches the others only as processes.",
+    severity: "error",
+    from: { path: "^([^/]+)/" },
+    to: { path: "^(?:agent|control-plane|mcp-server|e2e)/", pathNot: "^$1/" },
+  },
+];
+
+const floor = [
+  ...Object.entries(rooms).map(([room, seen]) => ({
+    name: `room-${room}`,
+    severity: "error",
+    comment: `${room}/ may look into ${["kernel", "platform", ...seen].join(", ")}`,
+    from: { path: `${controlPlane}/${room}/` },
+    to: {
+      path: `${controlPlane}/`,
+      pathNot: `${controlPlane}/${oneOf(["kernel", "platform", room, ...seen])}/`,
+    },
+  })),
+  {
+    name: "platform-knows-no-room",
+    severity: "error",
+    from: { path: `${controlPlane}/platform/` },
+    to: { path: `${controlPlane}/`, pathNot: `${controlPlane}/(?:platform|kernel)/` },
+  },
+  {
+    name: "enter-by-the-door",
+    severity: "error",
+    comment: "Into another room: its domain/ (words and decisions) or its <room>.module.ts (what it offers).",
+    from: { path: `${controlPlane}/([^/]+)/`, pathNot: test },
+    to: {
+      path: `${controlPlane}/[^/]+/`,
+      pathNot: `${controlPlane}/(?:$1|kernel|platform|promql)/|${controlPlane}/[^/]+/(?:domain/|[^/]+\\.module\\.ts$)`,
+    },
+  },
+  {
+    name: "decisions-are-pure",
+    severity: "error",
+    comment: "A decision reads its arguments: kernel/, promql/, domain/ and zod; no node:, no other package.",
+    from: { path: pure, pathNot: test },
+    to: { pathNot: `${pure}|(?:^|/)node_modules/zod/` },
+  },
+];
+
+const libraries = [
+  onlyIn("sql", "node_modules/(?:@types/)?pg/", [
+    `${controlPlane}/platform/postgres/`,
+    "^agent/src/run/actions/end-idle-sessions\\.ts$",
+    "^e2e/",
+  ]),
+  onlyIn("sql-in-stores", `${controlPlane}/platform/postgres/sql\\.ts$`, [
+    `${controlPlane}/platform/postgres/`,
+    "\\.store\\.ts$",
+  ]),
+  onlyIn("redis", "node_modules/ioredis/", [`${controlPlane}/platform/redis/`, "^e2e/"]),
+  onlyIn("vault", "node_modules/node-vault/", [`${controlPlane}/platform/vault/`]),
+  onlyIn("metrics", "node_modules/prom-client/", [
+    `${controlPlane}/platform/metrics\\.ts$`,
+    "^mcp-server/src/(?:platform/)?metrics\\.ts$",
+  ]),
+  onlyIn("host-readings", "node_modules/systeminformation/", ["^agent/src/collect/"]),
+  onlyIn("processes", "^(?:node:)?child_process$", [
+    "^agent/src/run/process\\.ts$",
+    `${controlPlane}/platform/postgres/embedded\\.ts$`,
+    "^e2e/harness/",
+    "^scripts/",
+    "(?:^|/)bench/",
+  ]),
+  onlyIn("threads", "^(?:node:)?worker_threads$", [`${controlPlane}/timeseries/`]),
+  onlyIn("grpc", "node_modules/@grpc/", [
+    "^proto/src/",
+    `${controlPlane}/edge/`,
+    "^agent/src/(?:link|identity)/",
+    "^mcp-server/src/control-plane/",
+    "^e2e/",
+    "(?:^|/)bench/",
+  ]),
+  onlyIn("nest", "node_modules/@nestjs/", [
+    "\\.(?:module|controller|guard)\\.ts$",
+    `${controlPlane}/edge/`,
+    "/src/main\\.ts$",
+  ]),
+  onlyIn("wire-types", "^proto/gen/", [
+    "^proto/",
+    "\\.api\\.ts$",
+    `${controlPlane}/edge/`,
+    "^agent/",
+    "^mcp-server/src/(?:control-plane|tools)/",
+    "^e2e/",
+    "(?:^|/)bench/",
+  ]),
+];
+
+export default {
+  forbidden: [...everywhere, ...workspaces, ...floor, ...libraries],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    combinedDependencies: true,
+    // Sources, not what was built from them: the walls stand before anything is compiled.
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["source", "import", "node", "default", "types"],
+    },
+  },
+};
