@@ -35,6 +35,7 @@ export default defineConfig({
           include: ["**/src/**/*.pg.test.ts"],
           exclude: notTests,
           setupFiles: ["reflect-metadata"],
+          globalSetup: ["control-plane/src/platform/testing/test-server.ts"],
           isolate: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,

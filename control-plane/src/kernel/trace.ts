@@ -15,7 +15,14 @@ const FORM = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 export function parseTraceparent(text: string | undefined): TraceContext | undefined {
   const match = text === undefined ? null : FORM.exec(text);
   if (match === null) return undefined;
-  const [, version, traceId, spanId, flags, rest] = match as (string | undefined)[] as [string, string, string, string, string, string | undefined];
+  const [, version, traceId, spanId, flags, rest] = match as (string | undefined)[] as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string | undefined,
+  ];
   if (version === "ff" || (version === "00" && rest !== undefined)) return undefined;
   if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
   return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };

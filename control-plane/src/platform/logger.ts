@@ -31,7 +31,12 @@ function describe(error: unknown, depth = 0): unknown {
 }
 
 /** A logger that gives each line, without its line break, to `write`. */
-export function createLogger(clock: Clock, write: (line: string) => void, least: LogLevel = "info", bound: Facts = {}): Logger {
+export function createLogger(
+  clock: Clock,
+  write: (line: string) => void,
+  least: LogLevel = "info",
+  bound: Facts = {},
+): Logger {
   const log = (level: LogLevel, sentence: string, facts: Facts = {}, error?: unknown): void => {
     if (RANK[level] < RANK[least]) return;
     write(
@@ -55,4 +60,8 @@ export function createLogger(clock: Clock, write: (line: string) => void, least:
 }
 
 /** A logger that says nothing, for tests. */
-export const silentLogger: Logger = createLogger({ now: () => 0, monotonic: () => 0, sleep: async () => {} }, () => {}, "error");
+export const silentLogger: Logger = createLogger(
+  { now: () => 0, monotonic: () => 0, sleep: async () => {} },
+  () => {},
+  "error",
+);

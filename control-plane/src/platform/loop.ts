@@ -86,14 +86,20 @@ export class Loop {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(deadline)]);
     try {
       await this.#options.run(now, signal);
-      this.#status = { ...this.#status, lastSucceededAt: clock.now(), failuresInRow: 0, lastError: undefined };
+      this.#status = {
+        ...this.#status,
+        lastSucceededAt: clock.now(),
+        failuresInRow: 0,
+        lastError: undefined,
+      };
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       const failuresInRow = this.#status.failuresInRow + 1;
       const message = error instanceof Error ? error.message : String(error);
       this.#status = { ...this.#status, failuresInRow, lastError: message };
       // Said at the first failure and then ever more seldom, so that an outage does not flood the log.
-      if ((failuresInRow & (failuresInRow - 1)) === 0) logger.warn("a loop's run failed", { loop: name, failuresInRow }, error);
+      if ((failuresInRow & (failuresInRow - 1)) === 0)
+        logger.warn("a loop's run failed", { loop: name, failuresInRow }, error);
     }
   }
 }

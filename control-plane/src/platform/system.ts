@@ -50,7 +50,10 @@ export const systemClock: Clock = {
 
 export const systemDraws: Draws = {
   fraction: () => Math.random(),
-  hex: (digits) => randomBytes(Math.ceil(digits / 2)).toString("hex").slice(0, digits),
+  hex: (digits) =>
+    randomBytes(Math.ceil(digits / 2))
+      .toString("hex")
+      .slice(0, digits),
   secret: () => randomBytes(32).toString("base64url"),
   id: (now) => {
     const time = Math.floor(now).toString(16).padStart(12, "0");

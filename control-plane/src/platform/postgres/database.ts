@@ -45,7 +45,12 @@ function translate(error: unknown): OpsError {
   const state = typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
   const message = error instanceof Error ? error.message : String(error);
   if (state === "53100") {
-    return new OpsError("RESOURCE_EXHAUSTED", `PostgreSQL's disk is full: ${message}`, { sqlState: state }, { cause: error });
+    return new OpsError(
+      "RESOURCE_EXHAUSTED",
+      `PostgreSQL's disk is full: ${message}`,
+      { sqlState: state },
+      { cause: error },
+    );
   }
   const away = state === undefined || TRANSIENT.test(state);
   return new OpsError(
@@ -150,7 +155,11 @@ export class Database implements Queryable {
     let timer: NodeJS.Timeout | undefined;
     const open = async (): Promise<void> => {
       if (stopped || this.#closed) return;
-      const client = new pg.Client({ connectionString: this.#url, application_name: "mainstay-listen", keepAlive: true });
+      const client = new pg.Client({
+        connectionString: this.#url,
+        application_name: "mainstay-listen",
+        keepAlive: true,
+      });
       current = client;
       let ended = false;
       const again = (): void => {

@@ -27,10 +27,14 @@ export async function migrate(database: Database, directory: string): Promise<re
     const digest = sha256Hex(text);
     await database.transaction(async (tx) => {
       await tx.query(sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`);
-      const [known] = await tx.query<{ digest: string }>(sql`select digest from migration where name = ${name}`);
+      const [known] = await tx.query<{ digest: string }>(
+        sql`select digest from migration where name = ${name}`,
+      );
       if (known !== undefined) {
         if (known.digest === digest) return;
-        throw new OpsError("FAILED_PRECONDITION", `migrate: ${name} was changed after it had been applied`, { name });
+        throw new OpsError("FAILED_PRECONDITION", `migrate: ${name} was changed after it had been applied`, {
+          name,
+        });
       }
       await tx.query({ text, values: [] });
       await tx.query(sql`insert into migration (name, digest) values (${name}, ${digest})`);
@@ -40,9 +44,13 @@ export async function migrate(database: Database, directory: string): Promise<re
   const rows = await database.query<{ name: string }>(sql`select name from migration order by name`);
   const unknown = rows.find((row) => !names.includes(row.name));
   if (unknown !== undefined) {
-    throw new OpsError("FAILED_PRECONDITION", `migrate: the database is newer than this build: it has ${unknown.name}`, {
-      name: unknown.name,
-    });
+    throw new OpsError(
+      "FAILED_PRECONDITION",
+      `migrate: the database is newer than this build: it has ${unknown.name}`,
+      {
+        name: unknown.name,
+      },
+    );
   }
   return applied;
 }

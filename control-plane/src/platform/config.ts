@@ -1,0 +1,377 @@
+/**
+ * What the control plane is told from outside: flags, environment and a config file, read once into one value.
+ * A flag wins over the environment, the environment over the file. All faults are reported together.
+ */
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { parse as parseYaml } from "yaml";
+import type { LogLevel } from "./logger.js";
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+}
+
+export interface VaultConfig {
+  readonly address: string;
+  readonly auth:
+    | { readonly kind: "token"; readonly token: string }
+    | { readonly kind: "approle"; readonly roleId: string; readonly secretId: string };
+  readonly mount: string;
+}
+
+export interface Config {
+  /** Where keys, tokens and the embedded database live. */
+  readonly stateDirectory: string;
+  /** A URL, or "embedded": the real server, started by us. */
+  readonly database: { readonly kind: "url"; readonly url: string } | { readonly kind: "embedded" };
+  readonly redisUrl: string | undefined;
+  readonly vault: VaultConfig | undefined;
+  readonly rest: ListenAddress;
+  readonly grpc: ListenAddress;
+  readonly agents: ListenAddress;
+  /** Certificate and key for REST and operator gRPC; without them the house CA's own are used off loopback. */
+  readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
+  /** Names and addresses that the server certificate shall hold besides localhost and the host's own name. */
+  readonly serverNames: readonly string[];
+  /** Prometheus rule files, watched. */
+  readonly ruleFiles: readonly string[];
+  /** Which alert asks for which action. */
+  readonly remediationFile: string;
+  /** Who may do what to what: deny by default. */
+  readonly policyFile: string;
+  /** Hours a client certificate of an agent lives. */
+  readonly certificateHours: number;
+  readonly logLevel: LogLevel;
+}
+
+export type ConfigResult =
+  | { readonly kind: "config"; readonly config: Config }
+  | { readonly kind: "help"; readonly text: string }
+  | { readonly kind: "faults"; readonly faults: readonly string[] };
+
+interface Setting {
+  readonly flag: string;
+  readonly env: string;
+  readonly file: string;
+  readonly value: string;
+  readonly help: string;
+}
+
+const SETTINGS = {
+  state: {
+    flag: "state",
+    env: "MAINSTAY_STATE",
+    file: "state",
+    value: "DIR",
+    help: "where keys, tokens and the embedded database live (default ./.mainstay)",
+  },
+  databaseUrl: {
+    flag: "database-url",
+    env: "DATABASE_URL",
+    file: "databaseUrl",
+    value: "URL",
+    help: "PostgreSQL 15 or newer; or --embedded",
+  },
+  redisUrl: {
+    flag: "redis-url",
+    env: "REDIS_URL",
+    file: "redisUrl",
+    value: "URL",
+    help: "Redis for live updates between replicas (default: within this process)",
+  },
+  vaultAddress: {
+    flag: "vault-addr",
+    env: "VAULT_ADDR",
+    file: "vaultAddress",
+    value: "URL",
+    help: "Vault to keep the CA's and the signing keys (default: files in the state directory, mode 0600)",
+  },
+  vaultTokenFile: {
+    flag: "vault-token-file",
+    env: "VAULT_TOKEN_FILE",
+    file: "vaultTokenFile",
+    value: "FILE",
+    help: "a file with the Vault token (or VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID)",
+  },
+  vaultMount: {
+    flag: "vault-mount",
+    env: "VAULT_KV_MOUNT",
+    file: "vaultMount",
+    value: "NAME",
+    help: "where the KV engine, version 2, is mounted (default secret)",
+  },
+  host: {
+    flag: "host",
+    env: "MAINSTAY_HOST",
+    file: "host",
+    value: "ADDRESS",
+    help: "the address to listen at (default 127.0.0.1; elsewhere REST and gRPC speak TLS)",
+  },
+  restPort: {
+    flag: "rest-port",
+    env: "MAINSTAY_REST_PORT",
+    file: "restPort",
+    value: "N",
+    help: "REST, Prometheus API and probes (default 7480)",
+  },
+  grpcPort: {
+    flag: "grpc-port",
+    env: "MAINSTAY_GRPC_PORT",
+    file: "grpcPort",
+    value: "N",
+    help: "operator gRPC and enrolment (default 7481)",
+  },
+  agentPort: {
+    flag: "agent-port",
+    env: "MAINSTAY_AGENT_PORT",
+    file: "agentPort",
+    value: "N",
+    help: "the agents' streams, mutual TLS (default 7482)",
+  },
+  tlsCert: {
+    flag: "tls-cert",
+    env: "MAINSTAY_TLS_CERT",
+    file: "tlsCert",
+    value: "FILE",
+    help: "certificate for REST and operator gRPC, PEM (default: the house CA's)",
+  },
+  tlsKey: { flag: "tls-key", env: "MAINSTAY_TLS_KEY", file: "tlsKey", value: "FILE", help: "its key, PEM" },
+  serverNames: {
+    flag: "server-names",
+    env: "MAINSTAY_SERVER_NAMES",
+    file: "serverNames",
+    value: "A,B",
+    help: "further names and addresses for the server certificate",
+  },
+  rules: {
+    flag: "rules",
+    env: "MAINSTAY_RULES",
+    file: "rules",
+    value: "A,B",
+    help: "Prometheus rule files (default: the runbook's eight)",
+  },
+  remediation: {
+    flag: "remediation",
+    env: "MAINSTAY_REMEDIATION",
+    file: "remediation",
+    value: "FILE",
+    help: "which alert asks for which action (default: config/remediation.yaml)",
+  },
+  policy: {
+    flag: "policy",
+    env: "MAINSTAY_POLICY",
+    file: "policy",
+    value: "FILE",
+    help: "who may do what: allow, ask or deny (default: config/command-policy.yaml)",
+  },
+  certificateHours: {
+    flag: "certificate-hours",
+    env: "MAINSTAY_CERTIFICATE_HOURS",
+    file: "certificateHours",
+    value: "N",
+    help: "how long an agent's certificate lives (default 24; 0.01 to 8760)",
+  },
+  logLevel: {
+    flag: "log-level",
+    env: "MAINSTAY_LOG_LEVEL",
+    file: "logLevel",
+    value: "LEVEL",
+    help: "debug, info, warn or error (default info)",
+  },
+} as const satisfies Record<string, Setting>;
+type SettingName = keyof typeof SETTINGS;
+
+const HELP = `mainstay control plane: rules, alerts, commands and the journal, over gRPC and REST
+
+usage: node control-plane/dist/main.js [--embedded | --database-url URL] [options]
+
+${Object.values(SETTINGS)
+  .map((s) => `  --${`${s.flag} ${s.value}`.padEnd(26)} ${s.help} [${s.env}]`)
+  .join("\n")}
+  --embedded                   run a PostgreSQL of our own in the state directory
+  --config FILE                a YAML file with these settings, named as ${SETTINGS.databaseUrl.file}, ${SETTINGS.restPort.file} ... [MAINSTAY_CONFIG]
+  --help                       this text
+
+It stops cleanly on SIGINT and SIGTERM. Exit codes: 0 stopped, 1 could not start, 2 bad settings.
+`;
+
+const DEFAULTS = resolve(new URL("../../config", import.meta.url).pathname);
+
+/** Reads settings from `args` (without node and script), `env`, and the file they name. */
+export function parseConfig(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  readFile: (path: string) => string = (path) => readFileSync(path, "utf8"),
+): ConfigResult {
+  const faults: string[] = [];
+  const flags = readFlags(args, faults);
+  if (flags["help"] === true) return { kind: "help", text: HELP };
+  const file = readSettingsFile(flags["config"] ?? env["MAINSTAY_CONFIG"], readFile, faults);
+
+  /** The setting's text and where it stood. */
+  const find = (name: SettingName): { text: string; place: string } | undefined => {
+    const s = SETTINGS[name];
+    const flag = flags[s.flag];
+    if (typeof flag === "string") return { text: flag, place: `--${s.flag}` };
+    const variable = env[s.env];
+    if (variable !== undefined && variable !== "") return { text: variable, place: s.env };
+    const entry = file.values[s.file];
+    return entry === undefined ? undefined : { text: entry, place: `${file.path}: ${s.file}` };
+  };
+  const text = (name: SettingName): string | undefined => find(name)?.text;
+  const number = (name: SettingName, fallback: number, least: number, most: number): number => {
+    const found = find(name);
+    if (found === undefined) return fallback;
+    const value = Number(found.text);
+    if (found.text.trim() !== "" && value >= least && value <= most) return value;
+    faults.push(`${found.place} is "${found.text}", expected a number from ${least} to ${most}`);
+    return fallback;
+  };
+  const port = (name: SettingName, fallback: number): number => {
+    const value = number(name, fallback, 0, 65_535);
+    if (!Number.isInteger(value))
+      faults.push(`${find(name)?.place} is "${text(name)}", expected a whole number`);
+    return value;
+  };
+  const url = (name: SettingName, protocols: readonly string[]): string | undefined => {
+    const found = find(name);
+    if (found === undefined) return undefined;
+    if (URL.canParse(found.text) && protocols.includes(new URL(found.text).protocol)) return found.text;
+    // The value is not repeated: a URL may hold a password.
+    faults.push(
+      `${found.place} is not a URL that begins with ${protocols.map((p) => `${p}//`).join(" or ")}`,
+    );
+    return undefined;
+  };
+  const list = (name: SettingName): readonly string[] | undefined =>
+    text(name)
+      ?.split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
+
+  const databaseUrl = url("databaseUrl", ["postgres:", "postgresql:"]);
+  const embedded = flags["embedded"] === true || file.values["embedded"] === "true";
+  if (embedded && flags["database-url"] !== undefined)
+    faults.push("--embedded and --database-url exclude each other");
+  if (!embedded && databaseUrl === undefined && faults.length === 0) {
+    faults.push("no database: give --embedded, or DATABASE_URL");
+  }
+  const host = text("host") ?? "127.0.0.1";
+  const certificateFile = text("tlsCert");
+  const keyFile = text("tlsKey");
+  if ((certificateFile === undefined) !== (keyFile === undefined)) {
+    faults.push("--tls-cert and --tls-key go together; only one is given");
+  }
+  const level = text("logLevel") ?? "info";
+  if (!["debug", "info", "warn", "error"].includes(level)) {
+    faults.push(`${find("logLevel")?.place} is "${level}", expected debug, info, warn or error`);
+  }
+  const config: Config = {
+    stateDirectory: resolve(text("state") ?? ".mainstay"),
+    database:
+      embedded || databaseUrl === undefined ? { kind: "embedded" } : { kind: "url", url: databaseUrl },
+    redisUrl: url("redisUrl", ["redis:", "rediss:"]),
+    vault: readVault(
+      url("vaultAddress", ["http:", "https:"]),
+      text("vaultMount"),
+      text("vaultTokenFile"),
+      env,
+      readFile,
+      faults,
+    ),
+    rest: { host, port: port("restPort", 7480) },
+    grpc: { host, port: port("grpcPort", 7481) },
+    agents: { host, port: port("agentPort", 7482) },
+    tls: certificateFile !== undefined && keyFile !== undefined ? { certificateFile, keyFile } : undefined,
+    serverNames: [...new Set([hostname(), ...(list("serverNames") ?? [])])],
+    ruleFiles: (list("rules") ?? [join(DEFAULTS, "alert-rules.yaml")]).map((path) => resolve(path)),
+    remediationFile: resolve(text("remediation") ?? join(DEFAULTS, "remediation.yaml")),
+    policyFile: resolve(text("policy") ?? join(DEFAULTS, "command-policy.yaml")),
+    certificateHours: number("certificateHours", 24, 0.01, 8_760),
+    logLevel: level as LogLevel,
+  };
+  return faults.length > 0 ? { kind: "faults", faults } : { kind: "config", config };
+}
+
+type Flags = Readonly<Record<string, string | boolean | undefined>> & { readonly config?: string };
+
+function readFlags(args: readonly string[], faults: string[]): Flags {
+  const options: Record<string, { type: "string" | "boolean" }> = {
+    help: { type: "boolean" },
+    embedded: { type: "boolean" },
+    config: { type: "string" },
+  };
+  for (const setting of Object.values(SETTINGS)) options[setting.flag] = { type: "string" };
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values as Flags;
+  } catch (error) {
+    faults.push(`${error instanceof Error ? error.message : String(error)}; --help lists the settings`);
+    return {};
+  }
+}
+
+interface SettingsFile {
+  readonly path: string;
+  readonly values: Readonly<Record<string, string>>;
+}
+
+function readSettingsFile(
+  path: string | undefined,
+  readFile: (path: string) => string,
+  faults: string[],
+): SettingsFile {
+  if (path === undefined) return { path: "", values: {} };
+  let parsed: unknown;
+  try {
+    parsed = parseYaml(readFile(path)) ?? {};
+  } catch (error) {
+    faults.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+    return { path, values: {} };
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    faults.push(`${path}: expected settings by name`);
+    return { path, values: {} };
+  }
+  const known = new Set<string>(["embedded", ...Object.values(SETTINGS).map((s) => s.file)]);
+  const values: Record<string, string> = {};
+  for (const [name, value] of Object.entries(parsed)) {
+    if (!known.has(name))
+      faults.push(`${path}: unknown setting "${name}", expected one of ${[...known].join(", ")}`);
+    else values[name] = Array.isArray(value) ? value.join(",") : String(value);
+  }
+  return { path, values };
+}
+
+function readVault(
+  address: string | undefined,
+  mount: string | undefined,
+  tokenFile: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+  readFile: (path: string) => string,
+  faults: string[],
+): VaultConfig | undefined {
+  if (address === undefined) return undefined;
+  const shape = { address, mount: mount ?? "secret" };
+  const roleId = env["VAULT_ROLE_ID"];
+  const secretId = env["VAULT_SECRET_ID"];
+  if (roleId !== undefined && secretId !== undefined)
+    return { ...shape, auth: { kind: "approle", roleId, secretId } };
+  if (env["VAULT_TOKEN"] !== undefined)
+    return { ...shape, auth: { kind: "token", token: env["VAULT_TOKEN"] } };
+  if (tokenFile === undefined) {
+    faults.push(
+      "VAULT_ADDR is set, but no way to log in: give VAULT_TOKEN_FILE, VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID",
+    );
+    return undefined;
+  }
+  try {
+    return { ...shape, auth: { kind: "token", token: readFile(tokenFile).trim() } };
+  } catch (error) {
+    faults.push(`the Vault token file: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
