@@ -5,7 +5,12 @@ import type { SeriesSource } from "./series-source.js";
 import type { MatrixValue, Value } from "./value.js";
 
 /** The value of `expr` at `at` (ms since the epoch). Throws {@link PromqlError}. */
-export function evaluateInstant(expr: Expr, _at: number, _source: SeriesSource, _limits?: EvaluationLimits): Value {
+export function evaluateInstant(
+  expr: Expr,
+  _at: number,
+  _source: SeriesSource,
+  _limits?: EvaluationLimits,
+): Value {
   throw executionError(`not yet: ${expr.kind}`);
 }
 
