@@ -1,0 +1,89 @@
+/**
+ * Who may call which operator method: one table, one function. A method without a row is denied to everyone.
+ */
+import type { Role } from "../../kernel/caller.js";
+
+/** What a method asks of its caller. */
+export type Need = "read" | "request" | "approve" | "administer";
+
+/** Roles that satisfy a need. An approver reads and approves and does not request: two keys, two people. */
+const SATISFIED_BY: Readonly<Record<Need, readonly Role[]>> = {
+  read: ["viewer", "operator", "approver", "admin"],
+  request: ["operator", "admin"],
+  approve: ["approver", "admin"],
+  administer: ["admin"],
+};
+
+/** Service and method to need. */
+const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
+  AccessService: {
+    WhoAmI: "read",
+    CreateToken: "administer",
+    ListTokens: "administer",
+    RevokeToken: "administer",
+  },
+  AlertsService: {
+    ListAlerts: "read",
+    GetAlert: "read",
+    ListRules: "read",
+  },
+  CommandsService: {
+    RequestCommand: "request",
+    ApproveCommand: "approve",
+    RejectCommand: "approve",
+    CancelCommand: "request",
+    GetCommand: "read",
+    ListCommands: "read",
+    WatchCommand: "read",
+  },
+  FleetService: {
+    ListNodes: "read",
+    GetNode: "read",
+    CreateJoinToken: "administer",
+    RevokeNode: "administer",
+    ListCertificates: "read",
+  },
+  HealthService: {
+    GetOverview: "read",
+  },
+  JournalService: {
+    ListEntries: "read",
+    VerifyJournal: "read",
+    WatchJournal: "read",
+  },
+  MetricsService: {
+    Query: "read",
+    QueryRange: "read",
+    ListLabelValues: "read",
+  },
+};
+
+/** The package whose services the table names. */
+const OPERATOR = "mainstay.operator.v1";
+
+/** Full method name, as gRPC has it without the leading slash, to its need. */
+export const NEEDS: ReadonlyMap<string, Need> = new Map(
+  Object.entries(TABLE).flatMap(([service, methods]) =>
+    Object.entries(methods).map(([method, need]): [string, Need] => [
+      `${OPERATOR}.${service}/${method}`,
+      need,
+    ]),
+  ),
+);
+
+export type Verdict =
+  | { readonly kind: "allow"; readonly because: string }
+  | { readonly kind: "deny"; readonly because: string };
+
+/** Whether a caller with `roles` may call `method` (`mainstay.operator.v1.FleetService/ListNodes`). */
+export function permit(method: string, roles: readonly Role[]): Verdict {
+  const need = NEEDS.get(method);
+  if (need === undefined) return { kind: "deny", because: `${method} is in no row of the permit table` };
+  const role = roles.find((held) => SATISFIED_BY[need].includes(held));
+  if (role !== undefined) return { kind: "allow", because: `role ${role} may ${need}` };
+  const held = roles.length === 0 ? "no role" : `only ${roles.join(", ")}`;
+  return {
+    kind: "deny",
+    because: `${method} needs role ${SATISFIED_BY[need].join(" or ")}; the caller has ${held}`,
+  };
+}
