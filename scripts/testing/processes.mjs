@@ -1,33 +1,37 @@
+import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 
+/** The name under which every process of a test run carries the run's mark, however far it moved away from us. */
+export const markName = "MAINSTAY_TEST_RUN";
+
+/** Marks this process and every one it will start; returns the mark. */
+export function markThisRun() {
+  const mark = randomUUID();
+  process.env[markName] = mark;
+  return mark;
+}
+
 /**
- * The processes below `pid`, each with its command, nearest first. Those that made themselves independent (their
- * parent is gone) are not below anyone and not found. Empty where there is no /proc.
- * @param {number} pid
+ * The other processes that carry the mark: children, their children, and those that made themselves independent.
+ * One that was started with a cleaned environment is not found. Empty where there is no /proc.
+ * @param {string} mark
  * @returns {{ pid: number, command: string }[]}
  */
-export function descendantsOf(pid) {
-  /** @type {Map<number, { pid: number, command: string }[]>} */
-  const children = new Map();
-  for (const entry of entriesOfProc()) {
-    try {
-      const stat = readFileSync(`/proc/${entry}/stat`, "utf8");
-      const state = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      if (state[0] === "Z") continue;
-      const command = readFileSync(`/proc/${entry}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-      const parent = Number(state[1]);
-      children.set(parent, [...(children.get(parent) ?? []), { pid: Number(entry), command }]);
-    } catch {
-      // It ended while we looked.
-    }
-  }
+export function processesMarked(mark) {
   /** @type {{ pid: number, command: string }[]} */
   const found = [];
-  const open = [pid];
-  for (let next = open.shift(); next !== undefined; next = open.shift()) {
-    for (const child of children.get(next) ?? []) {
-      found.push(child);
-      open.push(child.pid);
+  for (const entry of entriesOfProc()) {
+    const pid = Number(entry);
+    if (pid === process.pid) continue;
+    try {
+      if (!readFileSync(`/proc/${entry}/environ`, "latin1").split("\0").includes(`${markName}=${mark}`))
+        continue;
+      found.push({
+        pid,
+        command: readFileSync(`/proc/${entry}/cmdline`, "utf8").replaceAll("\0", " ").trim(),
+      });
+    } catch {
+      // It ended while we looked, or it is someone else's.
     }
   }
   return found;
@@ -42,11 +46,12 @@ function entriesOfProc() {
 }
 
 /**
- * Ends what this process started and left, for a run that must not leave anything behind.
+ * Ends what a test run started and left, so that it outlives nobody.
+ * @param {string} mark
  * @returns {string[]} the commands that were still there
  */
-export function endLeftovers() {
-  const left = descendantsOf(process.pid);
+export function endLeftovers(mark) {
+  const left = processesMarked(mark);
   for (const { pid } of left) {
     try {
       process.kill(pid, "SIGKILL");
