@@ -1,0 +1,59 @@
+/**
+ * REST: every annotated operator method, routed from the contracts, in ProtoJSON; and the document that describes it.
+ */
+import { type JsonObject, toJson } from "@bufbuild/protobuf";
+import { All, Controller, Get, Inject, Req, Res } from "@nestjs/common";
+import { OpsError } from "../kernel/errors.js";
+import type { HttpDoor } from "./http-door.js";
+import { type HttpReply, type HttpRequest, pathOf, sendJson, signalOf } from "./http-types.js";
+import type { OperatorApi } from "./operator-api.js";
+import { type HttpRule, httpRules, matchRule } from "./rest/http-rule.js";
+import { type Query, readRequest } from "./rest/read-request.js";
+import { HTTP_DOOR, OPEN_API, OPERATOR_API } from "./tokens.js";
+
+@Controller()
+export class RestController {
+  readonly #rules: readonly HttpRule[];
+
+  constructor(
+    @Inject(HTTP_DOOR) private readonly door: HttpDoor,
+    @Inject(OPERATOR_API) private readonly api: OperatorApi,
+    @Inject(OPEN_API) private readonly document: JsonObject,
+  ) {
+    this.#rules = httpRules(api.services.map(({ service }) => service));
+  }
+
+  @Get("openapi.json")
+  openApi(@Req() request: HttpRequest, @Res() reply: HttpReply): void {
+    this.door.callerOf(request);
+    sendJson(reply, 200, this.document);
+  }
+
+  @All("api/mainstay/*path")
+  async call(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
+    const caller = this.door.callerOf(request);
+    const path = pathOf(request);
+    // HEAD is GET without the body, which the adapter leaves out.
+    const verb = request.method === "HEAD" ? "GET" : request.method;
+    const match = matchRule(this.#rules, verb, path);
+    if (match.kind === "not-found") {
+      throw new OpsError("NOT_FOUND", `nothing is at ${path.slice(0, 200)}; /openapi.json lists what is`);
+    }
+    if (match.kind === "wrong-verb") {
+      const allowed = match.allowed.join(", ");
+      reply.header("allow", allowed);
+      const message = `${request.method} is not offered at ${path.slice(0, 200)}, expected ${allowed}`;
+      sendJson(reply, 405, { code: "UNIMPLEMENTED", message, details: {} });
+      return;
+    }
+    this.door.countAs(request, match.rule.template);
+    const message = readRequest(match.rule, match.fields, request.query as Query, request.body);
+    const traceparent = request.headers["traceparent"];
+    const answer = await this.api.call(match.rule.method, message, {
+      caller,
+      traceparent: typeof traceparent === "string" ? traceparent : undefined,
+      signal: signalOf(reply),
+    });
+    sendJson(reply, 200, toJson(match.rule.method.output, answer, { alwaysEmitImplicit: true }));
+  }
+}
