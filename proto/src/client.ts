@@ -13,6 +13,7 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { type ChannelCredentials, Client, type ClientOptions, Metadata } from "@grpc/grpc-js";
+import { wallTime } from "./system.js";
 
 /** What a single call may say besides its request. */
 export interface CallOptions {
