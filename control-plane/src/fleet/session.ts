@@ -152,7 +152,10 @@ export class Session {
     this.#stalledSince = undefined;
     while (this.#writable && !this.#ended) {
       const next = this.#queue.shift();
-      if (next === undefined) return this.#acknowledgeNow();
+      if (next === undefined) {
+        this.#acknowledgeNow();
+        return;
+      }
       this.#queuedBytes -= next.bytes;
       this.#write(next.message);
     }
@@ -170,29 +173,27 @@ export class Session {
 
   /** Ends what has outlived its certificate, its silence or its reader's patience. */
   check(now: Instant): void {
+    const reason = this.#overdue(now);
+    if (reason !== undefined) this.end(reason);
+  }
+
+  #overdue(now: Instant): OpsError | undefined {
     if (this.certificateExpiresAt <= now) {
       const at = new Date(this.certificateExpiresAt).toISOString();
-      return this.end(
-        new OpsError("UNAUTHENTICATED", `certificate of node "${this.nodeName}" expired at ${at}`),
-      );
+      return new OpsError("UNAUTHENTICATED", `certificate of node "${this.nodeName}" expired at ${at}`);
     }
     if (now - this.heardAt > SILENCE_MAX) {
-      return this.end(
-        new OpsError(
-          "DEADLINE_EXCEEDED",
-          `node "${this.nodeName}" was not heard for ${SILENCE_MAX / SECOND} s`,
-        ),
-      );
+      const silence = `${SILENCE_MAX / SECOND} s`;
+      return new OpsError("DEADLINE_EXCEEDED", `node "${this.nodeName}" was not heard for ${silence}`);
     }
     if (this.#stalledSince !== undefined && now - this.#stalledSince > STALL_MAX && this.#queue.length > 0) {
       this.#slow = true;
-      this.end(
-        new OpsError(
-          "RESOURCE_EXHAUSTED",
-          `node "${this.nodeName}" read nothing for ${STALL_MAX / SECOND} s`,
-        ),
+      return new OpsError(
+        "RESOURCE_EXHAUSTED",
+        `node "${this.nodeName}" read nothing for ${STALL_MAX / SECOND} s`,
       );
     }
+    return undefined;
   }
 
   #write(message: ConnectResponse): void {

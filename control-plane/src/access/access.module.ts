@@ -1,0 +1,81 @@
+/** The door of access: who may speak, what they may do, and the keys by which the house is known. */
+import type { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
+import type { ServiceImplementation } from "@mainstay/proto/service";
+import { type Duration, HOUR } from "../kernel/time.js";
+import type { CallContext } from "../platform/call.js";
+import type { Logger } from "../platform/logger.js";
+import type { Database } from "../platform/postgres/database.js";
+import type { System } from "../platform/system.js";
+import type { Secrets } from "../platform/vault/secrets.js";
+import { accessApi } from "./access.api.js";
+import { Authenticator } from "./authenticate.js";
+import { CertificateAuthority } from "./ca.js";
+import { fileKeyStore, vaultKeyStore } from "./key-store.js";
+import { ensureLocalOperator } from "./local-token.js";
+import { OrderSigner } from "./order-signer.js";
+import { writePrivateFile } from "./private-file.js";
+import { ServerCertificates } from "./server-certificate.js";
+
+export { Authenticator } from "./authenticate.js";
+export {
+  CertificateAuthority,
+  CONTROL_PLANE_NAME,
+  type IssuedCertificate,
+  type ServerCertificate,
+} from "./ca.js";
+export { ensureLocalToken } from "./local-token.js";
+export { OrderSigner, type PublicOrderKey, type Signature } from "./order-signer.js";
+export { ServerCertificates } from "./server-certificate.js";
+
+export interface AccessDeps {
+  readonly database: Database;
+  readonly system: System;
+  readonly logger: Logger;
+  /** An existing directory of the control plane's own, mode 0700. */
+  readonly stateDirectory: string;
+  /** Vault, when it is configured: the keys are then kept there and not in files. */
+  readonly secrets: Pick<Secrets, "read" | "create"> | undefined;
+  /** Names and addresses for the server certificate besides localhost. */
+  readonly serverNames: readonly string[];
+  /** How long an agent's certificate lives, in hours. @default 24 */
+  readonly certificateHours?: number;
+}
+
+export interface Access {
+  readonly authenticator: Authenticator;
+  readonly authority: CertificateAuthority;
+  /** Start and stop `serverCertificates.loop` with the house's other loops. */
+  readonly serverCertificates: ServerCertificates;
+  readonly orderSigner: OrderSigner;
+  readonly api: ServiceImplementation<typeof AccessService, CallContext>;
+  /** The authority's certificate, PEM, for clients to trust. */
+  readonly caFile: string;
+  /** The local user's token. */
+  readonly operatorTokenFile: string;
+}
+
+/** Opens the keys, makes at the first start what is missing, and writes the local user's token. */
+export async function openAccess(deps: AccessDeps): Promise<Access> {
+  const { database, system, logger, stateDirectory, secrets } = deps;
+  const store = secrets === undefined ? fileKeyStore(stateDirectory, system.draws) : vaultKeyStore(secrets);
+  const clientLifetime: Duration = (deps.certificateHours ?? 24) * HOUR;
+  const authority = await CertificateAuthority.open({ store, system, clientLifetime });
+  const orderSigner = await OrderSigner.open(store);
+  const serverCertificates = await ServerCertificates.open({
+    authority,
+    names: deps.serverNames,
+    clock: system.clock,
+    logger,
+  });
+  const authenticator = new Authenticator({ database, clock: system.clock, logger });
+  const caFile = `${stateDirectory}/ca.pem`;
+  await writePrivateFile(caFile, authority.certificatePem, system.draws.hex(8), 0o644);
+  const operatorTokenFile = await ensureLocalOperator({
+    database,
+    system,
+    authenticator,
+    stateDir: stateDirectory,
+  });
+  const api = accessApi({ database, system, authenticator });
+  return { authenticator, authority, serverCertificates, orderSigner, api, caFile, operatorTokenFile };
+}

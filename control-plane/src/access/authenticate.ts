@@ -1,0 +1,124 @@
+/** A bearer token in, a caller out. */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Caller } from "../kernel/caller.js";
+import { OpsError } from "../kernel/errors.js";
+import type { TokenId } from "../kernel/ids.js";
+import { type Duration, type Instant, MINUTE, SECOND } from "../kernel/time.js";
+import type { Logger } from "../platform/logger.js";
+import type { Queryable } from "../platform/postgres/database.js";
+import { type Clock, sha256Hex } from "../platform/system.js";
+import { judgeToken, parseTokenText, type Token } from "./domain/token.js";
+import { findToken, noteTokenUse } from "./principals.store.js";
+
+/** How long an answer is kept: a token revoked elsewhere is refused here after this at the latest. */
+const KEPT: Duration = 5 * SECOND;
+
+/**
+ * How long an answer still counts while PostgreSQL is away, so that the house can be asked what is wrong with it.
+ * Nothing can be revoked in that time either.
+ */
+const KEPT_WHILE_AWAY: Duration = 5 * MINUTE;
+
+/** How often the use of a token is noted. */
+const USE_NOTED: Duration = MINUTE;
+
+/** Answers that are kept at once; the oldest goes first. */
+const KEPT_MAX = 10_000;
+
+export interface AuthenticatorDeps {
+  readonly database: Queryable;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+interface Kept {
+  readonly token: Token;
+  readonly readAt: Instant;
+  readonly notedAt: Instant;
+}
+
+/** The SHA-256 of a secret, as it is stored and compared. */
+export function secretHash(secret: string): Buffer {
+  return createHash("sha256").update(secret).digest();
+}
+
+export class Authenticator {
+  readonly #deps: AuthenticatorDeps;
+  /** By the hash of the whole text, so that no secret stands in memory. */
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(deps: AuthenticatorDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * The caller that `text` (a token, without "Bearer ") speaks for.
+   * Throws UNAUTHENTICATED when it is missing, malformed, unknown, expired or revoked, saying which of the last two
+   * only to who knew the secret; UNAVAILABLE when PostgreSQL is away and the token was not seen in the last minutes.
+   */
+  async authenticate(text: string | undefined): Promise<Caller> {
+    if (text === undefined || text === "") throw new OpsError("UNAUTHENTICATED", "a bearer token is needed");
+    const parsed = parseTokenText(text);
+    if (parsed === undefined) {
+      throw new OpsError("UNAUTHENTICATED", "the bearer token is malformed: expected mst_<id>_<secret>");
+    }
+    const now = this.#deps.clock.now();
+    const key = sha256Hex(text);
+    const kept = this.#kept.get(key);
+    const token =
+      kept !== undefined && now - kept.readAt < KEPT && now >= kept.readAt
+        ? kept.token
+        : await this.#read(parsed.tokenId, parsed.secret, key, kept, now);
+    const verdict = judgeToken(token, now);
+    if (verdict.kind === "refused") throw new OpsError("UNAUTHENTICATED", verdict.because);
+    this.#noteUse(key, token, now);
+    return { actor: { kind: "human", name: token.name }, roles: token.roles, tokenId: token.tokenId };
+  }
+
+  /** Forgets what is kept of a token, so that its end counts here at once. */
+  forget(id: TokenId): void {
+    for (const [key, kept] of this.#kept) if (kept.token.tokenId === id) this.#kept.delete(key);
+  }
+
+  async #read(
+    id: TokenId,
+    secret: string,
+    key: string,
+    kept: Kept | undefined,
+    now: Instant,
+  ): Promise<Token> {
+    let stored: Awaited<ReturnType<typeof findToken>>;
+    try {
+      stored = await findToken(this.#deps.database, id);
+    } catch (error) {
+      if (kept !== undefined && now - kept.readAt < KEPT_WHILE_AWAY) return kept.token;
+      throw error;
+    }
+    // Compared even when the id is unknown, so that the time taken does not tell which it was.
+    const right = timingSafeEqual(secretHash(secret), stored?.secretHash ?? Buffer.alloc(32));
+    if (stored === undefined || !right) {
+      this.#kept.delete(key);
+      throw new OpsError("UNAUTHENTICATED", "the bearer token is unknown");
+    }
+    this.#kept.delete(key);
+    if (this.#kept.size >= KEPT_MAX) {
+      const oldest = this.#kept.keys().next().value;
+      if (oldest !== undefined) this.#kept.delete(oldest);
+    }
+    this.#kept.set(key, {
+      token: stored.token,
+      readAt: now,
+      notedAt: kept?.notedAt ?? stored.token.lastUsedAt ?? 0,
+    });
+    return stored.token;
+  }
+
+  #noteUse(key: string, token: Token, now: Instant): void {
+    const kept = this.#kept.get(key);
+    if (kept === undefined || now - kept.notedAt < USE_NOTED) return;
+    this.#kept.set(key, { ...kept, notedAt: now });
+    noteTokenUse(this.#deps.database, token.tokenId, now, now - USE_NOTED).catch((error: unknown) => {
+      this.#deps.logger.warn("the use of a token could not be noted", { tokenId: token.tokenId }, error);
+    });
+  }
+}
