@@ -29,7 +29,7 @@ export interface ScrapeTarget {
   readonly bearerTokenFile: string | undefined;
   readonly caFile: string | undefined;
   readonly serverName: string | undefined;
-  /** Labels for all its series; `job` and `instance` (default: host:port of the URL) among them. */
+  /** Labels for all its series. `instance` may be among them; by default it is host:port, see `targetLabels`. */
   readonly labels: LabelSet;
   readonly sampleLimit: number;
   readonly bodyBytesMax: number;

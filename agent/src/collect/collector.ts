@@ -9,6 +9,7 @@ import { InventoryBoard } from "./inventory.js";
 import { type OwnFigure, OwnFigures } from "./own-figures.js";
 import type { CollectClock, RunProgram, Say } from "./ports.js";
 import type { CollectSink } from "./reading.js";
+import { ScrapeGroup } from "./scrape/scrape-group.js";
 import type { LabelSet } from "./series.js";
 
 /** What a collector is made of. */
@@ -90,6 +91,7 @@ export class Collector {
         read: (timestampMs) => remote.read(timestampMs),
         close: () => {},
       },
+      ...settings.scrape.map((target) => new ScrapeGroup(target, common, clock, say)),
     ];
   }
 

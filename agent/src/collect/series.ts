@@ -14,11 +14,18 @@ export const LABEL_VALUE_MAX = 1_024;
  * label, as in Prometheus.
  */
 export function makeSeries(name: string, labels: LabelSet, common: LabelSet): Series {
-  const all: Record<string, string> = { ...common, ...labels };
+  return seriesOfPairs(name, Object.entries({ ...common, ...labels }));
+}
+
+/** A series from its name and label pairs, of which no two have one name. */
+export function seriesOfPairs(
+  name: string,
+  pairs: readonly (readonly [name: string, value: string])[],
+): Series {
   const series = ["__name__", name];
-  for (const key of Object.keys(all).sort()) {
-    const value = all[key];
-    if (value !== undefined && value !== "") series.push(key, cutLabelValue(value));
+  // By code unit, as Prometheus sorts; the locale must not have a say.
+  for (const [key, value] of [...pairs].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (value !== "") series.push(key, cutLabelValue(value));
   }
   return series;
 }

@@ -195,7 +195,7 @@ function scrapeTarget(fields: Fields, intervalByDefaultMs: number): ScrapeTarget
     bearerTokenFile: fields.text("bearerTokenFile", undefined, "an absolute path", ABSOLUTE),
     caFile: fields.text("caFile", undefined, "an absolute path of a PEM file", ABSOLUTE),
     serverName: fields.text("serverName", undefined, "a DNS name"),
-    labels: { instance: url?.host ?? "", ...labels, job },
+    labels,
     sampleLimit: fields.integer("sampleLimit", 10_000, 1, 100_000),
     bodyBytesMax: fields.integer("bodyBytesMax", 8 * MEBIBYTE, 1_024, 64 * MEBIBYTE),
   };
@@ -251,15 +251,16 @@ function eachUpTo(fields: Fields, key: string, max: number): readonly Fields[] {
 /** Two targets with the same labels would write the same series in turn. */
 function noTwoAlike(targets: readonly ScrapeTarget[], path: string, faults: Fault[]): void {
   const seen = new Map<string, number>();
-  for (const [i, { labels }] of targets.entries()) {
-    const key = JSON.stringify(Object.entries(labels).sort());
+  for (const [i, { job, labels, url }] of targets.entries()) {
+    const instance = URL.canParse(url) ? new URL(url).host : url;
+    const key = JSON.stringify(Object.entries({ instance, ...labels, job }).sort());
     const first = seen.get(key);
     if (first === undefined) seen.set(key, i);
     else
       faults.push({
         path: `${path}[${i}].labels`,
         value: labels,
-        expected: `others than those of ${path}[${first}]`,
+        expected: `another job, instance or label than ${path}[${first}] has`,
       });
   }
 }
