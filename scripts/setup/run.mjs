@@ -12,18 +12,18 @@ const outputBytesMaxDefault = 256 * 1024;
  */
 
 /**
- * Runs a program to its end, in the clone's root, with the workspace's tools on its PATH.
+ * Runs a program to its end, with the workspace's tools on its PATH.
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ env?: Record<string, string | undefined>, timeoutMs?: number, outputBytesMax?: number, streams?: "both" | "stdout" }} [options]
- *   timeoutMs: it is killed then; default 15 minutes. streams: "stdout" leaves out what it wrote to stderr.
+ * @param {{ env?: Record<string, string | undefined>, timeoutMs?: number, outputBytesMax?: number, streams?: "both" | "stdout", cwd?: string }} [options]
+ *   timeoutMs: it is killed then; default 15 minutes. cwd: default the clone's root. streams: "stdout" leaves out what it wrote to stderr.
  * @returns {Promise<Outcome>}
  */
 export function run(command, args, options = {}) {
   const path = `${join(root, "node_modules", ".bin")}${delimiter}${process.env["PATH"] ?? ""}`;
   const outputBytesMax = options.outputBytesMax ?? outputBytesMaxDefault;
   const child = spawn(command, args, {
-    cwd: root,
+    cwd: options.cwd ?? root,
     env: { ...process.env, PATH: path, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: options.timeoutMs ?? 15 * 60_000,
