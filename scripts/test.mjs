@@ -6,9 +6,9 @@ import { bootstrap } from "./bootstrap.mjs";
 import { runChecks } from "./check.mjs";
 import { progressTo } from "./setup/progress.mjs";
 import { root } from "./setup/repository.mjs";
-import { endLeftovers, markThisRun } from "./testing/processes.mjs";
-import { findServers } from "./testing/servers.mjs";
-import { closingLine, totalsOf } from "./testing/totals.mjs";
+import { endLeftovers, markThisRun } from "./test-run/processes.mjs";
+import { findServers } from "./test-run/servers.mjs";
+import { closingLine, totalsOf } from "./test-run/totals.mjs";
 
 /** No run takes longer; one that does hangs. */
 const timeLimitMs = 40 * 60_000;
