@@ -25,9 +25,10 @@ export interface SeriesSource {
 }
 
 /*
- * The marker is a signalling NaN. Plain numbers keep its bits in V8 as long as no arithmetic touches them, but the
- * language does not promise it, so whoever can should write with `markStaleAt` and read with `isStaleAt`, which only
- * ever move bits. Little-endian or not, the two halves are told apart by looking once.
+ * The marker is a signalling NaN. A value in a variable keeps its bits only by luck: V8 makes an ordinary NaN of it as
+ * soon as it enters a plain array. So markers are written with `markStaleAt` and read with `isStaleAt`, which only ever
+ * move bits, and are copied as bits (`TypedArray.prototype.set` from one Float64Array to another, or BigUint64Array).
+ * Little-endian or not, the two halves are told apart by looking once.
  */
 const STALE_HIGH = 0x7ff00000;
 const STALE_LOW = 0x00000002;
@@ -45,7 +46,7 @@ export const STALE_NAN: number = probe[0] as number;
 
 /** Whether `value` is the staleness marker rather than a number or an ordinary NaN. */
 export function isStale(value: number): boolean {
-  if (value === value) return false;
+  if (!Number.isNaN(value)) return false;
   probe[0] = value;
   return probeBits[HIGH_AT] === STALE_HIGH && probeBits[LOW_AT] === STALE_LOW;
 }
@@ -53,7 +54,7 @@ export function isStale(value: number): boolean {
 /** As {@link isStale} for `values[index]`, without passing the value through a variable. */
 export function isStaleAt(values: Float64Array, index: number): boolean {
   const value = values[index] as number;
-  if (value === value) return false;
+  if (!Number.isNaN(value)) return false;
   const bits = new Uint32Array(values.buffer, values.byteOffset + index * 8, 2);
   return bits[HIGH_AT] === STALE_HIGH && bits[LOW_AT] === STALE_LOW;
 }

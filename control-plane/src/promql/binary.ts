@@ -1,0 +1,279 @@
+import type { Labels } from "../kernel/labels.js";
+import { type ElementOperation, elementOperation, scalarOperation } from "./arithmetic.js";
+import type { BinaryOperator, VectorMatching } from "./ast.js";
+import { isComparison } from "./ast.js";
+import type { EvalContext } from "./context.js";
+import { executionError, type PromqlError } from "./errors.js";
+import { dropNames, type Grid, GridBuilder, RowWriter, relabel } from "./grid.js";
+import {
+  describeLabels,
+  keyOf,
+  onlyLabels,
+  signatureOf,
+  withLabel,
+  withoutLabels,
+  withoutName,
+} from "./label-sets.js";
+
+/** Two scalars, step by step; the result is written over the left one. */
+export function binaryScalars(op: BinaryOperator, left: Float64Array, right: Float64Array): Float64Array {
+  const operate = scalarOperation(op);
+  for (let step = 0; step < left.length; step++) left[step] = operate(left[step] as number, right[step] as number);
+  return left;
+}
+
+/** A vector and a scalar; `scalarOnLeft` says which way round. A comparison always keeps the vector's value. */
+export function binaryVectorScalar(
+  op: BinaryOperator,
+  grid: Grid,
+  scalar: Float64Array,
+  scalarOnLeft: boolean,
+  returnBool: boolean,
+): Grid {
+  const { value, keeps, changesMeaning } = elementOperation(op, returnBool);
+  const { values, present, steps } = grid;
+  const filters = isComparison(op) && !returnBool;
+  for (let at = 0, step = 0; at < values.length; at++, step = step + 1 === steps ? 0 : step + 1) {
+    if (present[at] !== 1) continue;
+    const element = values[at] as number;
+    const other = scalar[step] as number;
+    const a = scalarOnLeft ? other : element;
+    const b = scalarOnLeft ? element : other;
+    if (keeps !== undefined && !keeps(a, b)) present[at] = 0;
+    else if (!filters) values[at] = value(a, b);
+  }
+  return changesMeaning ? dropNames(grid) : grid;
+}
+
+/** A number for each row such that rows of both sides match exactly if their numbers are equal. */
+interface Signatures {
+  readonly left: Int32Array;
+  readonly right: Int32Array;
+  readonly count: number;
+}
+
+function signatures(left: Grid, right: Grid, matching: VectorMatching): Signatures {
+  const signature = signatureOf(matching.on, matching.labels);
+  const numbers = new Map<string, number>();
+  const number = (labels: Labels): number => {
+    const text = signature(labels);
+    let known = numbers.get(text);
+    if (known === undefined) {
+      known = numbers.size;
+      numbers.set(text, known);
+    }
+    return known;
+  };
+  return {
+    left: Int32Array.from(left.labels, number),
+    right: Int32Array.from(right.labels, number),
+    count: numbers.size,
+  };
+}
+
+/** `and`, `or`, `unless`. */
+export function setOperation(op: "and" | "or" | "unless", left: Grid, right: Grid, matching: VectorMatching): Grid {
+  const numbers = signatures(left, right, matching);
+  const { steps } = left;
+  const decided = op === "or" ? left : right;
+  const has = presenceBySignature(decided, op === "or" ? numbers.left : numbers.right, numbers.count);
+  const filtered = op === "or" ? right : left;
+  const rows = op === "or" ? numbers.right : numbers.left;
+  const wanted = op === "and" ? 1 : 0;
+  rows.forEach((number, row) => {
+    for (let step = 0; step < steps; step++) {
+      if (has[number * steps + step] !== wanted) filtered.present[row * steps + step] = 0;
+    }
+  });
+  if (op !== "or") return filtered;
+  const labels = [...left.labels, ...right.labels];
+  const values = new Float64Array(labels.length * steps);
+  values.set(left.values);
+  values.set(right.values, left.values.length);
+  const present = new Uint8Array(labels.length * steps);
+  present.set(left.present);
+  present.set(right.present, left.present.length);
+  return relabel({ labels, steps, values, present }, labels, true);
+}
+
+function presenceBySignature(grid: Grid, numbers: Int32Array, count: number): Uint8Array {
+  const { steps, present } = grid;
+  const has = new Uint8Array(count * steps);
+  numbers.forEach((number, row) => {
+    for (let step = 0; step < steps; step++) {
+      if (present[row * steps + step] === 1) has[number * steps + step] = 1;
+    }
+  });
+  return has;
+}
+
+/** The labels of what comes of an element of the "many" side and its partner. */
+function resultLabels(many: Labels, one: Labels, changesMeaning: boolean, matching: VectorMatching): Labels {
+  let labels = changesMeaning ? withoutName(many) : many;
+  if (matching.card === "one-to-one") {
+    if (matching.on) labels = onlyLabels(labels, matching.labels);
+    else if (matching.labels.length > 0) labels = withoutLabels(labels, matching.labels);
+  }
+  for (const name of matching.include) labels = withLabel(labels, name, one[name] ?? "");
+  return labels;
+}
+
+/** An arithmetic operation or comparison between two vectors. */
+export function binaryVectors(
+  op: BinaryOperator,
+  left: Grid,
+  right: Grid,
+  matching: VectorMatching,
+  returnBool: boolean,
+  context: EvalContext,
+): Grid {
+  // From here on the right side is the "one" side; `swapped` remembers which way round values go.
+  const swapped = matching.card === "one-to-many";
+  const many = swapped ? right : left;
+  const one = swapped ? left : right;
+  const operation = elementOperation(op, returnBool);
+  const numbers = signatures(many, one, matching);
+  const join: Join = { many, one, numbers, operation, swapped, matching };
+  return joinRows(join, context) ?? joinSteps(join, context);
+}
+
+interface Join {
+  readonly many: Grid;
+  readonly one: Grid;
+  readonly numbers: Signatures;
+  readonly operation: ElementOperation;
+  readonly swapped: boolean;
+  readonly matching: VectorMatching;
+}
+
+/** Row of the "one" side by signature; -1 where there is none, `undefined` if any has two. */
+function uniqueRows(rows: Int32Array, count: number): Int32Array | undefined {
+  const byNumber = new Int32Array(count).fill(-1);
+  for (let row = 0; row < rows.length; row++) {
+    const number = rows[row] as number;
+    if (byNumber[number] !== -1) return undefined;
+    byNumber[number] = row;
+  }
+  return byNumber;
+}
+
+/** The usual case: every row has one partner for all steps, and all results differ in labels. `undefined` if that is not so. */
+function joinRows(join: Join, context: EvalContext): Grid | undefined {
+  const { many, one, numbers, operation, swapped, matching } = join;
+  const partners = uniqueRows(numbers.right, numbers.count);
+  if (partners === undefined) return undefined;
+  if (matching.card === "one-to-one" && uniqueRows(numbers.left, numbers.count) === undefined) return undefined;
+  const { steps } = many;
+  const seen = new Set<string>();
+  const writer = new RowWriter(steps, many.labels.length);
+  const { value, keeps } = operation;
+  for (let row = 0; row < many.labels.length; row++) {
+    context.tick();
+    const partner = partners[numbers.left[row] as number] as number;
+    if (partner === -1) continue;
+    const labels = resultLabels(
+      many.labels[row] as Labels,
+      one.labels[partner] as Labels,
+      operation.changesMeaning,
+      matching,
+    );
+    const key = keyOf(labels);
+    if (seen.has(key)) return undefined;
+    seen.add(key);
+    writer.row(labels, (values, present, base) => {
+      let any = false;
+      for (let step = 0; step < steps; step++) {
+        const atMany = row * steps + step;
+        const atOne = partner * steps + step;
+        if (many.present[atMany] !== 1 || one.present[atOne] !== 1) continue;
+        const a = (swapped ? one.values[atOne] : many.values[atMany]) as number;
+        const b = (swapped ? many.values[atMany] : one.values[atOne]) as number;
+        if (keeps !== undefined && !keeps(a, b)) continue;
+        values[base + step] = value(a, b);
+        present[base + step] = 1;
+        any = true;
+      }
+      return any;
+    });
+  }
+  return writer.finish();
+}
+
+/** The general case: partners are looked for anew at each step, among the rows that have a value there. */
+function joinSteps(join: Join, context: EvalContext): Grid {
+  const { many, one, numbers, operation, swapped, matching } = join;
+  const { steps } = many;
+  const builder = new GridBuilder(steps);
+  const rowOfPair = new Map<number, number>();
+  const partners = new Int32Array(numbers.count);
+  const used = new Int32Array(numbers.count);
+  for (let step = 0; step < steps; step++) {
+    context.tick();
+    if (!anyAt(many, step) || !anyAt(one, step)) continue;
+    partners.fill(-1);
+    used.fill(0);
+    findPartners(join, partners, step);
+    const made = new Set<number>();
+    for (let row = 0; row < many.labels.length; row++) {
+      if (many.present[row * steps + step] !== 1) continue;
+      const number = numbers.left[row] as number;
+      const partner = partners[number] as number;
+      if (partner === -1) continue;
+      const a = (swapped ? one.values[partner * steps + step] : many.values[row * steps + step]) as number;
+      const b = (swapped ? many.values[row * steps + step] : one.values[partner * steps + step]) as number;
+      if (operation.keeps !== undefined && !operation.keeps(a, b)) continue;
+      const pair = row * one.labels.length + partner;
+      let result = rowOfPair.get(pair);
+      if (result === undefined) {
+        const labels = resultLabels(
+          many.labels[row] as Labels,
+          one.labels[partner] as Labels,
+          operation.changesMeaning,
+          matching,
+        );
+        result = builder.rowOf(labels);
+        rowOfPair.set(pair, result);
+        context.allowRows(builder.rowCount);
+      }
+      if (matching.card === "one-to-one") {
+        if (used[number] === 1) throw ambiguous("many-to-one matching must be explicit (group_left/group_right)");
+        used[number] = 1;
+      } else {
+        if (made.has(result) && used[number] === 1) throw ambiguous("grouping labels must ensure unique matches");
+        used[number] = 1;
+        made.add(result);
+      }
+      builder.put(result, step, operation.value(a, b));
+    }
+  }
+  return builder.finish();
+}
+
+function anyAt(grid: Grid, step: number): boolean {
+  for (let at = step; at < grid.present.length; at += grid.steps) if (grid.present[at] === 1) return true;
+  return false;
+}
+
+function findPartners(join: Join, partners: Int32Array, step: number): void {
+  const { one, numbers, matching, swapped } = join;
+  for (let row = 0; row < one.labels.length; row++) {
+    if (one.present[row * one.steps + step] !== 1) continue;
+    const number = numbers.right[row] as number;
+    const other = partners[number] as number;
+    if (other === -1) {
+      partners[number] = row;
+      continue;
+    }
+    const labels = one.labels[row] as Labels;
+    const group = matching.on ? onlyLabels(labels, matching.labels) : withoutLabels(withoutName(labels), matching.labels);
+    throw executionError(
+      `found duplicate series for the match group ${describeLabels(group)} on the ${swapped ? "left" : "right"} hand-side of the operation: ` +
+        `[${describeLabels(labels)}, ${describeLabels(one.labels[other] as Labels)}]` +
+        ";many-to-many matching not allowed: matching labels must be unique on one side",
+    );
+  }
+}
+
+function ambiguous(reason: string): PromqlError {
+  return executionError(`multiple matches for labels: ${reason}`);
+}
