@@ -14,6 +14,8 @@ import { errorBody, toWireError, type WireError, wireErrorOfHttp } from "./wire-
 /** The only paths that are answered without a token; they tell nothing of the inside. */
 const ANONYMOUS: ReadonlySet<string> = new Set(["/health", "/health/live"]);
 
+const CLIENT_LEFT = 499;
+
 /** How an error's body is written for paths that have a shape of their own. */
 export interface ErrorShape {
   readonly matches: (path: string) => boolean;
@@ -54,6 +56,10 @@ export class HttpDoor {
   async enter(request: HttpRequest, reply: HttpReply): Promise<boolean> {
     const passage: Passage = { end: this.#meter.begin(), caller: undefined, endpoint: undefined };
     this.#passages.set(request, passage);
+    // An answer that nobody waits for any more is never "sent"; nginx' number stands for it.
+    reply.raw.on("close", () => {
+      if (!reply.raw.writableFinished) this.left(request, CLIENT_LEFT, undefined);
+    });
     const path = pathOf(request);
     if (ANONYMOUS.has(path)) {
       passage.endpoint = path;

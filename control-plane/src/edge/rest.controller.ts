@@ -29,7 +29,7 @@ export class RestController {
     sendJson(reply, 200, this.document);
   }
 
-  @All("api/mainstay/*path")
+  @All("api/mainstay/*")
   async call(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
     const caller = this.door.callerOf(request);
     const path = pathOf(request);

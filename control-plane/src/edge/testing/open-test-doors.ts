@@ -1,0 +1,130 @@
+/** The real doors on free ports, over rooms that the test makes up. */
+import { ServerCredentials } from "@grpc/grpc-js";
+import type { Caller, Role } from "../../kernel/caller.js";
+import { createLogger, type Logger, silentLogger } from "../../platform/logger.js";
+import { Metrics } from "../../platform/metrics.js";
+import { system } from "../../platform/system.js";
+import type { AgentDoor } from "../agent.controller.js";
+import { type Doors, openDoors } from "../doors.js";
+import { edgeModule } from "../edge.module.js";
+import { Gate, type GatePorts } from "../gate.js";
+import { GrpcDoor } from "../grpc/grpc-door.js";
+import { reflectionGuard } from "../grpc/reflection-guard.js";
+import { type Check, HealthChecks } from "../health/check-health.js";
+import { EventLoopLag } from "../health/event-loop.js";
+import { Serving } from "../health/serving.js";
+import { type Dependency, ReadinessWatch } from "../health/watch-readiness.js";
+import { HttpDoor } from "../http-door.js";
+import { OperatorApi, type OperatorService } from "../operator-api.js";
+import type { Endpoint } from "../prometheus/prometheus-api.js";
+import { PROMETHEUS_ERRORS } from "../prometheus-api.controller.js";
+import { createRequestMeter } from "../request-meter.js";
+import { httpRules } from "../rest/http-rule.js";
+import { openApi } from "../rest/openapi.js";
+
+export interface TestDoorsOptions {
+  readonly services?: readonly OperatorService[];
+  readonly prometheus?: readonly Endpoint[];
+  readonly dependencies?: readonly Dependency[];
+  readonly checks?: readonly Check[];
+  readonly agents?: Partial<AgentDoor>;
+  readonly authenticate?: GatePorts["authenticate"];
+  readonly permit?: GatePorts["permit"];
+}
+
+export interface TestDoors extends Doors {
+  readonly rest: string;
+  readonly metrics: Metrics;
+  readonly serving: Serving;
+  readonly eventLoop: EventLoopLag;
+  /** Lines logged so far, as JSON. */
+  readonly lines: readonly string[];
+}
+
+export const TOKEN = "good-token";
+
+export const caller = (roles: readonly Role[] = ["admin"]): Caller => ({
+  actor: { kind: "human", name: "tester" },
+  roles,
+  tokenId: "t-1",
+});
+
+export async function openTestDoors(options: TestDoorsOptions = {}): Promise<TestDoors> {
+  const lines: string[] = [];
+  const logger: Logger = createLogger(system.clock, (line) => lines.push(line), "warn");
+  const metrics = new Metrics();
+  const gate = new Gate({
+    authenticate: options.authenticate ?? (async (token) => (token === TOKEN ? caller() : undefined)),
+    permit: options.permit ?? (() => ({ kind: "allow", because: "test" })),
+    clock: system.clock,
+  });
+  const meter = createRequestMeter(metrics, system.clock);
+  const services = options.services ?? [];
+  const api = new OperatorApi(services, { gate, system, logger });
+  const httpDoor = new HttpDoor({ gate, meter, system, logger, shapes: [PROMETHEUS_ERRORS] });
+  const grpcDoor = new GrpcDoor({ gate, meter, system, logger, api });
+  const serving = new Serving();
+  serving.set(true);
+  const eventLoop = new EventLoopLag(system.clock);
+  const readiness = new ReadinessWatch({
+    dependencies: options.dependencies ?? [],
+    system,
+    logger: silentLogger,
+    serving,
+  });
+  eventLoop.start();
+  readiness.start();
+  const rules = httpRules(services.map(({ service }) => service));
+  const root = edgeModule({
+    api,
+    httpDoor,
+    grpcDoor,
+    agents: {
+      enroll: async () => ({}),
+      serve: (call) => void call.end(),
+      drain: async () => {},
+      ...options.agents,
+    },
+    document: openApi(rules, { title: "Mainstay", version: "0.0.0", comments: {} }),
+    prometheus: options.prometheus ?? [],
+    probes: {
+      version: "0.0.0",
+      clock: system.clock,
+      startedAt: system.clock.monotonic(),
+      eventLoop,
+      readiness,
+      checks: new HealthChecks(options.checks ?? [], system.clock),
+      metrics,
+    },
+    serving,
+  });
+  const any = { host: "127.0.0.1", port: 0 };
+  const credentials = ServerCredentials.createInsecure();
+  const guard = reflectionGuard(
+    (metadata) => grpcDoor.enter(metadata),
+    () => system.draws.hex(16),
+  );
+  const doors = await openDoors({
+    root,
+    logger,
+    httpDoor,
+    services,
+    rest: { ...any, tls: undefined },
+    grpc: { ...any, credentials, interceptors: [guard] },
+    agents: { ...any, credentials },
+  });
+  return {
+    ...doors,
+    rest: `http://127.0.0.1:${doors.restPort}`,
+    metrics,
+    serving,
+    eventLoop,
+    lines,
+    close: async () => {
+      grpcDoor.close();
+      eventLoop.stop();
+      await readiness.stop();
+      await doors.close();
+    },
+  };
+}
