@@ -26,6 +26,11 @@ export interface SessionFigures {
   readonly slow: number;
 }
 
+/** What an older stream of a node ends with. */
+export function newerStreamError(nodeName: string): OpsError {
+  return new OpsError("ABORTED", `node "${nodeName}" opened a newer stream`);
+}
+
 /** Told of a stream; throwing is a fault of the listener. */
 export type SessionListener = (session: Session) => void;
 export type SessionEndListener = (session: Session, because: string) => void;
@@ -61,9 +66,7 @@ export class Sessions {
     });
     this.#byNode.set(options.nodeId, session);
     this.#opened += 1;
-    before?.end(
-      new OpsError("ABORTED", `node "${before.nodeName}" opened a newer stream (${options.generation})`),
-    );
+    before?.end(newerStreamError(before.nodeName));
     return session;
   }
 

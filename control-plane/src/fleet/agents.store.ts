@@ -1,0 +1,282 @@
+/** Nodes in PostgreSQL: who was let in, what each last said, and whether it is heard. */
+import { type NodeId, nodeId } from "../kernel/ids.js";
+import type { Labels } from "../kernel/labels.js";
+import type { Instant } from "../kernel/time.js";
+import type { Queryable, Transaction } from "../platform/postgres/database.js";
+import { type Sql, sql } from "../platform/postgres/sql.js";
+import type { AdmissionFacts } from "./domain/admit-agent.js";
+import type { AgentDescription, Liveness, Node } from "./domain/agent.js";
+import type { NameHolder } from "./domain/join-token.js";
+import { tellFleet } from "./fleet-news.js";
+
+interface Row {
+  node_id: string;
+  name: string;
+  hostname: string;
+  enrolled_at: Date;
+  revoked_at: Date | null;
+  revoked_because: string;
+  agent_version: string;
+  os: string;
+  machine_id: string;
+  boot_id: string;
+  labels: Labels;
+  actions: string[];
+  policy_hash: string;
+  session_generation: string;
+  replica_id: string | null;
+  connected_at: Date | null;
+  heard_at: Date | null;
+  liveness: Liveness;
+  liveness_because: string;
+  liveness_since: Date;
+  certificate_expires_at: Date | null;
+}
+
+const SELECT: Sql = sql`
+  select n.*, (select max(c.expires_at) from node_certificate c
+    where c.node_id = n.node_id and c.revoked_at is null) as certificate_expires_at
+  from node n`;
+
+function toNode(row: Row): Node {
+  return {
+    nodeId: nodeId(row.node_id),
+    name: row.name,
+    hostname: row.hostname,
+    enrolledAt: row.enrolled_at.getTime(),
+    revokedAt: row.revoked_at?.getTime(),
+    revokedBecause: row.revoked_because,
+    agentVersion: row.agent_version,
+    os: row.os,
+    machineId: row.machine_id,
+    bootId: row.boot_id,
+    labels: row.labels,
+    actions: row.actions,
+    policyHash: row.policy_hash,
+    sessionGeneration: Number(row.session_generation),
+    replicaId: row.replica_id ?? undefined,
+    connectedAt: row.connected_at?.getTime(),
+    heardAt: row.heard_at?.getTime(),
+    liveness: row.liveness,
+    livenessBecause: row.liveness_because,
+    livenessSince: row.liveness_since.getTime(),
+    certificateExpiresAt: row.certificate_expires_at?.getTime(),
+  };
+}
+
+/** The node by its id, or by its name among those not revoked. */
+export async function findNode(db: Queryable, idOrName: string): Promise<Node | undefined> {
+  const rows = await db.query<Row>(sql`
+    ${SELECT} where n.node_id = ${idOrName} or (n.name = ${idOrName} and n.revoked_at is null)
+    order by (n.node_id = ${idOrName}) desc limit 1`);
+  return rows[0] && toNode(rows[0]);
+}
+
+export interface NodeFilter {
+  /** Only nodes that come after this name and id. */
+  readonly after: { readonly name: string; readonly nodeId: string } | undefined;
+  readonly liveness: Liveness | undefined;
+  readonly limit: number;
+}
+
+/** Nodes by name, then id. */
+export async function listNodes(db: Queryable, filter: NodeFilter): Promise<readonly Node[]> {
+  const { name, nodeId: id } = filter.after ?? { name: "", nodeId: "" };
+  const rows = await db.query<Row>(sql`
+    ${SELECT} where (n.name, n.node_id) > (${name}, ${id})
+      and (${filter.liveness ?? null}::text is null or n.liveness = ${filter.liveness ?? null})
+    order by n.name, n.node_id limit ${filter.limit}`);
+  return rows.map(toNode);
+}
+
+/** How many nodes are in each state. */
+export async function countByLiveness(db: Queryable): Promise<Readonly<Record<Liveness, number>>> {
+  const rows = await db.query<{ liveness: Liveness; count: string }>(sql`
+    select liveness, count(*) from node group by liveness`);
+  const counts = { live: 0, late: 0, lost: 0, revoked: 0, "never-seen": 0 };
+  for (const row of rows) counts[row.liveness] = Number(row.count);
+  return counts;
+}
+
+export async function insertNode(
+  tx: Transaction,
+  node: {
+    readonly nodeId: NodeId;
+    readonly name: string;
+    readonly keyHash: string;
+    readonly hostname: string;
+  },
+  now: Instant,
+): Promise<void> {
+  await tx.query(sql`
+    insert into node (node_id, name, key_hash, hostname, enrolled_at, liveness_because, liveness_since)
+    values (${node.nodeId}, ${node.name}, ${node.keyHash}, ${node.hostname}, ${new Date(now)},
+      'it has never connected', ${new Date(now)})`);
+}
+
+/** The family of advisory locks under which enrolments of one name take turns. */
+const NAME_LOCK = 7_301_003;
+
+/** Who bears the name among those not revoked; two enrolments of one name take turns, whether or not it is borne. */
+export async function lockNameHolder(tx: Transaction, name: string): Promise<NameHolder | undefined> {
+  await tx.query(sql`select pg_advisory_xact_lock(${NAME_LOCK}, hashtext(${name}))`);
+  const [row] = await tx.query<{ node_id: string; key_hash: string; liveness: Liveness }>(sql`
+    select node_id, key_hash, liveness from node where name = ${name} and revoked_at is null for update`);
+  return row && { nodeId: nodeId(row.node_id), keyHash: row.key_hash, liveness: row.liveness };
+}
+
+/** The node's key is another one now. Answers its name, or undefined when it is not there or was revoked. */
+export async function changeKey(tx: Transaction, id: NodeId, keyHash: string): Promise<string | undefined> {
+  const [row] = await tx.query<{ name: string }>(sql`
+    update node set key_hash = ${keyHash} where node_id = ${id} and revoked_at is null returning name`);
+  return row?.name;
+}
+
+/** What the admission of a stream is judged by. */
+export async function readAdmission(db: Queryable, serial: string): Promise<AdmissionFacts["known"]> {
+  const [row] = await db.query<{
+    node_id: string;
+    name: string;
+    revoked_at: Date | null;
+    revoked_because: string;
+    certificate_revoked_at: Date | null;
+    expires_at: Date;
+  }>(sql`
+    select n.node_id, n.name, n.revoked_at, n.revoked_because, c.revoked_at as certificate_revoked_at, c.expires_at
+    from node_certificate c join node n using (node_id) where c.serial = ${serial}`);
+  return (
+    row && {
+      nodeId: row.node_id,
+      name: row.name,
+      revokedAt: row.revoked_at?.getTime(),
+      revokedBecause: row.revoked_because,
+      certificateRevokedAt: row.certificate_revoked_at?.getTime(),
+      certificateExpiresAt: row.expires_at.getTime(),
+    }
+  );
+}
+
+export interface OpenedStream {
+  readonly generation: number;
+  /** What the node was before. */
+  readonly before: Liveness;
+}
+
+/**
+ * Notes that `replicaId` holds the node's stream from now on: the generation rises, the node is live, and other
+ * replicas are told to let an older stream go. Undefined when the node is not there or was revoked meanwhile.
+ */
+export async function openStream(
+  tx: Transaction,
+  id: NodeId,
+  description: AgentDescription,
+  replicaId: string,
+  now: Instant,
+): Promise<OpenedStream | undefined> {
+  const [row] = await tx.query<{ session_generation: string; before: Liveness }>(sql`
+    with old as (select node_id, liveness from node where node_id = ${id} and revoked_at is null for update)
+    update node set
+      session_generation = session_generation + 1, replica_id = ${replicaId},
+      connected_at = ${new Date(now)}, heard_at = ${new Date(now)},
+      liveness = 'live', liveness_because = 'heard within two heartbeats',
+      liveness_since = case when node.liveness = 'live' then node.liveness_since else ${new Date(now)} end,
+      agent_version = ${description.agentVersion}, hostname = ${description.hostname}, os = ${description.os},
+      machine_id = ${description.machineId}, boot_id = ${description.bootId},
+      labels = ${JSON.stringify(description.labels)}, actions = ${description.actions},
+      policy_hash = ${description.policyHash}
+    from old where node.node_id = old.node_id
+    returning session_generation, old.liveness as before`);
+  if (row === undefined) return undefined;
+  const generation = Number(row.session_generation);
+  await tellFleet(tx, { nodeId: id, generation });
+  return { generation, before: row.before };
+}
+
+export interface Heard {
+  readonly nodeId: NodeId;
+  readonly generation: number;
+  readonly heardAt: Instant;
+}
+
+/** Notes when nodes were heard. Answers the ids of those whose stream is still the newest. */
+export async function noteHeard(db: Queryable, heard: readonly Heard[]): Promise<ReadonlySet<string>> {
+  const rows = await db.query<{ node_id: string }>(sql`
+    update node n set heard_at = h.at
+    from unnest(${heard.map((h) => h.nodeId)}::text[], ${heard.map((h) => h.generation)}::bigint[],
+      ${heard.map((h) => new Date(h.heardAt))}::timestamptz[]) as h (node_id, generation, at)
+    where n.node_id = h.node_id and n.session_generation = h.generation and n.revoked_at is null
+    returning n.node_id`);
+  return new Set(rows.map((row) => row.node_id));
+}
+
+export interface LivenessChange extends Heard {
+  readonly liveness: Liveness;
+  readonly because: string;
+}
+
+/** Stores judgements. Answers the ids of those that count: a node with a newer stream is judged by who holds that. */
+export async function saveLiveness(
+  tx: Transaction,
+  changes: readonly LivenessChange[],
+  now: Instant,
+): Promise<ReadonlySet<string>> {
+  const rows = await tx.query<{ node_id: string }>(sql`
+    update node n set
+      liveness = c.liveness, liveness_because = c.because, liveness_since = ${new Date(now)}, heard_at = c.heard_at
+    from unnest(${changes.map((c) => c.nodeId)}::text[], ${changes.map((c) => c.generation)}::bigint[],
+      ${changes.map((c) => c.liveness)}::text[], ${changes.map((c) => c.because)}::text[],
+      ${changes.map((c) => new Date(c.heardAt))}::timestamptz[])
+      as c (node_id, generation, liveness, because, heard_at)
+    where n.node_id = c.node_id and n.session_generation = c.generation and n.revoked_at is null
+      and n.liveness <> c.liveness
+    returning n.node_id`);
+  return new Set(rows.map((row) => row.node_id));
+}
+
+/** Takes the node's identity away, and that of all its certificates. Answers the node as it was, and tells the replicas. */
+export async function revokeNode(
+  tx: Transaction,
+  idOrName: string,
+  because: string,
+  now: Instant,
+): Promise<Node | undefined> {
+  const before = await findNode(tx, idOrName);
+  if (before === undefined || before.revokedAt !== undefined) return before;
+  const at = new Date(now);
+  await tx.query(sql`
+    update node set revoked_at = ${at}, revoked_because = ${because}, liveness = 'revoked',
+      liveness_because = ${because}, liveness_since = ${at} where node_id = ${before.nodeId}`);
+  await tx.query(sql`
+    update node_certificate set revoked_at = ${at} where node_id = ${before.nodeId} and revoked_at is null`);
+  await tellFleet(tx, { nodeId: before.nodeId });
+  return before;
+}
+
+export interface Revoked {
+  readonly nodeId: NodeId;
+  readonly name: string;
+  readonly revokedAt: Instant;
+}
+
+/** Nodes among `ids` that are revoked. */
+export async function revokedAmong(db: Queryable, ids: readonly NodeId[]): Promise<readonly Revoked[]> {
+  const rows = await db.query<{ node_id: string; name: string; revoked_at: Date }>(sql`
+    select node_id, name, revoked_at from node where node_id = any(${ids}::text[]) and revoked_at is not null`);
+  return rows.map((row) => ({
+    nodeId: nodeId(row.node_id),
+    name: row.name,
+    revokedAt: row.revoked_at.getTime(),
+  }));
+}
+
+/** Nodes revoked since `since`, by the database's own clock; a poll beside the NOTIFY that may be missed. */
+export async function revokedWithin(db: Queryable, seconds: number): Promise<readonly Revoked[]> {
+  const rows = await db.query<{ node_id: string; name: string; revoked_at: Date }>(sql`
+    select node_id, name, revoked_at from node
+    where revoked_at > clock_timestamp() - ${seconds} * interval '1 second'`);
+  return rows.map((row) => ({
+    nodeId: nodeId(row.node_id),
+    name: row.name,
+    revokedAt: row.revoked_at.getTime(),
+  }));
+}

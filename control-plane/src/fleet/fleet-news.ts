@@ -1,0 +1,32 @@
+/** What replicas tell each other about nodes, by NOTIFY. It may be missed: a poll finds the same a little later. */
+import { type NodeId, nodeId } from "../kernel/ids.js";
+import type { Transaction } from "../platform/postgres/database.js";
+import { sql } from "../platform/postgres/sql.js";
+
+export const FLEET_CHANNEL = "fleet";
+
+export interface FleetNews {
+  readonly nodeId: NodeId;
+  /** A newer stream was opened; absent: the node was revoked. */
+  readonly generation?: number;
+}
+
+/** Told when the transaction commits. */
+export async function tellFleet(tx: Transaction, news: FleetNews): Promise<void> {
+  await tx.query(sql`select pg_notify(${FLEET_CHANNEL}, ${JSON.stringify(news)})`);
+}
+
+/** Undefined for anything else than FleetNews, such as the empty payload of a listener that has just connected. */
+export function parseNews(payload: string): FleetNews | undefined {
+  try {
+    const news: unknown = JSON.parse(payload);
+    if (typeof news !== "object" || news === null || !("nodeId" in news) || typeof news.nodeId !== "string") {
+      return undefined;
+    }
+    const generation =
+      "generation" in news && typeof news.generation === "number" ? news.generation : undefined;
+    return { nodeId: nodeId(news.nodeId), ...(generation === undefined ? {} : { generation }) };
+  } catch {
+    return undefined;
+  }
+}
