@@ -1,16 +1,24 @@
+import { existsSync } from "node:fs";
 import { Beat } from "./beat.js";
-import type { CollectSettings } from "./collect-settings.js";
+import { CertificateGroup } from "./certificates/certificate-group.js";
+import type { CollectSettings, TlsEndpoint } from "./collect-settings.js";
 import type { CollectGroup } from "./group.js";
 import { Mounts } from "./host/filesystem.js";
 import { hostReaders } from "./host/host.js";
 import { HostGroup } from "./host/host-group.js";
+import { readPageBytes } from "./host/page-size.js";
 import { RemoteFilesystems } from "./host/remote-filesystems.js";
 import { InventoryBoard } from "./inventory.js";
 import { type OwnFigure, OwnFigures } from "./own-figures.js";
 import type { CollectClock, RunProgram, Say } from "./ports.js";
+import { DeclaredProcesses } from "./processes/declared-processes.js";
+import { TopProcesses } from "./processes/top-processes.js";
 import type { CollectSink } from "./reading.js";
 import { ScrapeGroup } from "./scrape/scrape-group.js";
 import type { LabelSet } from "./series.js";
+import { SystemdUnits } from "./services/systemd-units.js";
+
+const NOTHING = { files: [], endpoints: [] };
 
 /** What a collector is made of. */
 export interface CollectorOptions {
@@ -21,6 +29,10 @@ export interface CollectorOptions {
   readonly say: Say;
   /** For `systemctl show`; without it no service is read. */
   readonly run?: RunProgram;
+  /** Certificates that are watched whatever the settings say: the agent's own, the control plane's. */
+  readonly always?: { readonly files: readonly string[]; readonly endpoints: readonly TlsEndpoint[] };
+  /** The agent's own process, which never is a declared one. */
+  readonly ownPid?: number;
   /** Figures of the rest of the agent, read with the host. */
   readonly extra?: () => Iterable<OwnFigure>;
 }
@@ -70,15 +82,19 @@ export class Collector {
     this.#groups.length = 0;
   }
 
-  #makeGroups(_inventory: InventoryBoard): CollectGroup[] {
-    const { settings, clock, say } = this.#options;
+  #makeGroups(inventory: InventoryBoard): CollectGroup[] {
+    const { settings, clock, say, run, always, ownPid } = this.#options;
+    const { proc } = settings.roots;
     const common: LabelSet = { job: "node", ...this.#options.labels };
     const mounts = new Mounts(settings.roots, common, settings.filesystem);
     const readers = hostReaders(settings, common, mounts);
+    if (settings.processes.declared.length > 0) {
+      readers.push(new DeclaredProcesses(settings.processes.declared, proc, common, ownPid ?? 0));
+    }
     readers.push(new OwnFigures(() => this.#figures(), common));
     const host = new HostGroup(readers, common, clock, say);
     const remote = new RemoteFilesystems(() => mounts.current(), clock, settings.filesystem.timeoutMs);
-    return [
+    const groups: CollectGroup[] = [
       {
         name: "host",
         intervalMs: settings.intervalMs,
@@ -91,8 +107,30 @@ export class Collector {
         read: (timestampMs) => remote.read(timestampMs),
         close: () => {},
       },
+      new CertificateGroup(settings.certificates, always ?? NOTHING, common, clock, (found) =>
+        inventory.certificates(found),
+      ),
       ...settings.scrape.map((target) => new ScrapeGroup(target, common, clock, say)),
     ];
+    if (settings.processes.topCount > 0) {
+      const top = new TopProcesses(proc, settings.processes.topCount, readPageBytes(proc));
+      groups.push({
+        name: "processes",
+        intervalMs: settings.processes.intervalMs,
+        read: () => {
+          inventory.processes(top.look(clock.monotonic()));
+          return [];
+        },
+        close: () => {},
+      });
+    }
+    // systemd's own way to ask whether it is the one that runs the host: sd_booted(3).
+    if (settings.services.units.length > 0 && run !== undefined && existsSync("/run/systemd/system")) {
+      groups.push(
+        new SystemdUnits(settings.services, common, run, say, (found) => inventory.services(found)),
+      );
+    }
+    return groups;
   }
 
   /** Synchronous groups stay synchronous: a promise a beat would be garbage, and another turn of the loop. */
