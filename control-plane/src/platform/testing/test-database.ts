@@ -22,12 +22,17 @@ let server: Promise<string> | undefined;
 
 async function startServer(): Promise<string> {
   const url = process.env["TEST_DATABASE_URL"];
-  if (url === undefined) throw new Error("no test server: run this through vitest's project pg, or set TEST_DATABASE_URL");
+  if (url === undefined)
+    throw new Error("no test server: run this through vitest's project pg, or set TEST_DATABASE_URL");
   const admin = new Database({ url, logger: silentLogger, connectionsMax: 1 });
   await admin.query({ text: `drop database if exists ${TEMPLATE} with (force)`, values: [] });
   await admin.query({ text: `create database ${TEMPLATE}`, values: [] });
   await admin.close();
-  const template = new Database({ url: withDatabase(url, TEMPLATE), logger: silentLogger, connectionsMax: 1 });
+  const template = new Database({
+    url: withDatabase(url, TEMPLATE),
+    logger: silentLogger,
+    connectionsMax: 1,
+  });
   await migrate(template, MIGRATIONS);
   await template.close();
   return url;

@@ -1,0 +1,137 @@
+/** AlertsService: proto message ↔ alert and rule. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type AlertSchema,
+  AlertsService,
+  AlertState as WireState,
+} from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import type { ServiceImplementation } from "@mainstay/proto/service";
+import { readEntries } from "../journal/journal.module.js";
+import { OpsError } from "../kernel/errors.js";
+import { SECOND } from "../kernel/time.js";
+import type { CallContext } from "../platform/call.js";
+import type { Database } from "../platform/postgres/database.js";
+import type { Clock } from "../platform/system.js";
+import { alertReads } from "./alert-reads.js";
+import { readAlert, readAlerts, type StoredAlert } from "./alerts.store.js";
+import type { Evaluator } from "./evaluation.loop.js";
+import type { RuleFiles } from "./rule-files.js";
+
+const STATES = {
+  pending: WireState.PENDING,
+  firing: WireState.FIRING,
+  resolved: WireState.RESOLVED,
+} as const;
+/** How the journal names a transition to each state. */
+const BY_KIND: Readonly<Record<string, WireState>> = {
+  "alert.pending": WireState.PENDING,
+  "alert.fired": WireState.FIRING,
+  "alert.resolved": WireState.RESOLVED,
+  "alert.inactive": WireState.UNSPECIFIED,
+};
+const TRANSITIONS_MAX = 200;
+
+function toWire(alert: StoredAlert): MessageInitShape<typeof AlertSchema> {
+  const { state } = alert;
+  return {
+    alertId: alert.id,
+    rule: alert.rule,
+    group: alert.group,
+    state: STATES[state.kind],
+    labels: alert.labels,
+    annotations: alert.annotations,
+    value: alert.value,
+    activeAt: timestampFromMs(state.activeAt),
+    ...(state.kind === "pending" ? {} : { firedAt: timestampFromMs(state.firedAt) }),
+    ...(state.kind === "resolved" ? { resolvedAt: timestampFromMs(state.resolvedAt) } : {}),
+    because: alert.because,
+  };
+}
+
+export interface AlertsApiPorts {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly evaluator: Evaluator;
+  readonly ruleFiles: RuleFiles;
+  /** Commands that were requested because of an alert, newest first. */
+  readonly commandsOf: (alertId: string) => Promise<readonly string[]>;
+}
+
+export function alertsApi(ports: AlertsApiPorts): ServiceImplementation<typeof AlertsService, CallContext> {
+  const { database, clock, evaluator, ruleFiles, commandsOf } = ports;
+  return {
+    async listAlerts(request) {
+      const since = clock.now() - request.resolvedWithinSeconds * SECOND;
+      const alerts = await readAlerts(
+        database,
+        request.state === WireState.RESOLVED && request.resolvedWithinSeconds === 0 ? 0 : since,
+      );
+      const wanted = alerts.filter(
+        (alert) =>
+          (request.rule === "" || alert.rule === request.rule) &&
+          (request.state === WireState.UNSPECIFIED
+            ? alert.state.kind !== "resolved" || request.resolvedWithinSeconds > 0
+            : STATES[alert.state.kind] === request.state),
+      );
+      return { alerts: wanted.map(toWire) };
+    },
+
+    async getAlert(request) {
+      const alert = await readAlert(database, request.alertId);
+      if (alert === undefined) throw new OpsError("NOT_FOUND", `there is no alert "${request.alertId}"`);
+      const rule = evaluator.groups
+        .flatMap((group) => group.rules)
+        .find((candidate) => candidate.key === alert.ruleKey);
+      const entries = await readEntries(database, {
+        subject: `alert:${alert.id}`,
+        limit: TRANSITIONS_MAX,
+        tail: true,
+      });
+      return {
+        alert: toWire(alert),
+        expr: rule?.expr ?? "",
+        forMs: BigInt(rule?.kind === "alerting" ? rule.holdFor : 0),
+        commandIds: [...(await commandsOf(alert.id))],
+        transitions: entries.flatMap((entry) => {
+          const to = BY_KIND[entry.kind];
+          return to === undefined
+            ? []
+            : [
+                {
+                  at: timestampFromMs(entry.at),
+                  to,
+                  value: Number(entry.facts["value"]),
+                  because: entry.because,
+                },
+              ];
+        }),
+      };
+    },
+
+    async listRules() {
+      const groups = await alertReads(database, evaluator).rules();
+      return {
+        faults: [...ruleFiles.faults()],
+        rules: groups.flatMap((group) =>
+          group.rules.map((rule) => ({
+            file: group.file,
+            group: group.name,
+            name: rule.name,
+            expr: rule.query,
+            labels: rule.labels,
+            health: rule.health,
+            lastError: rule.lastError,
+            evaluationSeconds: rule.evaluationSeconds,
+            ...(rule.lastEvaluation === undefined
+              ? {}
+              : { lastEvaluationAt: timestampFromMs(rule.lastEvaluation) }),
+            ...(rule.kind === "recording"
+              ? {}
+              : { forMs: BigInt(rule.for), annotations: rule.annotations, state: rule.state }),
+          })),
+        ),
+      };
+    },
+  };
+}

@@ -1,0 +1,161 @@
+/** Alerts in PostgreSQL: saved with their transitions' journal entries, in one transaction, before anyone hears of them. */
+
+import { appendEntries } from "../journal/journal.module.js";
+import { type AlertId, alertId } from "../kernel/ids.js";
+import { type Labels, labelsKey } from "../kernel/labels.js";
+import type { Instant } from "../kernel/time.js";
+import type { Queryable, Transaction } from "../platform/postgres/database.js";
+import { sql } from "../platform/postgres/sql.js";
+import { sha256Hex } from "../platform/system.js";
+import type { Alert, Transition } from "./domain/evaluate-rule.js";
+
+export interface StoredAlert extends Alert {
+  readonly id: AlertId;
+  readonly rule: string;
+  readonly group: string;
+}
+
+export function idOf(ruleKey: string, labels: Labels): AlertId {
+  return alertId(sha256Hex(`${ruleKey}\n${labelsKey(labels)}`).slice(0, 20));
+}
+
+interface Row {
+  alert_id: string;
+  rule_key: string;
+  rule_name: string;
+  group_name: string;
+  labels: Labels;
+  annotations: Labels;
+  state: "pending" | "firing" | "resolved";
+  because: string;
+  value: number;
+  active_at: Date;
+  fired_at: Date | null;
+  kept_since: Date | null;
+  resolved_at: Date | null;
+}
+
+function stateOf(row: Row): Alert["state"] {
+  const activeAt = row.active_at.getTime();
+  const firedAt = row.fired_at?.getTime() ?? activeAt;
+  if (row.state === "pending") return { kind: "pending", activeAt };
+  if (row.state === "resolved") {
+    return { kind: "resolved", activeAt, firedAt, resolvedAt: row.resolved_at?.getTime() ?? firedAt };
+  }
+  return {
+    kind: "firing",
+    activeAt,
+    firedAt,
+    ...(row.kept_since === null ? {} : { keptSince: row.kept_since.getTime() }),
+  };
+}
+
+function toAlert(row: Row): StoredAlert {
+  return {
+    id: alertId(row.alert_id),
+    ruleKey: row.rule_key,
+    rule: row.rule_name,
+    group: row.group_name,
+    labels: row.labels,
+    annotations: row.annotations,
+    state: stateOf(row),
+    value: row.value,
+    because: row.because,
+  };
+}
+
+/** Pending and firing alerts, and those resolved since `resolvedSince`. */
+export async function readAlerts(db: Queryable, resolvedSince: Instant): Promise<readonly StoredAlert[]> {
+  const rows = await db.query<Row>(sql`
+    select * from alert where state <> 'resolved' or resolved_at >= ${new Date(resolvedSince)}
+    order by case state when 'firing' then 0 when 'pending' then 1 else 2 end, active_at, alert_id`);
+  return rows.map(toAlert);
+}
+
+export async function readAlert(db: Queryable, id: string): Promise<StoredAlert | undefined> {
+  const [row] = await db.query<Row>(sql`select * from alert where alert_id = ${id}`);
+  return row && toAlert(row);
+}
+
+/** Where a rule and group are named for its alerts. */
+export interface RuleNames {
+  readonly rule: string;
+  readonly group: string;
+}
+
+/** Writes alerts as they are now; those that became inactive go. */
+export async function saveAlerts(
+  tx: Transaction,
+  names: RuleNames,
+  alerts: readonly Alert[],
+  gone: readonly AlertId[],
+): Promise<void> {
+  const date = (instant: Instant | undefined): Date | null =>
+    instant === undefined ? null : new Date(instant);
+  const firedAt = ({ state }: Alert): Date | null => (state.kind === "pending" ? null : date(state.firedAt));
+  const keptSince = ({ state }: Alert): Date | null =>
+    state.kind === "firing" ? date(state.keptSince) : null;
+  const resolvedAt = ({ state }: Alert): Date | null =>
+    state.kind === "resolved" ? date(state.resolvedAt) : null;
+  if (alerts.length > 0) {
+    await tx.query(sql`
+      insert into alert (alert_id, rule_key, rule_name, group_name, labels, annotations, state, because, value,
+        active_at, fired_at, kept_since, resolved_at)
+      select a.id, a.rule_key, ${names.rule}, ${names.group}, a.labels::jsonb, a.annotations::jsonb, a.state, a.because,
+        a.value, a.active_at, a.fired_at, a.kept_since, a.resolved_at
+      from unnest(
+        ${alerts.map((a) => idOf(a.ruleKey, a.labels))}::text[], ${alerts.map((a) => a.ruleKey)}::text[],
+        ${alerts.map((a) => JSON.stringify(a.labels))}::text[], ${alerts.map((a) => JSON.stringify(a.annotations))}::text[],
+        ${alerts.map((a) => a.state.kind)}::text[], ${alerts.map((a) => a.because)}::text[],
+        ${alerts.map((a) => a.value)}::float8[], ${alerts.map((a) => new Date(a.state.activeAt))}::timestamptz[],
+        ${alerts.map(firedAt)}::timestamptz[], ${alerts.map(keptSince)}::timestamptz[],
+        ${alerts.map(resolvedAt)}::timestamptz[]
+      ) as a (id, rule_key, labels, annotations, state, because, value, active_at, fired_at, kept_since, resolved_at)
+      on conflict (alert_id) do update set annotations = excluded.annotations, state = excluded.state,
+        because = excluded.because, value = excluded.value, active_at = excluded.active_at, fired_at = excluded.fired_at,
+        kept_since = excluded.kept_since, resolved_at = excluded.resolved_at`);
+  }
+  if (gone.length > 0) await tx.query(sql`delete from alert where alert_id = any(${[...gone]})`);
+}
+
+/** What the journal calls a transition. */
+const KINDS = {
+  inactive: "alert.inactive",
+  pending: "alert.pending",
+  firing: "alert.fired",
+  resolved: "alert.resolved",
+} as const;
+
+export async function journalTransitions(
+  tx: Transaction,
+  names: RuleNames,
+  transitions: readonly Transition[],
+  now: Instant,
+): Promise<void> {
+  await appendEntries(
+    tx,
+    transitions.map(({ alert, from, to }) => ({
+      at: now,
+      kind: KINDS[to],
+      subject: `alert:${idOf(alert.ruleKey, alert.labels)}`,
+      actor: { kind: "rule", name: names.rule },
+      because: alert.because,
+      facts: { from, to, labels: alert.labels, value: String(alert.value), activeAt: alert.state.activeAt },
+    })),
+  );
+}
+
+/** Forgets alerts that resolved before `before`; the journal keeps their story. */
+export async function pruneAlerts(db: Queryable, before: Instant): Promise<void> {
+  await db.query(sql`delete from alert where state = 'resolved' and resolved_at < ${new Date(before)}`);
+}
+
+/** Alerts of rules that are no longer in any file. */
+export async function readOrphans(
+  db: Queryable,
+  ruleKeys: readonly string[],
+): Promise<readonly StoredAlert[]> {
+  const rows = await db.query<Row>(sql`
+    select * from alert where state <> 'resolved' and not (rule_key = any(${[...ruleKeys]}))`);
+  return rows.map(toAlert);
+}
