@@ -1,41 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { commandId, nodeId } from "../../kernel/ids.js";
+import { commandId } from "../../kernel/ids.js";
 import { MINUTE } from "../../kernel/time.js";
+import { madeCommand, REQUESTED_AT } from "../testing/made-command.js";
 import { COMMAND_STATES, type Command, type CommandEvent, type CommandState, mayMove } from "./command.js";
 import { ANSWER_GRACE, afterApproval, afterCancellation, afterEvent, afterTime } from "./next-command.js";
 
-const NOW = 1_000_000;
-const command = (state: CommandState, more: Partial<Command> = {}): Command => ({
-  id: commandId("c"),
-  nodeId: nodeId("n"),
-  nodeName: "db-1",
-  action: "clean-directory",
-  argumentsJson: "{}",
-  state,
-  because: "",
-  requestedBy: { kind: "human", name: "ann" },
-  reason: "",
-  alertId: "",
-  requireApproval: false,
-  traceparent: "",
-  requestedAt: NOW,
-  changedAt: NOW,
-  expiresAt: NOW + 10 * MINUTE,
-  timeoutMs: MINUTE,
-  generation: 1,
-  plan: undefined,
-  approvedBy: undefined,
-  cancelBecause: undefined,
-  exitCode: 0,
-  summary: "",
-  resultJson: "",
-  verification: "",
-  sentSession: undefined,
-  previewSequence: 0,
-  runSequence: 0,
-  ...more,
-});
+const NOW = REQUESTED_AT;
+const command = madeCommand;
 const plan = {
   hash: "ab",
   summary: "2 files",
