@@ -13,12 +13,6 @@ import { findToken, noteTokenUse } from "./principals.store.js";
 /** How long an answer is kept: a token revoked elsewhere is refused here after this at the latest. */
 const KEPT: Duration = 5 * SECOND;
 
-/**
- * How long an answer still counts while PostgreSQL is away, so that the house can be asked what is wrong with it.
- * Nothing can be revoked in that time either.
- */
-const KEPT_WHILE_AWAY: Duration = 5 * MINUTE;
-
 /** How often the use of a token is noted. */
 const USE_NOTED: Duration = MINUTE;
 
@@ -54,7 +48,7 @@ export class Authenticator {
   /**
    * The caller that `text` (a token, without "Bearer ") speaks for.
    * Throws UNAUTHENTICATED when it is missing, malformed, unknown, expired or revoked, saying which of the last two
-   * only to who knew the secret; UNAVAILABLE when PostgreSQL is away and the token was not seen in the last minutes.
+   * only to who knew the secret; UNAVAILABLE when PostgreSQL is away.
    */
   async authenticate(text: string | undefined): Promise<Caller> {
     if (text === undefined || text === "") throw new OpsError("UNAUTHENTICATED", "a bearer token is needed");
@@ -87,13 +81,7 @@ export class Authenticator {
     kept: Kept | undefined,
     now: Instant,
   ): Promise<Token> {
-    let stored: Awaited<ReturnType<typeof findToken>>;
-    try {
-      stored = await findToken(this.#deps.database, id);
-    } catch (error) {
-      if (kept !== undefined && now - kept.readAt < KEPT_WHILE_AWAY) return kept.token;
-      throw error;
-    }
+    const stored = await findToken(this.#deps.database, id);
     // Compared even when the id is unknown, so that the time taken does not tell which it was.
     const right = timingSafeEqual(secretHash(secret), stored?.secretHash ?? Buffer.alloc(32));
     if (stored === undefined || !right) {

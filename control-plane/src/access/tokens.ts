@@ -1,6 +1,6 @@
 /** Making and ending tokens, each with its entry in the journal. */
 
-import { appendEntries } from "../journal/journal.store.js";
+import { appendEntries } from "../journal/journal.module.js";
 import type { Actor } from "../kernel/actor.js";
 import type { Role } from "../kernel/caller.js";
 import { cleanText } from "../kernel/clean-text.js";

@@ -1,6 +1,6 @@
 /** How a node gets its identity: a one-time token in, a certificate out; and how it keeps it. */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { appendEntries } from "../journal/journal.store.js";
+import { appendEntries } from "../journal/journal.module.js";
 import type { Actor } from "../kernel/actor.js";
 import { SYSTEM } from "../kernel/actor.js";
 import { cleanText } from "../kernel/clean-text.js";
@@ -102,6 +102,8 @@ export interface EnrolmentWish {
   readonly nodeName: string;
   readonly hostname: string;
   readonly agentVersion: string;
+  /** The address that the request came from. */
+  readonly from: string;
 }
 
 export interface Enrolled {
@@ -154,6 +156,7 @@ export async function enrollAgent(deps: EnrolmentDeps, wish: EnrolmentWish): Pro
           name: node.nodeName,
           hostname: cleanText(wish.hostname, 253),
           agentVersion: cleanText(wish.agentVersion, 64),
+          from: cleanText(wish.from, 64),
           joinToken: presented.id,
           serial: certificate.serial,
           certificateExpiresAt: certificate.expiresAt,

@@ -10,7 +10,7 @@ import { fleetApi } from "./fleet.api.js";
 import { type LivenessDeps, LivenessLoop } from "./liveness.loop.js";
 import { Sessions } from "./sessions.js";
 
-export { countByLiveness, findNode, listNodes, openStream, readAdmission } from "./agents.store.js";
+export { countByLiveness, findNode, listNodes, readAdmission } from "./agents.store.js";
 export type { Certifier, NodeCertificateText } from "./certifier.js";
 export {
   type Enrolled,
@@ -21,6 +21,7 @@ export {
 } from "./enroll-agent.js";
 export { certificateFigures, saveInventory } from "./inventory.store.js";
 export type { LivenessLoop } from "./liveness.loop.js";
+export { openAgentStream } from "./open-stream.js";
 export { type Outlet, Session } from "./session.js";
 export { type SendOutcome, type SessionFigures, Sessions } from "./sessions.js";
 export type { UpSample } from "./up-series.js";

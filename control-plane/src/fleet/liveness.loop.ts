@@ -3,7 +3,7 @@
  * has gone, under a lease. So the cost is one look at each open stream, and PostgreSQL hears of changes only.
  */
 
-import { appendEntries } from "../journal/journal.store.js";
+import { appendEntries } from "../journal/journal.module.js";
 import { SYSTEM } from "../kernel/actor.js";
 import { messageOf } from "../kernel/errors.js";
 import type { NodeId } from "../kernel/ids.js";
@@ -82,7 +82,7 @@ export class LivenessLoop {
       logger: deps.logger,
       run: (now) => this.run(now),
     });
-    deps.sessions.onConnected((session) => this.#watch(session));
+    deps.sessions.onOpened((session) => this.#watch(session));
     deps.sessions.onEnded((session, because) => this.#letGo(session, because));
   }
 

@@ -1,6 +1,6 @@
 /** Takes a node's identity away: stored, journalled, told to every replica, and its stream here is cut at once. */
 
-import { appendEntries } from "../journal/journal.store.js";
+import { appendEntries } from "../journal/journal.module.js";
 import type { Actor } from "../kernel/actor.js";
 import { cleanText } from "../kernel/clean-text.js";
 import { OpsError } from "../kernel/errors.js";

@@ -41,6 +41,8 @@ export interface SessionOptions {
   /** Rises with each stream of the node. */
   readonly generation: number;
   readonly certificateExpiresAt: Instant;
+  /** The agent's outbox; acknowledgements of frames of another one are not for this stream. */
+  readonly outboxId: string;
   readonly outlet: Outlet;
   readonly clock: Clock;
   /** Told once when the session has ended, with a sentence of why. */
@@ -51,7 +53,10 @@ export class Session {
   readonly nodeId: NodeId;
   readonly nodeName: string;
   readonly generation: number;
+  readonly outboxId: string;
   readonly connectedAt: Instant;
+  /** Set once the agent was welcomed; nothing else is sent before. */
+  ready = false;
   /** When the agent was last heard, by any message. */
   heardAt: Instant;
   /** Moves on when the certificate is renewed over the stream. */
@@ -73,6 +78,7 @@ export class Session {
     this.nodeId = options.nodeId;
     this.nodeName = options.nodeName;
     this.generation = options.generation;
+    this.outboxId = options.outboxId;
     this.certificateExpiresAt = options.certificateExpiresAt;
     this.#outlet = options.outlet;
     this.#clock = options.clock;

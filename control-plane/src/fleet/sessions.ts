@@ -38,6 +38,7 @@ export type SessionEndListener = (session: Session, because: string) => void;
 export class Sessions {
   readonly #clock: Clock;
   readonly #byNode = new Map<NodeId, Session>();
+  readonly #openedListeners = new Set<SessionListener>();
   readonly #connected = new Set<SessionListener>();
   readonly #ended = new Set<SessionEndListener>();
   #opened = 0;
@@ -50,7 +51,7 @@ export class Sessions {
 
   /**
    * Registers a stream. An older stream of the same node is ended. Throws ABORTED when a newer one is already there,
-   * UNAVAILABLE when this replica is being drained. Listeners are told by `announce`, after the welcome was sent.
+   * UNAVAILABLE when this replica is being drained. It can be sent to once it was announced.
    */
   open(options: Omit<SessionOptions, "clock" | "onEnded">): Session {
     if (this.#draining)
@@ -67,23 +68,32 @@ export class Sessions {
     this.#byNode.set(options.nodeId, session);
     this.#opened += 1;
     before?.end(newerStreamError(before.nodeName));
+    for (const listener of this.#openedListeners) listener(session);
     return session;
   }
 
-  /** Tells the listeners that the session is ready to be sent to. */
+  /** The agent was welcomed: from here on the session can be sent to, and the listeners are told. */
   announce(session: Session): void {
+    if (session.ended) return;
+    session.ready = true;
     for (const listener of this.#connected) listener(session);
   }
 
   /** Sends to the node if its stream is here. */
   send(nodeId: NodeId, message: MessageInitShape<typeof ConnectResponseSchema>): SendOutcome {
     const session = this.#byNode.get(nodeId);
-    if (session === undefined) return "not-connected";
+    if (session?.ready !== true) return "not-connected";
     return session.send(create(ConnectResponseSchema, message)) ? "sent" : "slow";
   }
 
   isConnected(nodeId: NodeId): boolean {
-    return this.#byNode.has(nodeId);
+    return this.#byNode.get(nodeId)?.ready === true;
+  }
+
+  /** The generation of the node's stream here; undefined when it cannot be sent to. */
+  generation(nodeId: NodeId): number | undefined {
+    const session = this.#byNode.get(nodeId);
+    return session?.ready === true ? session.generation : undefined;
   }
 
   get(nodeId: NodeId): Session | undefined {
@@ -104,6 +114,12 @@ export class Sessions {
   end(nodeId: NodeId, reason: OpsError, below?: number): void {
     const session = this.#byNode.get(nodeId);
     if (session !== undefined && (below === undefined || session.generation < below)) session.end(reason);
+  }
+
+  /** `listener` is told of each session as soon as it is open, before it can be sent to. Returns the way to stop. */
+  onOpened(listener: SessionListener): () => void {
+    this.#openedListeners.add(listener);
+    return () => this.#openedListeners.delete(listener);
   }
 
   /** `listener` is told of each session once it can be sent to. Returns the way to stop. */
