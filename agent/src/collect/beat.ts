@@ -70,7 +70,8 @@ export class Beat {
     const missed = unheard + (this.#running === undefined ? 0 : 1);
     if (missed > 0) this.#events.late(missed);
     if (this.#running === undefined) this.#read(unheard);
-    this.#wait(Math.max(0, this.#dueMs - now));
+    // Asked again: the reading itself took time.
+    this.#wait(Math.max(0, this.#dueMs - this.#clock.monotonic()));
   }
 
   #read(unheard: number): void {

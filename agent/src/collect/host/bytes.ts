@@ -9,6 +9,8 @@ const TAB = 9;
 const MINUS = 45;
 const DOT = 46;
 const ZERO = 48;
+/** So many decimal digits always fit a double. */
+const EXACT_DIGITS = 15;
 
 /** A position in kernel text. All methods stop at the end of the line; `nextLine` passes it. */
 export class ByteCursor {
@@ -79,8 +81,8 @@ export class ByteCursor {
   }
 
   /**
-   * The next decimal number after blanks, with an optional sign and fraction. NaN when there is no digit. Integers above
-   * 2^53 come out as the nearest double or one beside it, which is what a sample can hold.
+   * The next decimal number after blanks, with an optional sign and fraction. NaN when there is no digit. What a double
+   * cannot hold comes out as the nearest one.
    */
   number(): number {
     this.skipSpaces();
@@ -107,6 +109,8 @@ export class ByteCursor {
       value /= scale;
     }
     if (digits === 0) return Number.NaN;
+    // Above 2^53 each step would round; the text is rounded once.
+    if (digits > EXACT_DIGITS) value = Math.abs(Number(this.#text.toString("latin1", this.#at, at)));
     this.#at = at;
     return negative ? -value : value;
   }

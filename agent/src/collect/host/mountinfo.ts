@@ -72,7 +72,7 @@ export function chooseMounts(mounts: readonly Mount[], choice: MountChoice): Mou
   const chosen: Mount[] = [];
   for (const mount of top.values()) {
     if (chosen.length === choice.mountsMax) break;
-    const isRoot = mount.mountPoint === "/" && mount.fsType !== "rootfs";
+    const isRoot = mount.mountPoint === "/";
     const excluded =
       choice.mountPointsExclude.test(mount.mountPoint) || choice.fsTypesExclude.test(mount.fsType);
     if (isRoot || !excluded) chosen.push(mount);
