@@ -2,13 +2,14 @@ import { compareText, type Labels, labelsKey, METRIC_NAME } from "../kernel/labe
 import type { Aggregate } from "./ast.js";
 import type { EvalContext } from "./context.js";
 import { executionError } from "./errors.js";
-import { type Grid, GridBuilder, hasValue, pickRows } from "./grid.js";
-import { isInvalidText, quote } from "./quote.js";
+import { blankGrid, type Grid, GridBuilder, hasValue, pickRows } from "./grid.js";
 import { kahanError, MeanCarried } from "./kahan.js";
-import { NO_LABELS, onlyLabels, withLabel, withoutLabels } from "./label-sets.js";
+import { keyOf, NO_LABELS, onlyLabels, withLabel, withoutLabels } from "./label-sets.js";
 import { formatFloat } from "./number.js";
 import { noteQuantiles } from "./over-time.js";
+import { PlanMemory } from "./plans.js";
 import { quantileOf } from "./quantile.js";
+import { isInvalidText, quote } from "./quote.js";
 
 /** Which group each row belongs to; groups are numbered in the order in which rows bring them up. */
 interface Groups {
@@ -22,17 +23,25 @@ function groupLabels(labels: Labels, aggregate: Aggregate): Labels {
   return aggregate.grouping.length === 0 ? NO_LABELS : onlyLabels(labels, aggregate.grouping);
 }
 
-function groupRows(grid: Grid, aggregate: Aggregate): Groups {
-  const ofRow = new Int32Array(grid.labels.length);
+const groupings = new PlanMemory<Groups>();
+
+function groupRows(rows: readonly Labels[], aggregate: Aggregate): Groups {
+  const ofRow = new Int32Array(rows.length);
   const labels: Labels[] = [];
   const known = new Map<string, number>();
   const only = !aggregate.without && aggregate.grouping.length === 1 ? aggregate.grouping[0] : undefined;
-  grid.labels.forEach((rowLabels, row) => {
+  const dropped = [METRIC_NAME, ...aggregate.grouping];
+  rows.forEach((rowLabels, row) => {
     if (!aggregate.without && aggregate.grouping.length === 0) {
       if (labels.length === 0) labels.push(NO_LABELS);
       return;
     }
-    const key = only === undefined ? labelsKey(groupLabels(rowLabels, aggregate)) : (rowLabels[only] ?? "");
+    const key =
+      only !== undefined
+        ? (rowLabels[only] ?? "")
+        : aggregate.without
+          ? keyOf(rowLabels, dropped)
+          : labelsKey(groupLabels(rowLabels, aggregate));
     let group = known.get(key);
     if (group === undefined) {
       group = labels.push(groupLabels(rowLabels, aggregate)) - 1;
@@ -50,7 +59,7 @@ export function aggregateGrid(
   params: Float64Array | undefined,
   context: EvalContext,
 ): Grid {
-  const groups = groupRows(grid, aggregate);
+  const groups = groupings.recall(aggregate, [grid.labels], () => groupRows(grid.labels, aggregate));
   switch (aggregate.op) {
     case "topk":
     case "bottomk":
@@ -71,22 +80,22 @@ export function aggregateGrid(
     case "max":
       return fold(grid, groups, (best, value) => (best < value || Number.isNaN(best) ? value : best));
     case "group":
-      return fold(grid, groups, (one) => one, () => 1);
+      return fold(
+        grid,
+        groups,
+        (one) => one,
+        () => 1,
+      );
     case "count":
-      return fold(grid, groups, (count) => count + 1, () => 1);
+      return fold(
+        grid,
+        groups,
+        (count) => count + 1,
+        () => 1,
+      );
     case "count_values":
       throw executionError("count_values needs the name of a label");
   }
-}
-
-function groupGrid(grid: Grid, groups: Groups): Grid {
-  const size = groups.labels.length * grid.steps;
-  return {
-    labels: groups.labels,
-    steps: grid.steps,
-    values: new Float64Array(size),
-    present: new Uint8Array(size),
-  };
 }
 
 /** Goes through all values: `visit(index in the grid, index in the groups' grid)`. */
@@ -104,7 +113,7 @@ function fold(
   next: (held: number, value: number) => number,
   first: (value: number) => number = (value) => value,
 ): Grid {
-  const result = groupGrid(grid, groups);
+  const result = blankGrid(groups.labels, grid.steps);
   eachValue(grid, groups, (from, to) => {
     const value = grid.values[from] as number;
     result.values[to] = result.present[to] === 1 ? next(result.values[to] as number, value) : first(value);
@@ -114,7 +123,7 @@ function fold(
 }
 
 function sums(grid: Grid, groups: Groups): Grid {
-  const result = groupGrid(grid, groups);
+  const result = blankGrid(groups.labels, grid.steps);
   const errors = new Float64Array(result.values.length);
   eachValue(grid, groups, (from, to) => {
     const value = grid.values[from] as number;
@@ -125,13 +134,14 @@ function sums(grid: Grid, groups: Groups): Grid {
     result.values[to] = result.present[to] === 1 ? next : value;
     result.present[to] = 1;
   });
-  for (let at = 0; at < errors.length; at++) result.values[at] = (result.values[at] as number) + (errors[at] as number);
+  for (let at = 0; at < errors.length; at++)
+    result.values[at] = (result.values[at] as number) + (errors[at] as number);
   return result;
 }
 
 /** See `meanOf`: a sum divided by the count as long as the sum stays finite, then a mean carried along. */
 function averages(grid: Grid, groups: Groups): Grid {
-  const result = groupGrid(grid, groups);
+  const result = blankGrid(groups.labels, grid.steps);
   const errors = new Float64Array(result.values.length);
   const counts = new Float64Array(result.values.length);
   const carried = new Map<number, MeanCarried>();
@@ -157,13 +167,14 @@ function averages(grid: Grid, groups: Groups): Grid {
   });
   for (let at = 0; at < counts.length; at++) {
     const count = counts[at] as number;
-    result.values[at] = carried.get(at)?.value ?? (result.values[at] as number) / count + (errors[at] as number) / count;
+    result.values[at] =
+      carried.get(at)?.value ?? (result.values[at] as number) / count + (errors[at] as number) / count;
   }
   return result;
 }
 
 function variances(grid: Grid, groups: Groups, finish: (variance: number) => number): Grid {
-  const result = groupGrid(grid, groups);
+  const result = blankGrid(groups.labels, grid.steps);
   const counts = new Float64Array(result.values.length);
   const means = new Float64Array(result.values.length);
   eachValue(grid, groups, (from, to) => {
@@ -188,7 +199,7 @@ function variances(grid: Grid, groups: Groups, finish: (variance: number) => num
 }
 
 function quantiles(grid: Grid, groups: Groups, params: Float64Array): Grid {
-  const result = groupGrid(grid, groups);
+  const result = blankGrid(groups.labels, grid.steps);
   const sizes = new Int32Array(groups.labels.length);
   for (const group of groups.ofRow) sizes[group] = (sizes[group] as number) + 1;
   const rooms = Array.from(sizes, (size) => new Float64Array(size));
@@ -205,7 +216,10 @@ function quantiles(grid: Grid, groups: Groups, params: Float64Array): Grid {
     filled.forEach((size, group) => {
       if (size === 0) return;
       const to = group * grid.steps + step;
-      result.values[to] = quantileOf(params[step] as number, (rooms[group] as Float64Array).subarray(0, size));
+      result.values[to] = quantileOf(
+        params[step] as number,
+        (rooms[group] as Float64Array).subarray(0, size),
+      );
       result.present[to] = 1;
     });
   }
@@ -259,7 +273,12 @@ function wholeCount(count: number, all: number): number {
 }
 
 /** Puts `row` in its place among the `most` best, which stay in order. */
-function insertBest(rows: number[], row: number, most: number, before: (a: number, b: number) => boolean): void {
+function insertBest(
+  rows: number[],
+  row: number,
+  most: number,
+  before: (a: number, b: number) => boolean,
+): void {
   const last = rows[rows.length - 1];
   if (rows.length === most && (last === undefined || !before(row, last))) return;
   let low = 0;

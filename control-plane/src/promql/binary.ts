@@ -1,10 +1,10 @@
 import type { Labels } from "../kernel/labels.js";
 import { type ElementOperation, elementOperation, scalarOperation } from "./arithmetic.js";
-import type { BinaryOperator, VectorMatching } from "./ast.js";
+import type { Binary, BinaryOperator, SetOperator, VectorMatching } from "./ast.js";
 import { isComparison } from "./ast.js";
 import type { EvalContext } from "./context.js";
 import { executionError, type PromqlError } from "./errors.js";
-import { dropNames, type Grid, GridBuilder, RowWriter, relabel } from "./grid.js";
+import { blankGrid, dropNames, type Grid, GridBuilder, relabel } from "./grid.js";
 import {
   describeLabels,
   keyOf,
@@ -14,22 +14,24 @@ import {
   withoutLabels,
   withoutName,
 } from "./label-sets.js";
+import { PlanMemory } from "./plans.js";
 
 /** Two scalars, step by step; the result is written over the left one. */
 export function binaryScalars(op: BinaryOperator, left: Float64Array, right: Float64Array): Float64Array {
   const operate = scalarOperation(op);
-  for (let step = 0; step < left.length; step++) left[step] = operate(left[step] as number, right[step] as number);
+  for (let step = 0; step < left.length; step++)
+    left[step] = operate(left[step] as number, right[step] as number);
   return left;
 }
 
 /** A vector and a scalar; `scalarOnLeft` says which way round. A comparison always keeps the vector's value. */
 export function binaryVectorScalar(
-  op: BinaryOperator,
+  node: Binary,
   grid: Grid,
   scalar: Float64Array,
   scalarOnLeft: boolean,
-  returnBool: boolean,
 ): Grid {
+  const { op, returnBool } = node;
   const { value, keeps, changesMeaning } = elementOperation(op, returnBool);
   const { values, present, steps } = grid;
   const filters = isComparison(op) && !returnBool;
@@ -42,7 +44,7 @@ export function binaryVectorScalar(
     if (keeps !== undefined && !keeps(a, b)) present[at] = 0;
     else if (!filters) values[at] = value(a, b);
   }
-  return changesMeaning ? dropNames(grid) : grid;
+  return changesMeaning ? dropNames(grid, node) : grid;
 }
 
 /** A number for each row such that rows of both sides match exactly if their numbers are equal. */
@@ -52,28 +54,38 @@ interface Signatures {
   readonly count: number;
 }
 
-function signatures(left: Grid, right: Grid, matching: VectorMatching): Signatures {
-  const signature = signatureOf(matching.on, matching.labels);
-  const numbers = new Map<string, number>();
-  const number = (labels: Labels): number => {
-    const text = signature(labels);
-    let known = numbers.get(text);
-    if (known === undefined) {
-      known = numbers.size;
-      numbers.set(text, known);
-    }
-    return known;
-  };
-  return {
-    left: Int32Array.from(left.labels, number),
-    right: Int32Array.from(right.labels, number),
-    count: numbers.size,
-  };
+const numbered = new PlanMemory<Signatures>();
+
+function signatures(node: Binary, left: Grid, right: Grid, matching: VectorMatching): Signatures {
+  return numbered.recall(node, [left.labels, right.labels], () => {
+    const signature = signatureOf(matching.on, matching.labels);
+    const numbers = new Map<string, number>();
+    const number = (labels: Labels): number => {
+      const text = signature(labels);
+      let known = numbers.get(text);
+      if (known === undefined) {
+        known = numbers.size;
+        numbers.set(text, known);
+      }
+      return known;
+    };
+    return {
+      left: Int32Array.from(left.labels, number),
+      right: Int32Array.from(right.labels, number),
+      count: numbers.size,
+    };
+  });
 }
 
 /** `and`, `or`, `unless`. */
-export function setOperation(op: "and" | "or" | "unless", left: Grid, right: Grid, matching: VectorMatching): Grid {
-  const numbers = signatures(left, right, matching);
+export function setOperation(
+  node: Binary,
+  op: SetOperator,
+  left: Grid,
+  right: Grid,
+  matching: VectorMatching,
+): Grid {
+  const numbers = signatures(node, left, right, matching);
   const { steps } = left;
   const decided = op === "or" ? left : right;
   const has = presenceBySignature(decided, op === "or" ? numbers.left : numbers.right, numbers.count);
@@ -120,21 +132,22 @@ function resultLabels(many: Labels, one: Labels, changesMeaning: boolean, matchi
 
 /** An arithmetic operation or comparison between two vectors. */
 export function binaryVectors(
-  op: BinaryOperator,
+  node: Binary,
   left: Grid,
   right: Grid,
   matching: VectorMatching,
-  returnBool: boolean,
   context: EvalContext,
 ): Grid {
+  const { op, returnBool } = node;
   // From here on the right side is the "one" side; `swapped` remembers which way round values go.
   const swapped = matching.card === "one-to-many";
   const many = swapped ? right : left;
   const one = swapped ? left : right;
   const operation = elementOperation(op, returnBool);
-  const numbers = signatures(many, one, matching);
+  const numbers = signatures(node, many, one, matching);
   const join: Join = { many, one, numbers, operation, swapped, matching };
-  return joinRows(join, context) ?? joinSteps(join, context);
+  const plan = joins.recall(node, [left.labels, right.labels], () => planJoin(join));
+  return plan === undefined ? joinSteps(join, context) : joinRows(join, plan);
 }
 
 interface Join {
@@ -157,46 +170,61 @@ function uniqueRows(rows: Int32Array, count: number): Int32Array | undefined {
   return byNumber;
 }
 
-/** The usual case: every row has one partner for all steps, and all results differ in labels. `undefined` if that is not so. */
-function joinRows(join: Join, context: EvalContext): Grid | undefined {
-  const { many, one, numbers, operation, swapped, matching } = join;
+/** The usual case, in which every row has one partner for all steps and all results differ in labels: result `i` comes of rows `many[i]` and `one[i]`. */
+interface JoinPlan {
+  readonly labels: readonly Labels[];
+  readonly many: Int32Array;
+  readonly one: Int32Array;
+}
+
+const joins = new PlanMemory<JoinPlan | undefined>();
+
+/** `undefined` if it is not the usual case. */
+function planJoin({ many, one, numbers, operation, matching }: Join): JoinPlan | undefined {
   const partners = uniqueRows(numbers.right, numbers.count);
   if (partners === undefined) return undefined;
-  if (matching.card === "one-to-one" && uniqueRows(numbers.left, numbers.count) === undefined) return undefined;
-  const { steps } = many;
+  if (matching.card === "one-to-one" && uniqueRows(numbers.left, numbers.count) === undefined)
+    return undefined;
   const seen = new Set<string>();
-  const writer = new RowWriter(steps, many.labels.length);
-  const { value, keeps } = operation;
+  const labels: Labels[] = [];
+  const manyRows: number[] = [];
+  const oneRows: number[] = [];
   for (let row = 0; row < many.labels.length; row++) {
-    context.tick();
     const partner = partners[numbers.left[row] as number] as number;
     if (partner === -1) continue;
-    const labels = resultLabels(
+    const result = resultLabels(
       many.labels[row] as Labels,
       one.labels[partner] as Labels,
       operation.changesMeaning,
       matching,
     );
-    const key = keyOf(labels);
+    const key = keyOf(result);
     if (seen.has(key)) return undefined;
     seen.add(key);
-    writer.row(labels, (values, present, base) => {
-      let any = false;
-      for (let step = 0; step < steps; step++) {
-        const atMany = row * steps + step;
-        const atOne = partner * steps + step;
-        if (many.present[atMany] !== 1 || one.present[atOne] !== 1) continue;
-        const a = (swapped ? one.values[atOne] : many.values[atMany]) as number;
-        const b = (swapped ? many.values[atMany] : one.values[atOne]) as number;
-        if (keeps !== undefined && !keeps(a, b)) continue;
-        values[base + step] = value(a, b);
-        present[base + step] = 1;
-        any = true;
-      }
-      return any;
-    });
+    labels.push(result);
+    manyRows.push(row);
+    oneRows.push(partner);
   }
-  return writer.finish();
+  return { labels, many: Int32Array.from(manyRows), one: Int32Array.from(oneRows) };
+}
+
+function joinRows({ many, one, operation, swapped }: Join, plan: JoinPlan): Grid {
+  const { steps } = many;
+  const { value, keeps } = operation;
+  const result = blankGrid(plan.labels, steps);
+  for (let row = 0; row < plan.labels.length; row++) {
+    const manyBase = (plan.many[row] as number) * steps;
+    const oneBase = (plan.one[row] as number) * steps;
+    for (let step = 0; step < steps; step++) {
+      if (many.present[manyBase + step] !== 1 || one.present[oneBase + step] !== 1) continue;
+      const a = (swapped ? one.values[oneBase + step] : many.values[manyBase + step]) as number;
+      const b = (swapped ? many.values[manyBase + step] : one.values[oneBase + step]) as number;
+      if (keeps !== undefined && !keeps(a, b)) continue;
+      result.values[row * steps + step] = value(a, b);
+      result.present[row * steps + step] = 1;
+    }
+  }
+  return result;
 }
 
 /** The general case: partners are looked for anew at each step, among the rows that have a value there. */
@@ -236,10 +264,12 @@ function joinSteps(join: Join, context: EvalContext): Grid {
         context.allowRows(builder.rowCount);
       }
       if (matching.card === "one-to-one") {
-        if (used[number] === 1) throw ambiguous("many-to-one matching must be explicit (group_left/group_right)");
+        if (used[number] === 1)
+          throw ambiguous("many-to-one matching must be explicit (group_left/group_right)");
         used[number] = 1;
       } else {
-        if (made.has(result) && used[number] === 1) throw ambiguous("grouping labels must ensure unique matches");
+        if (made.has(result) && used[number] === 1)
+          throw ambiguous("grouping labels must ensure unique matches");
         used[number] = 1;
         made.add(result);
       }
@@ -265,7 +295,9 @@ function findPartners(join: Join, partners: Int32Array, step: number): void {
       continue;
     }
     const labels = one.labels[row] as Labels;
-    const group = matching.on ? onlyLabels(labels, matching.labels) : withoutLabels(withoutName(labels), matching.labels);
+    const group = matching.on
+      ? onlyLabels(labels, matching.labels)
+      : withoutLabels(withoutName(labels), matching.labels);
     throw executionError(
       `found duplicate series for the match group ${describeLabels(group)} on the ${swapped ? "left" : "right"} hand-side of the operation: ` +
         `[${describeLabels(labels)}, ${describeLabels(one.labels[other] as Labels)}]` +

@@ -59,7 +59,10 @@ export class EvalContext {
   /** Throws if a result of so many series at the steps at hand is larger than allowed. */
   allowRows(rows: number): void {
     if (rows > this.maxSeries) {
-      throw new PromqlError("limit", `query needs ${rows} series at once, more than maxSeries (${this.maxSeries})`);
+      throw new PromqlError(
+        "limit",
+        `query needs ${rows} series at once, more than maxSeries (${this.maxSeries})`,
+      );
     }
     this.allowSamples(rows * this.steps.count);
   }

@@ -9,7 +9,15 @@ import { type Arguments, callScalar, callVector } from "./functions.js";
 import { dropNames, type Grid, mapValues, sameLabelsError } from "./grid.js";
 import { keyOf, sortKeyOf } from "./label-sets.js";
 import type { EvaluationLimits, EvaluationRange } from "./limits.js";
-import { firstAfter, selectInstant, selectWindows, seriesOf, subqueryWindows, type Windows, withoutMarkers } from "./select.js";
+import {
+  firstAfter,
+  selectInstant,
+  selectWindows,
+  seriesOf,
+  subqueryWindows,
+  type Windows,
+  withoutMarkers,
+} from "./select.js";
 import type { SeriesSource } from "./series-source.js";
 import type { MatrixValue, Sample, SeriesPoints, Value } from "./value.js";
 
@@ -17,12 +25,18 @@ import type { MatrixValue, Sample, SeriesPoints, Value } from "./value.js";
  * The value of `expr` at `at` (ms since the epoch): a scalar, string or vector as the expression has it, a matrix for a range
  * vector. Throws {@link PromqlError}: kind "execution" for what these samples make impossible, "limit", "timeout".
  */
-export function evaluateInstant(expr: Expr, at: number, source: SeriesSource, limits: EvaluationLimits = {}): Value {
+export function evaluateInstant(
+  expr: Expr,
+  at: number,
+  source: SeriesSource,
+  limits: EvaluationLimits = {},
+): Value {
   const context = new EvalContext(source, { start: at, step: 1, count: 1 }, { start: at, end: at }, limits);
   context.checkStop();
   const evaluation = new Evaluation(context);
   const inner = unwrapParens(expr);
-  if (inner.kind === "string") return { kind: "string", timestamp: at, value: inner.value, ...context.notes.result() };
+  if (inner.kind === "string")
+    return { kind: "string", timestamp: at, value: inner.value, ...context.notes.result() };
   switch (typeOf(expr)) {
     case "scalar": {
       const value = evaluation.scalar(expr)[0] as number;
@@ -51,7 +65,8 @@ export function evaluateRange(
   limits: EvaluationLimits = {},
 ): MatrixValue {
   const { from, to, step } = range;
-  if (!(step > 0)) throw executionError(`zero or negative query resolution step widths are not accepted, got ${step} ms`);
+  if (!(step > 0))
+    throw executionError(`zero or negative query resolution step widths are not accepted, got ${step} ms`);
   if (!(to >= from)) throw executionError(`end timestamp must not be before start time: ${to} < ${from}`);
   const count = Math.floor((to - from) / step) + 1;
   const context = new EvalContext(source, { start: from, step, count }, { start: from, end: to }, limits);
@@ -143,7 +158,13 @@ class Evaluation implements Arguments {
         return this.vector(expr.expr);
       case "unary": {
         const grid = this.vector(expr.expr);
-        return expr.op === "-" ? dropNames(mapValues(grid, (value) => -value), false) : grid;
+        return expr.op === "-"
+          ? dropNames(
+              mapValues(grid, (value) => -value),
+              expr,
+              false,
+            )
+          : grid;
       }
       case "binary":
         return this.binary(expr);
@@ -166,18 +187,18 @@ class Evaluation implements Arguments {
   }
 
   private binary(expr: Binary): Grid {
-    const { op, left, right, matching, returnBool } = expr;
+    const { op, left, right, matching } = expr;
     if (typeOf(left) === "scalar") {
-      return binaryVectorScalar(op, this.vector(right), this.scalar(left), true, returnBool);
+      return binaryVectorScalar(expr, this.vector(right), this.scalar(left), true);
     }
     if (typeOf(right) === "scalar") {
-      return binaryVectorScalar(op, this.vector(left), this.scalar(right), false, returnBool);
+      return binaryVectorScalar(expr, this.vector(left), this.scalar(right), false);
     }
     if (matching === undefined) throw executionError(`operation ${op} between vectors without matching`);
     const leftGrid = this.vector(left);
     const rightGrid = this.vector(right);
-    if (isSetOperator(op)) return setOperation(op, leftGrid, rightGrid, matching);
-    return binaryVectors(op, leftGrid, rightGrid, matching, returnBool, this.context);
+    if (isSetOperator(op)) return setOperation(expr, op, leftGrid, rightGrid, matching);
+    return binaryVectors(expr, leftGrid, rightGrid, matching, this.context);
   }
 
   private aggregate(expr: Aggregate): Grid {

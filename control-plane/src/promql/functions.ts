@@ -5,10 +5,11 @@ import type { EvalContext } from "./context.js";
 import { executionError } from "./errors.js";
 import { dropNames, type Grid, mapValues, pickRows } from "./grid.js";
 import { histogramFraction, histogramQuantile } from "./histogram-functions.js";
-import { NO_LABELS } from "./label-sets.js";
 import { labelJoin, labelReplace } from "./label-functions.js";
-import { absence, absentLabels, absentOverTime, noteQuantiles, overTime, windowFunction } from "./over-time.js";
+import { NO_LABELS } from "./label-sets.js";
+import { absence, absentLabels, absentOverTime, noteQuantiles, overTime } from "./over-time.js";
 import { selectInstant, type Windows } from "./select.js";
+import { WINDOW_FUNCTIONS, type WindowFunction } from "./window-functions.js";
 
 /** What a function asks of the evaluation around it: the values of its arguments. */
 export interface Arguments {
@@ -93,13 +94,13 @@ function textOf(call: Call, index: number): string {
 /** A call that gives an instant vector, at every step. */
 export function callVector(call: Call, args: Arguments, context: EvalContext): Grid {
   const math = MATH.get(call.func);
-  if (math !== undefined) return dropNames(mapValues(args.vector(argument(call, 0)), math));
-  const overTimeFunction = windowFunction(call.func);
-  if (overTimeFunction !== undefined) return callOverTime(call, args, context);
+  if (math !== undefined) return dropNames(mapValues(args.vector(argument(call, 0)), math), call);
+  const overTimeFunction = WINDOW_FUNCTIONS.get(call.func);
+  if (overTimeFunction !== undefined) return callOverTime(call, overTimeFunction, args, context);
   const calendar = calendarPart(call.func);
   if (calendar !== undefined) {
     const grid = call.args.length === 0 ? timeVector(context) : args.vector(argument(call, 0));
-    return dropNames(mapValues(grid, calendar));
+    return dropNames(mapValues(grid, calendar), call);
   }
   if (NATIVE_ONLY.has(call.func)) {
     throw executionError(`${call.func}() needs native histograms, which this engine does not support`);
@@ -113,9 +114,9 @@ function callNamed(call: Call, args: Arguments, context: EvalContext): Grid {
     case "absent":
       return absence(args.vector(first), absentLabels(first), context.steps.count);
     case "absent_over_time":
-      return absentOverTime(args.windows(first), first, context);
+      return absentOverTime(call, args.windows(first), first, context);
     case "timestamp":
-      return timestamps(first, args, context);
+      return timestamps(call, first, args, context);
     case "vector":
       return constantVector(args.scalar(first));
     case "sort":
@@ -123,42 +124,50 @@ function callNamed(call: Call, args: Arguments, context: EvalContext): Grid {
     case "sort_desc":
       return sortRows(args.vector(first), -1);
     case "clamp":
-      return clamp(args.vector(first), args.scalar(argument(call, 1)), args.scalar(argument(call, 2)));
+      return clamp(call, args.vector(first), args.scalar(argument(call, 1)), args.scalar(argument(call, 2)));
     case "clamp_min":
-      return clamp(args.vector(first), args.scalar(argument(call, 1)), undefined);
+      return clamp(call, args.vector(first), args.scalar(argument(call, 1)), undefined);
     case "clamp_max":
-      return clamp(args.vector(first), undefined, args.scalar(argument(call, 1)));
+      return clamp(call, args.vector(first), undefined, args.scalar(argument(call, 1)));
     case "round":
-      return round(args.vector(first), call.args[1] === undefined ? undefined : args.scalar(call.args[1]));
+      return round(
+        call,
+        args.vector(first),
+        call.args[1] === undefined ? undefined : args.scalar(call.args[1]),
+      );
     case "label_replace":
-      return labelReplace(args.vector(first), textOf(call, 1), textOf(call, 2), textOf(call, 3), textOf(call, 4));
+      return labelReplace(
+        args.vector(first),
+        textOf(call, 1),
+        textOf(call, 2),
+        textOf(call, 3),
+        textOf(call, 4),
+      );
     case "label_join": {
       const sources = call.args.slice(3).map((_, index) => textOf(call, index + 3));
       return labelJoin(args.vector(first), textOf(call, 1), textOf(call, 2), sources);
     }
     case "histogram_quantile": {
       const spans = { quantile: first.span, buckets: argument(call, 1).span };
-      return histogramQuantile(args.scalar(first), args.vector(argument(call, 1)), spans, context);
+      return histogramQuantile(call, args.scalar(first), args.vector(argument(call, 1)), spans, context);
     }
     case "histogram_fraction": {
       const vector = argument(call, 2);
       const upper = args.scalar(argument(call, 1));
-      return histogramFraction(args.scalar(first), upper, args.vector(vector), vector.span, context);
+      return histogramFraction(call, args.scalar(first), upper, args.vector(vector), vector.span, context);
     }
     default:
       throw executionError(`function ${call.func}() is not supported by this engine`);
   }
 }
 
-function callOverTime(call: Call, args: Arguments, context: EvalContext): Grid {
-  const fn = windowFunction(call.func);
-  if (fn === undefined) throw executionError(`function ${call.func}() is not supported by this engine`);
+function callOverTime(call: Call, fn: WindowFunction, args: Arguments, context: EvalContext): Grid {
   const rangeAt = fn.paramAt === 0 ? 1 : 0;
   // Scalars first: the samples of a selection are only good until the next one.
   const params = fn.paramAt === undefined ? undefined : args.scalar(argument(call, fn.paramAt));
   const range = argument(call, rangeAt);
-  const grid = overTime(call.func, fn, args.windows(range), params, range.span, context);
-  if (call.func === "quantile_over_time" && params !== undefined && grid.labels.length > 0) {
+  const grid = overTime(call, fn, args.windows(range), range, params, context);
+  if (call.func === "quantile_over_time" && params !== undefined && grid.present.includes(1)) {
     noteQuantiles(params, argument(call, 0).span, context);
   }
   return grid;
@@ -171,18 +180,23 @@ function timeVector(context: EvalContext): Grid {
 }
 
 function constantVector(values: Float64Array): Grid {
-  return { labels: [NO_LABELS], steps: values.length, values, present: new Uint8Array(values.length).fill(1) };
+  return {
+    labels: [NO_LABELS],
+    steps: values.length,
+    values,
+    present: new Uint8Array(values.length).fill(1),
+  };
 }
 
 /** Of a selector the times of the samples it shows; of anything else the time of the evaluation. */
-function timestamps(expr: Expr, args: Arguments, context: EvalContext): Grid {
+function timestamps(call: Call, expr: Expr, args: Arguments, context: EvalContext): Grid {
   const inner = unwrapParens(expr);
-  if (inner.kind === "vector-selector") return dropNames(selectInstant(inner, context, "timestamps"));
+  if (inner.kind === "vector-selector") return dropNames(selectInstant(inner, context, "timestamps"), call);
   const grid = args.vector(expr);
   for (let at = 0; at < grid.values.length; at++) {
     if (grid.present[at] === 1) grid.values[at] = context.timeOf(at % grid.steps) / 1000;
   }
-  return dropNames(grid);
+  return dropNames(grid, call);
 }
 
 /** Orders rows by value, NaN last; over several steps there is no such order, and the answer to a range is ordered by labels. */
@@ -209,7 +223,12 @@ function atMost(most: number, value: number): number {
   return most === Number.NEGATIVE_INFINITY ? most : Math.min(most, value);
 }
 
-function clamp(grid: Grid, least: Float64Array | undefined, most: Float64Array | undefined): Grid {
+function clamp(
+  call: Call,
+  grid: Grid,
+  least: Float64Array | undefined,
+  most: Float64Array | undefined,
+): Grid {
   const { values, present, steps } = grid;
   for (let at = 0; at < values.length; at++) {
     if (present[at] !== 1) continue;
@@ -218,11 +237,11 @@ function clamp(grid: Grid, least: Float64Array | undefined, most: Float64Array |
     if (high < low) present[at] = 0;
     else values[at] = atLeast(low, atMost(high, values[at] as number));
   }
-  return dropNames(grid);
+  return dropNames(grid, call);
 }
 
 /** Rounds half up, to a whole number or to a multiple of `nearest`. */
-function round(grid: Grid, nearest: Float64Array | undefined): Grid {
+function round(call: Call, grid: Grid, nearest: Float64Array | undefined): Grid {
   const { values, present, steps } = grid;
   for (let at = 0; at < values.length; at++) {
     if (present[at] !== 1) continue;
@@ -230,5 +249,5 @@ function round(grid: Grid, nearest: Float64Array | undefined): Grid {
     const inverse = 1 / (nearest?.[at % steps] ?? 1);
     values[at] = Math.floor((values[at] as number) * inverse + 0.5) / inverse;
   }
-  return dropNames(grid);
+  return dropNames(grid, call);
 }

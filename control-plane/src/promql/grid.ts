@@ -1,6 +1,7 @@
 import { type Labels, METRIC_NAME } from "../kernel/labels.js";
 import { executionError, type PromqlError } from "./errors.js";
 import { keyOf, withoutName } from "./label-sets.js";
+import { PlanMemory } from "./plans.js";
 
 /**
  * An instant vector at every step: one row for each series, all rows in two blocks of memory. The value of row `r` at step
@@ -23,35 +24,10 @@ export function sameLabelsError(): PromqlError {
   return executionError("vector cannot contain metrics with the same labelset");
 }
 
-/** Rows of a grid to be, written one after the other; a row without any value is left out. */
-export class RowWriter {
-  private readonly labels: Labels[] = [];
-  private readonly values: Float64Array;
-  private readonly present: Uint8Array;
-
-  constructor(
-    private readonly steps: number,
-    maxRows: number,
-  ) {
-    this.values = new Float64Array(maxRows * steps);
-    this.present = new Uint8Array(maxRows * steps);
-  }
-
-  /** Lets `fill` write the next row at `base`, and keeps it if it says that it wrote something. */
-  row(labels: Labels, fill: (values: Float64Array, present: Uint8Array, base: number) => boolean): void {
-    const base = this.labels.length * this.steps;
-    if (fill(this.values, this.present, base)) this.labels.push(labels);
-  }
-
-  finish(): Grid {
-    const length = this.labels.length * this.steps;
-    return {
-      labels: this.labels,
-      steps: this.steps,
-      values: this.values.subarray(0, length),
-      present: this.present.subarray(0, length),
-    };
-  }
+/** A grid with no value yet. */
+export function blankGrid(labels: readonly Labels[], steps: number): Grid {
+  const size = labels.length * steps;
+  return { labels, steps, values: new Float64Array(size), present: new Uint8Array(size) };
 }
 
 /** Rows found by their labels while going through the steps; for operations that cannot tell in advance what they will make. */
@@ -172,20 +148,39 @@ function mergeRow(grid: Grid, from: number, into: number): void {
   }
 }
 
-/** The grid without metric names; see {@link relabel} for rows that were told apart by name only. */
-export function dropNames(grid: Grid, mayMerge = true): Grid {
-  const { labels } = grid;
-  const renamed = labels.map(withoutName);
-  // Rows of one metric stay apart without its name, and almost every query is about one metric.
-  return areOfOneMetric(labels) ? { ...grid, labels: renamed } : relabel(grid, renamed, mayMerge);
+/** The label sets without names, and whether they still tell all rows apart. */
+interface Nameless {
+  readonly labels: readonly Labels[];
+  readonly distinct: boolean;
+}
+
+const namelessOf = new PlanMemory<Nameless>();
+
+/** The labels of rows without metric names, as `node` drops them. */
+function nameless(node: object, labels: readonly Labels[]): Nameless {
+  return namelessOf.recall(node, [labels], () => {
+    const renamed = labels.map(withoutName);
+    // Rows of one metric stay apart without its name, and almost every query is about one metric.
+    return { labels: renamed, distinct: areOfOneMetric(labels) || areDistinct(renamed) };
+  });
+}
+
+/** The grid without metric names, for the result of `node`; see {@link relabel} for rows that were told apart by name only. */
+export function dropNames(grid: Grid, node: object, mayMerge = true): Grid {
+  const { labels, distinct } = nameless(node, grid.labels);
+  return distinct ? { ...grid, labels } : relabel(grid, labels, mayMerge);
+}
+
+function areDistinct(labels: readonly Labels[]): boolean {
+  return new Set(labels.map((set) => keyOf(set))).size === labels.length;
 }
 
 function areOfOneMetric(labels: readonly Labels[]): boolean {
   const first = labels[0];
   if (first === undefined) return true;
-  const name = first[METRIC_NAME];
+  const { [METRIC_NAME]: name, __type__: type, __unit__: unit } = first;
   return labels.every(
-    (set) => set[METRIC_NAME] === name && set["__type__"] === first["__type__"] && set["__unit__"] === first["__unit__"],
+    (set) => set[METRIC_NAME] === name && set["__type__"] === type && set["__unit__"] === unit,
   );
 }
 

@@ -1,100 +1,126 @@
 import { type Labels, METRIC_NAME } from "../kernel/labels.js";
-import type { Span } from "./ast.js";
+import type { Call, Span } from "./ast.js";
 import type { EvalContext } from "./context.js";
-import { dropNames, type Grid, hasValue, RowWriter } from "./grid.js";
+import { blankGrid, dropNames, type Grid, hasValue } from "./grid.js";
 import { type Buckets, bucketFraction, bucketQuantile } from "./histogram.js";
-import { BUCKET_LABEL, keyOf, withoutBucket } from "./label-sets.js";
+import { BUCKET_LABEL, keyOf, withoutLabels } from "./label-sets.js";
 import { parseFloatLabel } from "./number.js";
 import { noteQuantiles } from "./over-time.js";
+import { PlanMemory } from "./plans.js";
 import { quote } from "./quote.js";
 
 /** A histogram's buckets as rows of a grid, by rising bound. */
 interface HistogramRows {
-  readonly labels: Labels;
   readonly rows: Int32Array;
   readonly bounds: Float64Array;
 }
 
-/** The rows of a grid put together by all labels but `le`. */
-function histogramsOf(grid: Grid, argument: Span, context: EvalContext): HistogramRows[] {
-  const found = new Map<string, { labels: Labels; buckets: { row: number; bound: number }[] }>();
-  grid.labels.forEach((labels, row) => {
-    context.tick();
-    const text = labels[BUCKET_LABEL] ?? "";
-    const bound = parseFloatLabel(text);
+/** The histograms among rows; `labels` has one set for each, `odd` are the rows without a bound. */
+interface Histograms {
+  readonly labels: readonly Labels[];
+  readonly buckets: readonly HistogramRows[];
+  readonly odd: readonly number[];
+}
+
+const WITHOUT_BOUND = [BUCKET_LABEL];
+const histograms = new PlanMemory<Histograms>();
+
+/** The rows put together by all labels but `le`. */
+function groupBuckets(rowLabels: readonly Labels[]): Histograms {
+  const numbers = new Map<string, number>();
+  const bounds = new Map<string, number | undefined>();
+  const labels: Labels[] = [];
+  const found: { row: number; bound: number }[][] = [];
+  const odd: number[] = [];
+  rowLabels.forEach((set, row) => {
+    const text = set[BUCKET_LABEL] ?? "";
+    let bound = bounds.get(text);
     if (bound === undefined) {
-      if (!hasValue(grid, row)) return;
-      const name = quote(labels[METRIC_NAME] ?? "");
-      context.notes.warn(
-        `bucket label "le" is missing or has a malformed value of ${quote(text)} for metric name ${name}`,
-        argument,
-      );
+      bound = parseFloatLabel(text);
+      bounds.set(text, bound);
+    }
+    if (bound === undefined) {
+      odd.push(row);
       return;
     }
-    const rest = withoutBucket(labels);
-    const key = keyOf(rest);
-    const known = found.get(key);
-    if (known === undefined) found.set(key, { labels: rest, buckets: [{ row, bound }] });
-    else known.buckets.push({ row, bound });
+    const key = keyOf(set, WITHOUT_BOUND);
+    let number = numbers.get(key);
+    if (number === undefined) {
+      number = labels.push(withoutLabels(set, WITHOUT_BOUND)) - 1;
+      numbers.set(key, number);
+      found.push([]);
+    }
+    found[number]?.push({ row, bound });
   });
-  return Array.from(found.values(), ({ labels, buckets }) => {
-    buckets.sort((a, b) => (a.bound < b.bound ? -1 : a.bound > b.bound ? 1 : 0));
+  const buckets = found.map((rows) => {
+    rows.sort((a, b) => (a.bound < b.bound ? -1 : a.bound > b.bound ? 1 : 0));
     return {
-      labels,
-      rows: Int32Array.from(buckets, ({ row }) => row),
-      bounds: Float64Array.from(buckets, ({ bound }) => bound),
+      rows: Int32Array.from(rows, ({ row }) => row),
+      bounds: Float64Array.from(rows, ({ bound }) => bound),
     };
   });
+  return { labels, buckets, odd };
+}
+
+function noteOddBuckets(grid: Grid, rows: readonly number[], argument: Span, context: EvalContext): void {
+  for (const row of rows) {
+    if (!hasValue(grid, row)) continue;
+    const labels = grid.labels[row] as Labels;
+    context.notes.warn(
+      `bucket label "le" is missing or has a malformed value of ${quote(labels[BUCKET_LABEL] ?? "")} ` +
+        `for metric name ${quote(labels[METRIC_NAME] ?? "")}`,
+      argument,
+    );
+  }
 }
 
 /** One value for each histogram at each step at which it has any bucket. */
 function eachHistogram(
+  call: Call,
   grid: Grid,
   argument: Span,
   context: EvalContext,
   compute: (buckets: Buckets, step: number, labels: Labels) => number,
 ): Grid {
-  const histograms = histogramsOf(grid, argument, context);
+  const plan = histograms.recall(call, [grid.labels], () => groupBuckets(grid.labels));
+  noteOddBuckets(grid, plan.odd, argument, context);
   const { steps } = grid;
-  const writer = new RowWriter(steps, histograms.length);
-  let buckets: Buckets = { bounds: new Float64Array(64), counts: new Float64Array(64), size: 0 };
-  for (const { labels, rows, bounds } of histograms) {
+  const result = blankGrid(plan.labels, steps);
+  let room: Buckets = { bounds: new Float64Array(64), counts: new Float64Array(64), size: 0 };
+  plan.buckets.forEach(({ rows, bounds }, number) => {
     context.tick();
-    if (rows.length > buckets.bounds.length) {
-      buckets = { bounds: new Float64Array(rows.length), counts: new Float64Array(rows.length), size: 0 };
+    if (rows.length > room.bounds.length) {
+      room = { bounds: new Float64Array(rows.length), counts: new Float64Array(rows.length), size: 0 };
     }
-    writer.row(labels, (values, present, base) => {
-      let any = false;
-      for (let step = 0; step < steps; step++) {
-        let size = 0;
-        for (let i = 0; i < rows.length; i++) {
-          const at = (rows[i] as number) * steps + step;
-          if (grid.present[at] !== 1) continue;
-          buckets.bounds[size] = bounds[i] as number;
-          buckets.counts[size] = grid.values[at] as number;
-          size++;
-        }
-        if (size === 0) continue;
-        buckets.size = size;
-        values[base + step] = compute(buckets, step, labels);
-        present[base + step] = 1;
-        any = true;
+    for (let step = 0; step < steps; step++) {
+      let size = 0;
+      for (let i = 0; i < rows.length; i++) {
+        const at = (rows[i] as number) * steps + step;
+        if (grid.present[at] !== 1) continue;
+        room.bounds[size] = bounds[i] as number;
+        room.counts[size] = grid.values[at] as number;
+        size++;
       }
-      return any;
-    });
-  }
-  return dropNames(writer.finish());
+      if (size === 0) continue;
+      room.size = size;
+      const to = number * steps + step;
+      result.values[to] = compute(room, step, plan.labels[number] as Labels);
+      result.present[to] = 1;
+    }
+  });
+  return dropNames(result, call);
 }
 
 /** `histogram_quantile` over classic histograms. */
 export function histogramQuantile(
+  call: Call,
   quantiles: Float64Array,
   grid: Grid,
   spans: { readonly quantile: Span; readonly buckets: Span },
   context: EvalContext,
 ): Grid {
   noteQuantiles(quantiles, spans.quantile, context);
-  return eachHistogram(grid, spans.buckets, context, (buckets, step, labels) => {
+  return eachHistogram(call, grid, spans.buckets, context, (buckets, step, labels) => {
     const { value, forcedMonotonic } = bucketQuantile(quantiles[step] as number, buckets);
     if (forcedMonotonic) {
       context.notes.info(
@@ -109,13 +135,14 @@ export function histogramQuantile(
 
 /** `histogram_fraction` over classic histograms. */
 export function histogramFraction(
+  call: Call,
   lower: Float64Array,
   upper: Float64Array,
   grid: Grid,
   argument: Span,
   context: EvalContext,
 ): Grid {
-  return eachHistogram(grid, argument, context, (buckets, step) =>
+  return eachHistogram(call, grid, argument, context, (buckets, step) =>
     bucketFraction(lower[step] as number, upper[step] as number, buckets),
   );
 }

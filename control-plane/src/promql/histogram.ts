@@ -33,7 +33,8 @@ function almostEqual(a: number, b: number): boolean {
   if (a === b) return true;
   const difference = Math.abs(a - b);
   const size = Math.abs(a) + Math.abs(b);
-  if (a === 0 || b === 0 || size < 2.2250738585072014e-308) return difference < SMALL_DELTA * 2.2250738585072014e-308;
+  if (a === 0 || b === 0 || size < 2.2250738585072014e-308)
+    return difference < SMALL_DELTA * 2.2250738585072014e-308;
   return difference / Math.min(size, Number.MAX_VALUE) < SMALL_DELTA;
 }
 

@@ -10,12 +10,20 @@ function requireLabelName(name: string, what: string): void {
 }
 
 /** `label_replace`: where the whole value of `source` matches, `target` becomes the template with its groups filled in. */
-export function labelReplace(grid: Grid, target: string, template: string, source: string, pattern: string): Grid {
+export function labelReplace(
+  grid: Grid,
+  target: string,
+  template: string,
+  source: string,
+  pattern: string,
+): Grid {
   const regexp = compileLabelPattern(pattern);
   requireLabelName(target, "destination label name in label_replace()");
   const labels = grid.labels.map((set) => {
     const groups = regexp.groups(set[source] ?? "");
-    return groups === undefined ? set : withLabel(set, target, expandTemplate(template, groups, regexp.names));
+    return groups === undefined
+      ? set
+      : withLabel(set, target, expandTemplate(template, groups, regexp.names));
   });
   return relabel(grid, labels, false);
 }

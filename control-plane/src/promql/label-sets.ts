@@ -1,14 +1,6 @@
 import { compareText, type Labels, labelsKey, METRIC_NAME } from "../kernel/labels.js";
 import { quote } from "./quote.js";
 
-/*
- * Label sets are kept by their sources from query to query, so what is derived from one is remembered with it: for ten thousand series the
- * text that tells them apart costs more than the arithmetic on their samples. A WeakMap forgets with the set.
- */
-const keys = new WeakMap<Labels, string>();
-const nameless = new WeakMap<Labels, Labels>();
-const bucketless = new WeakMap<Labels, Labels>();
-
 /** The labels that say what a metric is: gone once a function has made something else of it. */
 const METADATA_LABELS = [METRIC_NAME, "__type__", "__unit__"] as const;
 
@@ -18,12 +10,18 @@ export const BUCKET_LABEL = "le";
 /** No labels at all. */
 export const NO_LABELS: Labels = Object.freeze({});
 
-/** As `labelsKey`, remembered with the set. */
-export function keyOf(labels: Labels): string {
-  let key = keys.get(labels);
-  if (key === undefined) {
-    key = labelsKey(labels);
-    keys.set(labels, key);
+/**
+ * A text that is equal for two sets exactly if they are equal but for the labels of `except`. Sets mostly come with their names in order; then one pass does, and only
+ * else are the names sorted.
+ */
+export function keyOf(labels: Labels, except: readonly string[] = []): string {
+  let key = "";
+  let before = "";
+  for (const name in labels) {
+    if (name < before) return labelsKey(except.length === 0 ? labels : withoutLabels(labels, except));
+    before = name;
+    const value = labels[name] as string;
+    if (value !== "" && !except.includes(name)) key += `${name}=${value.length}:${value},`;
   }
   return key;
 }
@@ -48,24 +46,11 @@ export function onlyLabels(labels: Labels, names: readonly string[]): Labels {
   return rest;
 }
 
-/** The set without its metric name (and `__type__`, `__unit__`), remembered. */
+/** The set without its metric name (and `__type__`, `__unit__`); the set itself if it has none. */
 export function withoutName(labels: Labels): Labels {
-  let rest = nameless.get(labels);
-  if (rest === undefined) {
-    rest = METADATA_LABELS.some((name) => name in labels) ? withoutLabels(labels, METADATA_LABELS) : labels;
-    nameless.set(labels, rest);
-  }
-  return rest;
-}
-
-/** The set without `le`, remembered. */
-export function withoutBucket(labels: Labels): Labels {
-  let rest = bucketless.get(labels);
-  if (rest === undefined) {
-    rest = withoutLabels(labels, [BUCKET_LABEL]);
-    bucketless.set(labels, rest);
-  }
-  return rest;
+  for (const name of METADATA_LABELS)
+    if (labels[name] !== undefined) return withoutLabels(labels, METADATA_LABELS);
+  return labels;
 }
 
 /** The set with one label set to `value`, or without it if that is empty. */
@@ -89,9 +74,8 @@ export function sortKeyOf(labels: Labels): string {
 /** Texts that are equal for two sets exactly if an operation with this `on` or `ignoring` matches them. */
 export function signatureOf(on: boolean, names: readonly string[]): (labels: Labels) => string {
   if (!on) {
-    if (names.length === 0) return (labels) => keyOf(withoutName(labels));
-    const left = [METRIC_NAME, ...names];
-    return (labels) => labelsKey(withoutLabels(labels, left));
+    const ignored = [METRIC_NAME, ...names];
+    return (labels) => keyOf(labels, ignored);
   }
   const only = names[0];
   if (names.length === 1 && only !== undefined) return (labels) => labels[only] ?? "";

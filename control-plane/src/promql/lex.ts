@@ -218,9 +218,9 @@ export class Lexer {
       if (char === undefined || char === "\n") return this.fail("unterminated quoted string");
       if (char === mark) return this.take(scan + 1 - this.at, "string");
       if (char === "\\") {
-        const escape = this.escapeLength(scan + 1, mark);
-        if (typeof escape !== "number") return escape;
-        scan += 1 + escape;
+        const length = this.escapeLength(scan + 1, mark);
+        if (typeof length !== "number") return length;
+        scan += 1 + length;
         continue;
       }
       const invalid = this.invalidRune(scan);

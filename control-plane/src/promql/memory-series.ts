@@ -30,8 +30,10 @@ export class MemorySeries implements SeriesSource {
   /** The series, its last place being for a sample at `timestamp`. */
   private placeFor(labels: Labels, timestamp: number): StoredSeries {
     const series = this.seriesOf(labels);
-    const last = series.length === 0 ? Number.NEGATIVE_INFINITY : (series.timestamps[series.length - 1] as number);
-    if (timestamp < last) throw new RangeError(`sample at ${timestamp} is older than the last one, at ${last}`);
+    const last =
+      series.length === 0 ? Number.NEGATIVE_INFINITY : (series.timestamps[series.length - 1] as number);
+    if (timestamp < last)
+      throw new RangeError(`sample at ${timestamp} is older than the last one, at ${last}`);
     if (timestamp > last) this.lengthen(series);
     series.timestamps[series.length - 1] = timestamp;
     return series;

@@ -1,124 +1,114 @@
 import type { Labels } from "../kernel/labels.js";
 import { METRIC_NAME } from "../kernel/labels.js";
-import type { Expr, Span } from "./ast.js";
+import type { Call, Expr, Span } from "./ast.js";
 import { unwrapParens } from "./ast.js";
 import type { EvalContext } from "./context.js";
-import { dropNames, emptyGrid, type Grid, RowWriter } from "./grid.js";
+import { blankGrid, dropNames, emptyGrid, type Grid } from "./grid.js";
 import { invalidQuantile } from "./quantile.js";
-import { firstAfter, type Windows, withoutMarkers } from "./select.js";
-import { type Window, WINDOW_FUNCTIONS, type WindowFunction } from "./window-functions.js";
+import { quote } from "./quote.js";
+import { firstAfter, labelsOf, type Stretch, type Windows, withoutMarkers } from "./select.js";
+import type { SeriesSamples } from "./series-source.js";
+import type { Window, WindowFunction } from "./window-functions.js";
 
 /** Endings of the names that counters have by convention. */
 const COUNTER_NAME = /_(total|sum|count|bucket)$/;
 
-const FAR = Number.NaN;
 const NO_SAMPLES = new Float64Array(0);
-
-/** Whether `name` is a function of a range vector that works on each series alone. */
-export function windowFunction(name: string): WindowFunction | undefined {
-  return WINDOW_FUNCTIONS.get(name);
-}
 
 /**
  * A function over time at every step, series by series, so that the samples of one are gone through once however many steps
- * there are. `params` is the scalar argument at each step; `argument` is the range vector's place in the text.
+ * there are. `params` is the scalar argument at each step; `range` is the argument the windows come from.
  */
 export function overTime(
-  name: string,
+  call: Call,
   fn: WindowFunction,
   windows: Windows,
+  range: Expr,
   params: Float64Array | undefined,
-  argument: Span,
   context: EvalContext,
 ): Grid {
-  const count = context.steps.count;
-  const writer = new RowWriter(count, windows.series.length);
-  const window: Window = { timestamps: NO_SAMPLES, values: NO_SAMPLES, lo: 0, hi: 0, from: FAR, to: FAR, time: FAR, param: FAR };
-  const wantsCounter = name === "rate" || name === "increase";
-  const computeOnce = windows.moves === 0 && fn.usesTime !== true && fn.paramAt === undefined;
-  for (const series of windows.series) {
+  const { count } = context.steps;
+  const { series } = windows;
+  const grid = blankGrid(labelsOf(range, series), count);
+  const runner = new Runner(fn, windows, params, grid, context);
+  const wantsCounter = call.func === "rate" || call.func === "increase";
+  for (let row = 0; row < series.length; row++) {
     context.tick();
-    const stretch = withoutMarkers(series);
-    window.timestamps = stretch.timestamps;
-    window.values = stretch.values;
-    writer.row(series.labels, (values, present, base) => {
-      const any = computeOnce
-        ? fillConstant(fn, windows, window, stretch.start, stretch.end, count, values, present, base)
-        : fillRow(fn, windows, window, stretch.start, stretch.end, params, context, values, present, base);
-      if (any && wantsCounter) noteNonCounter(series.labels, argument, context);
-      return any;
-    });
+    const one = series[row] as SeriesSamples;
+    const any = runner.run(withoutMarkers(one), row * count);
+    if (any && wantsCounter) noteNonCounter(one.labels, range.span, context);
   }
-  const grid = writer.finish();
-  return fn.keepsName === true ? grid : dropNames(grid, false);
+  return fn.keepsName === true ? grid : dropNames(grid, call, false);
 }
 
-function noteNonCounter(labels: Labels, argument: Span, context: EvalContext): void {
+function noteNonCounter(labels: Labels, range: Span, context: EvalContext): void {
   const name = labels[METRIC_NAME] ?? "";
   if (name === "" || COUNTER_NAME.test(name)) return;
   context.notes.info(
-    `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)}`,
-    argument,
+    `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${quote(name)}`,
+    range,
   );
 }
 
-function fillRow(
-  fn: WindowFunction,
-  windows: Windows,
-  window: Window,
-  start: number,
-  end: number,
-  params: Float64Array | undefined,
-  context: EvalContext,
-  values: Float64Array,
-  present: Uint8Array,
-  base: number,
-): boolean {
-  const { timestamps } = window;
-  const { firstEnd, moves, range } = windows;
-  const { count } = context.steps;
-  let lo = firstAfter(timestamps, start, end, firstEnd - range);
-  let hi = firstAfter(timestamps, lo, end, firstEnd);
-  let any = false;
-  for (let step = 0; step < count; step++) {
-    const to = firstEnd + step * moves;
-    const from = to - range;
-    while (hi < end && (timestamps[hi] as number) <= to) hi++;
-    while (lo < hi && (timestamps[lo] as number) <= from) lo++;
-    if (hi - lo < fn.least) continue;
-    window.lo = lo;
-    window.hi = hi;
-    window.from = from;
-    window.to = to;
-    window.time = context.timeOf(step);
-    if (params !== undefined) window.param = params[step] as number;
-    values[base + step] = fn.compute(window);
-    present[base + step] = 1;
-    any = true;
-  }
-  return any;
-}
+/** Moves the window along one series after the other. */
+class Runner {
+  private readonly window: Window = {
+    timestamps: NO_SAMPLES,
+    values: NO_SAMPLES,
+    lo: 0,
+    hi: 0,
+    from: 0,
+    to: 0,
+    time: 0,
+    param: 0,
+  };
+  private readonly once: boolean;
 
-/** With `@` every step sees the same window, so one answer does for all. */
-function fillConstant(
-  fn: WindowFunction,
-  windows: Windows,
-  window: Window,
-  start: number,
-  end: number,
-  count: number,
-  values: Float64Array,
-  present: Uint8Array,
-  base: number,
-): boolean {
-  window.to = windows.firstEnd;
-  window.from = windows.firstEnd - windows.range;
-  window.lo = firstAfter(window.timestamps, start, end, window.from);
-  window.hi = firstAfter(window.timestamps, window.lo, end, window.to);
-  if (window.hi - window.lo < fn.least) return false;
-  values.fill(fn.compute(window), base, base + count);
-  present.fill(1, base, base + count);
-  return true;
+  constructor(
+    private readonly fn: WindowFunction,
+    private readonly windows: Windows,
+    private readonly params: Float64Array | undefined,
+    private readonly grid: Grid,
+    private readonly context: EvalContext,
+  ) {
+    // With `@` every step sees the same window, so one answer does for all.
+    this.once = windows.moves === 0 && fn.usesTime !== true && fn.paramAt === undefined;
+  }
+
+  /** Writes the row at `base`; whether it has any value. */
+  run(stretch: Stretch, base: number): boolean {
+    const { fn, windows, params, grid, context, window } = this;
+    const { values, present, steps } = grid;
+    const { timestamps, start, end } = stretch;
+    const { firstEnd, moves, range } = windows;
+    window.timestamps = timestamps;
+    window.values = stretch.values;
+    let lo = firstAfter(timestamps, start, end, firstEnd - range);
+    let hi = firstAfter(timestamps, lo, end, firstEnd);
+    let any = false;
+    for (let step = 0; step < steps; step++) {
+      const to = firstEnd + step * moves;
+      const from = to - range;
+      while (hi < end && (timestamps[hi] as number) <= to) hi++;
+      while (lo < hi && (timestamps[lo] as number) <= from) lo++;
+      if (hi - lo < fn.least) continue;
+      window.lo = lo;
+      window.hi = hi;
+      window.from = from;
+      window.to = to;
+      window.time = context.timeOf(step);
+      if (params !== undefined) window.param = params[step] as number;
+      values[base + step] = fn.compute(window);
+      present[base + step] = 1;
+      any = true;
+      if (this.once) break;
+    }
+    if (this.once && any) {
+      values.fill(values[base] as number, base, base + steps);
+      present.fill(1, base, base + steps);
+    }
+    return any;
+  }
 }
 
 /** Warns of each quantile outside of [0, 1] that is asked for. */
@@ -129,18 +119,12 @@ export function noteQuantiles(quantiles: Float64Array, argument: Span, context: 
   }
 }
 
+const PRESENT: WindowFunction = { least: 1, keepsName: true, compute: () => 1 };
+
 /** 1 at every step at which no series has a sample in its window, under the labels the selector asks for. */
-export function absentOverTime(windows: Windows, argument: Expr, context: EvalContext): Grid {
-  const { count } = context.steps;
-  const seen = overTime(
-    "present_over_time",
-    { least: 1, keepsName: true, compute: () => 1 },
-    windows,
-    undefined,
-    argument.span,
-    context,
-  );
-  return absence(seen, absentLabels(argument), count);
+export function absentOverTime(call: Call, windows: Windows, range: Expr, context: EvalContext): Grid {
+  const seen = overTime(call, PRESENT, windows, range, undefined, context);
+  return absence(seen, absentLabels(range), context.steps.count);
 }
 
 /** 1 at every step at which `grid` has no value. */

@@ -11,7 +11,9 @@ export interface ExpectedText {
 }
 
 /** What is expected of warnings or infos: none, or (at least one, and) exactly those of `texts`. */
-export type ExpectedNotes = { readonly kind: "none" } | { readonly kind: "some"; readonly texts: readonly ExpectedText[] };
+export type ExpectedNotes =
+  | { readonly kind: "none" }
+  | { readonly kind: "some"; readonly texts: readonly ExpectedText[] };
 
 /** An `eval` with what is expected of it. */
 export interface Evaluation {
@@ -57,7 +59,8 @@ export function parseScript(text: string): readonly Step[] {
     const begins = /^(load|clear|eval)\b|^(load|eval)_/.test(line) && !/^\s/.test(raw);
     if (begins) blocks.push([]);
     const block = blocks.at(-1);
-    if (block === undefined) throw new Error(`line ${index + 1}: expected load, clear or eval, got "${line}"`);
+    if (block === undefined)
+      throw new Error(`line ${index + 1}: expected load, clear or eval, got "${line}"`);
     block.push({ number: index + 1, text: line });
   });
   return blocks.map(parseBlock);
@@ -71,7 +74,8 @@ function parseBlock([head, ...body]: readonly Line[]): Step {
     return { kind: "load", gap: span(load[1], head), series: body.map((line) => parseSeries(line.text)) };
   }
   const instant = INSTANT.exec(head.text);
-  if (instant !== null) return parseEvaluation(head, body, instant[1], instant[3] as string, span(instant[2], head), undefined);
+  if (instant !== null)
+    return parseEvaluation(head, body, instant[1], instant[3] as string, span(instant[2], head), undefined);
   const range = RANGE.exec(head.text);
   if (range === null) throw new Error(`line ${head.number}: not understood: "${head.text}"`);
   const [from, to, step] = [span(range[2], head), span(range[3], head), span(range[4], head)];
@@ -136,7 +140,21 @@ function parseEvaluation(
   }
   const { warn: warnings, info: infos } = notes;
   const statement = head.text;
-  return { kind: "eval", line: head.number, statement, expr, at, range, fails, failure, warnings, infos, ordered, scalar, expected };
+  return {
+    kind: "eval",
+    line: head.number,
+    statement,
+    expr,
+    at,
+    range,
+    fails,
+    failure,
+    warnings,
+    infos,
+    ordered,
+    scalar,
+    expected,
+  };
 }
 
 function withText(notes: ExpectedNotes | undefined, text: ExpectedText | undefined): ExpectedNotes {

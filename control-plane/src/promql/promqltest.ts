@@ -36,7 +36,8 @@ export function runScript(text: string, limits: EvaluationLimits = {}): readonly
   for (const step of parseScript(text)) {
     if (step.kind === "clear") series.clear();
     else if (step.kind === "load") load(series, step);
-    else results.push({ line: step.line, statement: step.statement, failure: failureOf(step, series, limits) });
+    else
+      results.push({ line: step.line, statement: step.statement, failure: failureOf(step, series, limits) });
   }
   return results;
 }
@@ -86,14 +87,22 @@ function annotationFault(step: Evaluation, { warnings, infos }: Annotated): stri
   return sortFault("warning", step.warnings, warnings) ?? sortFault("info", step.infos, infos);
 }
 
-function sortFault(sort: string, expected: Evaluation["warnings"], found: readonly string[]): string | undefined {
+function sortFault(
+  sort: string,
+  expected: Evaluation["warnings"],
+  found: readonly string[],
+): string | undefined {
   if (expected === undefined) return undefined;
-  if (expected.kind === "none") return found.length === 0 ? undefined : `unexpected ${sort}: ${found.join("; ")}`;
+  if (expected.kind === "none")
+    return found.length === 0 ? undefined : `unexpected ${sort}: ${found.join("; ")}`;
   if (found.length === 0) return `expected a ${sort}, found none`;
   for (const one of expected.texts) {
     if (!found.some(one.matches)) return `expected ${sort} ${wanted(one.text)}, found ${found.join("; ")}`;
   }
-  const odd = expected.texts.length === 0 ? undefined : found.find((text) => !expected.texts.some((one) => one.matches(text)));
+  const odd =
+    expected.texts.length === 0
+      ? undefined
+      : found.find((text) => !expected.texts.some((one) => one.matches(text)));
   return odd === undefined ? undefined : `unexpected ${sort}: ${odd}`;
 }
 
@@ -151,7 +160,8 @@ function vectorFault(
     if (step.ordered && order[index] !== key) return `${show(labels)} stands at place ${index + 1}`;
     const point = series.points[0];
     if (typeof point !== "number") return `expected a native histogram for ${show(labels)}`;
-    if (!almostEqual(point, value)) return `expected ${formatFloat(point)} for ${show(labels)}, got ${formatFloat(value)}`;
+    if (!almostEqual(point, value))
+      return `expected ${formatFloat(point)} for ${show(labels)}, got ${formatFloat(value)}`;
   }
   if (samples.length === expected.size) return undefined;
   const found = new Set(samples.map(({ labels }) => keyOf(labels)));
@@ -174,7 +184,8 @@ function matrixFault(step: Evaluation, { series }: MatrixValue): string | undefi
     for (const [index, { time, point }] of points.entries()) {
       const value = values[index] as number;
       if (typeof point !== "number") return `expected a native histogram for ${show(labels)}`;
-      if (time !== timestamps[index]) return `expected a point of ${show(labels)} at ${time}, got it at ${timestamps[index]}`;
+      if (time !== timestamps[index])
+        return `expected a point of ${show(labels)} at ${time}, got it at ${timestamps[index]}`;
       if (!almostEqual(point, value)) {
         return `expected ${formatFloat(point)} for ${show(labels)} at ${time}, got ${formatFloat(value)}`;
       }

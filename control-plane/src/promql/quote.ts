@@ -77,17 +77,17 @@ export function unquote(literal: string): string {
       encodePoint(point, bytes);
       continue;
     }
-    const escape = body[at] as string;
-    const simple = SIMPLE_ESCAPES[escape];
+    const kind = body[at] as string;
+    const simple = SIMPLE_ESCAPES[kind];
     if (simple !== undefined) {
       at++;
       bytes.push(simple);
-    } else if (escape === "x") {
+    } else if (kind === "x") {
       at++;
       bytes.push(readDigits(2, 16));
-    } else if (escape === "u" || escape === "U") {
+    } else if (kind === "u" || kind === "U") {
       at++;
-      encodePoint(readDigits(escape === "u" ? 4 : 8, 16), bytes);
+      encodePoint(readDigits(kind === "u" ? 4 : 8, 16), bytes);
     } else {
       bytes.push(readDigits(3, 8));
     }

@@ -1,7 +1,8 @@
 import type { Labels } from "../kernel/labels.js";
 import type { MatrixSelector, Subquery, VectorSelector } from "./ast.js";
 import type { EvalContext } from "./context.js";
-import { type Grid, hasValue, RowWriter } from "./grid.js";
+import { blankGrid, type Grid, hasValue } from "./grid.js";
+import { settledLabels } from "./plans.js";
 import { isStaleAt, type SeriesSamples } from "./series-source.js";
 
 /** Index of the first timestamp in `[from, to)` greater than `time`; `to` if there is none. */
@@ -32,28 +33,33 @@ export function selectInstant(
   const last = first + moves * (steps.count - 1);
   const series = context.source.select(selector.matchers, first - lookbackMs, last);
   context.allowRows(series.length);
-  const writer = new RowWriter(steps.count, series.length);
-  for (const one of series) {
+  const grid = blankGrid(labelsOf(selector, series), steps.count);
+  const { values, present } = grid;
+  for (let row = 0; row < series.length; row++) {
     context.tick();
-    const { timestamps, values: samples, end } = one;
-    writer.row(one.labels, (values, present, base) => {
-      let after = firstAfter(timestamps, one.start, end, first);
-      let any = false;
-      for (let step = 0; step < steps.count; step++) {
-        const time = first + step * moves;
-        while (after < end && (timestamps[after] as number) <= time) after++;
-        const newest = after - 1;
-        if (newest < one.start) continue;
-        const timestamp = timestamps[newest] as number;
-        if (timestamp <= time - lookbackMs || isStaleAt(samples, newest)) continue;
-        values[base + step] = want === "values" ? (samples[newest] as number) : timestamp / 1000;
-        present[base + step] = 1;
-        any = true;
-      }
-      return any;
-    });
+    const { timestamps, values: samples, start, end } = series[row] as SeriesSamples;
+    const base = row * steps.count;
+    let after = firstAfter(timestamps, start, end, first);
+    for (let step = 0; step < steps.count; step++) {
+      const time = first + step * moves;
+      while (after < end && (timestamps[after] as number) <= time) after++;
+      const newest = after - 1;
+      if (newest < start) continue;
+      const timestamp = timestamps[newest] as number;
+      if (timestamp <= time - lookbackMs || isStaleAt(samples, newest)) continue;
+      values[base + step] = want === "values" ? (samples[newest] as number) : timestamp / 1000;
+      present[base + step] = 1;
+    }
   }
-  return writer.finish();
+  return grid;
+}
+
+/** The label sets of series that `node` selected. */
+export function labelsOf(node: object, series: readonly SeriesSamples[]): readonly Labels[] {
+  return settledLabels(
+    node,
+    series.map(({ labels }) => labels),
+  );
 }
 
 /** A range vector at every step: the series, and which stretch of them is meant at each step. */

@@ -45,11 +45,18 @@ function expandItem(item: string): NotedPoint[] {
   if (stale !== null) return repeat("stale", stale[1] === undefined ? 1 : count(stale[1], item) + 1);
   const blank = /^_(?:x(\d+))?$/.exec(item);
   if (blank !== null) return repeat("omitted", blank[1] === undefined ? 1 : count(blank[1], item));
-  const match = /^([+-]?(?:[\d.]+(?:[eE][+-]?\d+)?|[iI]nf|[nN]a[nN]))([+-][\d.]+(?:[eE][+-]?\d+)?)?(?:x(\d+))?$/.exec(item);
-  if (match === null) throw new SeriesNotationError(`"${item}" is no value, expected a number, "_", "stale" or a repetition such as 1+2x3`);
+  const match =
+    /^([+-]?(?:[\d.]+(?:[eE][+-]?\d+)?|[iI]nf|[nN]a[nN]))([+-][\d.]+(?:[eE][+-]?\d+)?)?(?:x(\d+))?$/.exec(
+      item,
+    );
+  if (match === null)
+    throw new SeriesNotationError(
+      `"${item}" is no value, expected a number, "_", "stale" or a repetition such as 1+2x3`,
+    );
   let value = number(match[1] as string, item);
   if (match[3] === undefined) {
-    if (match[2] !== undefined) throw new SeriesNotationError(`"${item}" grows but says not how often: add x and a number`);
+    if (match[2] !== undefined)
+      throw new SeriesNotationError(`"${item}" grows but says not how often: add x and a number`);
     return [value];
   }
   const times = count(match[3], item);
@@ -68,7 +75,8 @@ function repeat(point: NotedPoint, times: number): NotedPoint[] {
 
 function count(text: string | undefined, item: string): number {
   const times = Number(text);
-  if (!(times <= REPEAT_MAX)) throw new SeriesNotationError(`"${item}" repeats more than ${REPEAT_MAX} times`);
+  if (!(times <= REPEAT_MAX))
+    throw new SeriesNotationError(`"${item}" repeats more than ${REPEAT_MAX} times`);
   return times;
 }
 
@@ -95,7 +103,8 @@ export function parseLabels(text: string): Labels {
   if (expr.kind !== "vector-selector") throw new SeriesNotationError(`"${text}" is no series`);
   const labels: Record<string, string> = {};
   for (const { name, op, value } of expr.matchers) {
-    if (op !== "=") throw new SeriesNotationError(`"${text}" is no series: ${name}${op} leaves open what the label is`);
+    if (op !== "=")
+      throw new SeriesNotationError(`"${text}" is no series: ${name}${op} leaves open what the label is`);
     if (value !== "") labels[name] = value;
   }
   return labels;

@@ -167,7 +167,10 @@ export const WINDOW_FUNCTIONS: ReadonlyMap<string, WindowFunction> = new Map<str
   ["delta", { least: 2, compute: (window) => extrapolated(window, false, false) }],
   ["irate", { least: 2, compute: (window) => lastDifference(window, true) }],
   ["idelta", { least: 2, compute: (window) => lastDifference(window, false) }],
-  ["deriv", { least: 2, compute: (window) => regression(window, window.timestamps[window.lo] as number).slope }],
+  [
+    "deriv",
+    { least: 2, compute: (window) => regression(window, window.timestamps[window.lo] as number).slope },
+  ],
   [
     "predict_linear",
     {
