@@ -10,7 +10,7 @@ import { FastifyAdapter } from "@nestjs/platform-fastify";
 import { SECOND } from "../kernel/time.js";
 import type { ListenAddress } from "../platform/config.js";
 import type { Logger } from "../platform/logger.js";
-import { GrpcPort, portError } from "./grpc-server.js";
+import { GrpcPort, portError, secureContext, type TlsIdentity } from "./grpc-server.js";
 import type { HttpDoor } from "./http-door.js";
 import { HttpErrorsFilter } from "./http-errors.filter.js";
 import type { OperatorService } from "./operator-api.js";
@@ -27,9 +27,7 @@ export interface DoorsOptions {
   readonly logger: Logger;
   readonly httpDoor: HttpDoor;
   readonly services: readonly OperatorService[];
-  readonly rest: ListenAddress & {
-    readonly tls: { readonly cert: string; readonly key: string } | undefined;
-  };
+  readonly rest: ListenAddress & { readonly tls: TlsIdentity | undefined };
   readonly grpc: ListenAddress & {
     readonly credentials: ServerCredentials;
     readonly interceptors: readonly ServerInterceptor[];
@@ -42,7 +40,7 @@ export interface Doors {
   readonly grpcPort: number;
   readonly agentPort: number;
   /** The certificate of REST from now on; no effect when REST is plain. */
-  renewRestCertificate(tls: { readonly cert: string; readonly key: string }): void;
+  renewRestCertificate(tls: TlsIdentity): void;
   close(): Promise<void>;
 }
 
@@ -93,7 +91,7 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
     renewRestCertificate: (tls) => {
       const { server } = instance;
       if ("setSecureContext" in server && typeof server.setSecureContext === "function") {
-        Reflect.apply(server.setSecureContext, server, [tls]);
+        Reflect.apply(server.setSecureContext, server, [secureContext(tls)]);
       }
     },
     close: () => close(app, operatorPort, agentPort),
@@ -114,7 +112,9 @@ function createAdapter({ httpDoor, rest }: DoorsOptions): FastifyAdapter {
     return503OnClosing: true,
   };
   const adapter =
-    rest.tls === undefined ? new FastifyAdapter(common) : new FastifyAdapter({ ...common, https: rest.tls });
+    rest.tls === undefined
+      ? new FastifyAdapter(common)
+      : new FastifyAdapter({ ...common, https: secureContext(rest.tls) });
   const instance = adapter.getInstance();
   instance.addHook("onRequest", async (request, reply) => {
     reply.header("x-content-type-options", "nosniff").header("cache-control", "no-store");

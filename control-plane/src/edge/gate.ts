@@ -3,25 +3,16 @@
  */
 import type { Caller, Role } from "../kernel/caller.js";
 import { OpsError } from "../kernel/errors.js";
-import { type Duration, type Instant, MINUTE } from "../kernel/time.js";
-import { type Clock, sha256Hex } from "../platform/system.js";
 
 export interface GatePorts {
-  /** The caller a token stands for; undefined when it is unknown, revoked or expired. Throws when it cannot be looked up. */
-  readonly authenticate: (token: string) => Promise<Caller | undefined>;
+  /** The caller a token stands for. Throws UNAUTHENTICATED when it is not good, anything else when it cannot be looked up. */
+  readonly authenticate: (token: string) => Promise<Caller>;
   readonly permit: (
     method: string,
     roles: readonly Role[],
   ) => { readonly kind: "allow" | "deny"; readonly because: string };
-  readonly clock: Clock;
 }
 
-/**
- * How long a caller who was let in is remembered while tokens cannot be looked up. Without it nobody could ask what is
- * wrong when the database is away. Revoking needs the same database, so no revocation is passed over meanwhile.
- */
-const REMEMBERED_FOR: Duration = 15 * MINUTE;
-const REMEMBERED_MAX = 1_000;
 const CREDENTIAL_LENGTH_MAX = 4_096;
 
 /**
@@ -42,7 +33,6 @@ export function tokenOf(authorization: string | undefined): string | undefined {
 
 export class Gate {
   readonly #ports: GatePorts;
-  readonly #remembered = new Map<string, { readonly caller: Caller; readonly at: Instant }>();
 
   constructor(ports: GatePorts) {
     this.#ports = ports;
@@ -50,27 +40,17 @@ export class Gate {
 
   /**
    * The caller behind an `authorization` header. Throws UNAUTHENTICATED when there is no token or it is not good, and
-   * UNAVAILABLE, with nothing of the inside, when tokens cannot be looked up and this one was not seen of late.
+   * UNAVAILABLE, with nothing of the inside, when tokens cannot be looked up.
    */
   async enter(authorization: string | undefined): Promise<Caller> {
     const token = tokenOf(authorization);
     if (token === undefined) {
       throw new OpsError("UNAUTHENTICATED", "no token: send the header `authorization: Bearer TOKEN`");
     }
-    // The map holds a digest, so that a heap dump holds no token.
-    const key = sha256Hex(token);
     try {
-      const caller = await this.#ports.authenticate(token);
-      if (caller === undefined) {
-        this.#remembered.delete(key);
-        throw new OpsError("UNAUTHENTICATED", "the token is unknown, revoked or expired");
-      }
-      this.#remember(key, caller);
-      return caller;
+      return await this.#ports.authenticate(token);
     } catch (error) {
       if (error instanceof OpsError && error.code === "UNAUTHENTICATED") throw error;
-      const known = this.#remembered.get(key);
-      if (known !== undefined && this.#ports.clock.now() - known.at < REMEMBERED_FOR) return known.caller;
       throw new OpsError("UNAVAILABLE", "tokens cannot be looked up now", {}, { cause: error });
     }
   }
@@ -79,14 +59,5 @@ export class Gate {
   admit(caller: Caller, method: string): void {
     const verdict = this.#ports.permit(method, caller.roles);
     if (verdict.kind === "deny") throw new OpsError("PERMISSION_DENIED", verdict.because, { method });
-  }
-
-  #remember(key: string, caller: Caller): void {
-    this.#remembered.delete(key);
-    if (this.#remembered.size >= REMEMBERED_MAX) {
-      const oldest = this.#remembered.keys().next();
-      if (oldest.done !== true) this.#remembered.delete(oldest.value);
-    }
-    this.#remembered.set(key, { caller, at: this.#ports.clock.now() });
   }
 }

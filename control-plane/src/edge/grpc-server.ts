@@ -137,7 +137,8 @@ export class RenewableCredentials extends ServerCredentials {
   }
 }
 
-function secureContext({ certificatePem, keyPem, clientCaPem }: TlsIdentity): {
+/** The identity as Node's TLS takes it. */
+export function secureContext({ certificatePem, keyPem, clientCaPem }: TlsIdentity): {
   cert: string;
   key: string;
   ca?: string;

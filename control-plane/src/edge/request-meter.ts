@@ -19,6 +19,8 @@ export interface Ending {
 }
 
 export interface RequestMeter {
+  /** Requests under way. */
+  readonly active: number;
   /** A request begins; the answer is called once, when it has ended. */
   begin(): (ending: Ending) => void;
 }
@@ -46,6 +48,9 @@ export function createRequestMeter(metrics: Metrics, clock: Clock): RequestMeter
     { value: active },
   ]);
   return {
+    get active() {
+      return active;
+    },
     begin() {
       active += 1;
       const started = clock.monotonic();

@@ -1,6 +1,7 @@
 /** The real doors on free ports, over rooms that the test makes up. */
 import { ServerCredentials } from "@grpc/grpc-js";
 import type { Caller, Role } from "../../kernel/caller.js";
+import { OpsError } from "../../kernel/errors.js";
 import { createLogger, type Logger, silentLogger } from "../../platform/logger.js";
 import { Metrics } from "../../platform/metrics.js";
 import { system } from "../../platform/system.js";
@@ -54,9 +55,13 @@ export async function openTestDoors(options: TestDoorsOptions = {}): Promise<Tes
   const logger: Logger = createLogger(system.clock, (line) => lines.push(line), "warn");
   const metrics = new Metrics();
   const gate = new Gate({
-    authenticate: options.authenticate ?? (async (token) => (token === TOKEN ? caller() : undefined)),
+    authenticate:
+      options.authenticate ??
+      (async (token) => {
+        if (token === TOKEN) return caller();
+        throw new OpsError("UNAUTHENTICATED", "the token is unknown");
+      }),
     permit: options.permit ?? (() => ({ kind: "allow", because: "test" })),
-    clock: system.clock,
   });
   const meter = createRequestMeter(metrics, system.clock);
   const services = options.services ?? [];

@@ -1,0 +1,199 @@
+/** The whole control plane: ground, rooms, doors; opened in this order and closed in the other. */
+import { readFile } from "node:fs/promises";
+import { ServerCredentials } from "@grpc/grpc-js";
+import { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
+import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
+import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
+import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
+import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import { permit } from "./access/domain/permit.js";
+import { appModule } from "./app.module.js";
+import { fromWireEvent } from "./commands/commands.module.js";
+import { AgentLink } from "./edge/agent-link.js";
+import { type Doors, openDoors } from "./edge/doors.js";
+import { Gate } from "./edge/gate.js";
+import { GrpcDoor } from "./edge/grpc/grpc-door.js";
+import { reflectionGuard } from "./edge/grpc/reflection-guard.js";
+import { RenewableCredentials } from "./edge/grpc-server.js";
+import { HealthChecks } from "./edge/health/check-health.js";
+import { EventLoopLag } from "./edge/health/event-loop.js";
+import { healthApi } from "./edge/health/health.api.js";
+import { Serving } from "./edge/health/serving.js";
+import { ReadinessWatch } from "./edge/health/watch-readiness.js";
+import { HttpDoor } from "./edge/http-door.js";
+import { OperatorApi, operatorService } from "./edge/operator-api.js";
+import { prometheusEndpoints } from "./edge/prometheus/prometheus-api.js";
+import { PROMETHEUS_ERRORS } from "./edge/prometheus-api.controller.js";
+import { createRequestMeter } from "./edge/request-meter.js";
+import { httpRules } from "./edge/rest/http-rule.js";
+import { openApi } from "./edge/rest/openapi.js";
+import { type Ground, layGround } from "./ground.js";
+import { dependencies, healthChecks, overviewReads } from "./health-checks.js";
+import { houseMetrics } from "./house-metrics.js";
+import { SECOND } from "./kernel/time.js";
+import { Lifecycle } from "./lifecycle.js";
+import type { Config } from "./platform/config.js";
+import type { Logger } from "./platform/logger.js";
+import type { System } from "./platform/system.js";
+import { openRooms, type Rooms } from "./rooms.js";
+import { isLoopback, openIdentities } from "./tls.js";
+
+/** Calls under way may end, and agents are told where to go, before they are cut. */
+const DOORS_WITHIN = 4 * SECOND;
+const DRAIN_WITHIN = 3 * SECOND;
+
+const PACKAGE = new URL("../package.json", import.meta.url);
+
+export interface House {
+  readonly restPort: number;
+  readonly grpcPort: number;
+  readonly agentPort: number;
+  readonly operatorTokenFile: string;
+  readonly caFile: string;
+  /** Closes the doors, sends the agents elsewhere, and takes everything down; never rejects. */
+  stop(): Promise<void>;
+}
+
+/** Throws OpsError with one sentence for whoever started it; what was opened is closed again. */
+export async function openHouse(config: Config, system: System, logger: Logger): Promise<House> {
+  const lifecycle = new Lifecycle(system.clock, logger);
+  try {
+    const version = await readVersion();
+    const ground = await layGround(config, system, logger, lifecycle);
+    const rooms = await openRooms(ground);
+    const doors = await hangDoors(ground, rooms, version);
+    return {
+      restPort: doors.restPort,
+      grpcPort: doors.grpcPort,
+      agentPort: doors.agentPort,
+      operatorTokenFile: rooms.access.operatorTokenFile,
+      caFile: rooms.access.caFile,
+      stop: () => lifecycle.stop(),
+    };
+  } catch (error) {
+    await lifecycle.stop();
+    throw error;
+  }
+}
+
+async function readVersion(): Promise<string> {
+  const manifest: unknown = JSON.parse(await readFile(PACKAGE, "utf8"));
+  const known = typeof manifest === "object" && manifest !== null && "version" in manifest;
+  return known && typeof manifest.version === "string" ? manifest.version : "unknown";
+}
+
+/** The doors, last: nobody is let in before everything behind them stands. */
+async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise<Doors> {
+  const { config, system, logger, metrics, lifecycle } = ground;
+  const { clock, draws } = system;
+  const startedAt = clock.monotonic();
+  const { authenticator, serverCertificates } = rooms.access;
+  const gate = new Gate({ authenticate: (token) => authenticator.authenticate(token), permit });
+  const meter = createRequestMeter(metrics, clock);
+
+  const eventLoop = new EventLoopLag(clock);
+  eventLoop.start();
+  lifecycle.started("event loop", () => eventLoop.stop());
+  const serving = new Serving();
+  const readiness = new ReadinessWatch({ dependencies: dependencies(ground), system, logger, serving });
+  readiness.start();
+  lifecycle.started("readiness", () => readiness.stop());
+  const checks = new HealthChecks(
+    healthChecks(ground, rooms, eventLoop, () => meter.active),
+    clock,
+  );
+  houseMetrics(ground, rooms, eventLoop);
+
+  const services = [
+    operatorService(AccessService, rooms.apis.access),
+    operatorService(FleetService, rooms.apis.fleet),
+    operatorService(AlertsService, rooms.apis.alerts),
+    operatorService(CommandsService, rooms.apis.commands),
+    operatorService(JournalService, rooms.apis.journal),
+    operatorService(HealthService, healthApi(checks, overviewReads(ground, rooms), clock)),
+  ];
+  const api = new OperatorApi(services, { gate, system, logger });
+  const httpDoor = new HttpDoor({ gate, meter, system, logger, shapes: [PROMETHEUS_ERRORS] });
+  const grpcDoor = new GrpcDoor({ gate, meter, system, logger, api });
+  const agents = openAgentLink(ground, rooms);
+  const root = appModule(ground, {
+    api,
+    httpDoor,
+    grpcDoor,
+    agents,
+    serving,
+    document: openApi(httpRules(services.map(({ service }) => service)), {
+      title: "Mainstay",
+      version,
+      comments: {},
+    }),
+    prometheus: prometheusEndpoints({ series: rooms.series, alerting: rooms.alertReads, clock, version }),
+    probes: { version, clock, startedAt, eventLoop, readiness, checks, metrics },
+  });
+
+  const tls = await openIdentities(config, rooms.access);
+  const operator = isLoopback(config.grpc) ? undefined : new RenewableCredentials(tls.operator);
+  const mutual = new RenewableCredentials(tls.agents());
+  const doors = await openDoors({
+    root,
+    logger,
+    httpDoor,
+    services,
+    rest: { ...config.rest, tls: isLoopback(config.rest) ? undefined : tls.operator },
+    grpc: {
+      ...config.grpc,
+      credentials: operator ?? ServerCredentials.createInsecure(),
+      interceptors: [
+        reflectionGuard(
+          (metadata) => grpcDoor.enter(metadata),
+          () => draws.hex(16),
+        ),
+      ],
+    },
+    agents: { ...config.agents, credentials: mutual },
+  });
+  lifecycle.started("doors", () => doors.close(), DOORS_WITHIN);
+  lifecycle.started("agents' streams", () => agents.drain(), DRAIN_WITHIN);
+  lifecycle.started("operators' streams", () => grpcDoor.close());
+  const forget = serverCertificates.onRenewed(() => {
+    mutual.renew(tls.agents());
+    // A certificate that was configured is not ours to renew.
+    if (config.tls !== undefined) return;
+    operator?.renew(tls.house());
+    doors.renewRestCertificate(tls.house());
+  });
+  lifecycle.started("certificate renewal", forget);
+  serving.set(true);
+  lifecycle.started("serving", () => serving.set(false));
+  return doors;
+}
+
+function openAgentLink(
+  ground: Ground,
+  { access, fleet, series, catchUp, desk, dispatcher }: Rooms,
+): AgentLink {
+  const { database, system, logger } = ground;
+  return new AgentLink({
+    database,
+    system,
+    logger,
+    sessions: fleet.sessions,
+    replicaId: fleet.replicaId,
+    certifier: access.authority,
+    orderKeys: () => access.orderSigner.publicKeys(),
+    telemetry: {
+      openSession: (node) => catchUp.openSession(node),
+      onDurable: (heard) => series.onDurable(heard),
+    },
+    commandEvents: {
+      take: async (node, wire) => {
+        const event = fromWireEvent(wire, system.clock.now());
+        // What says nothing we know is acknowledged: the agent must not keep it for ever.
+        if (event !== undefined) await desk.take(node, event);
+      },
+      // The dispatcher looks at every open command of a node that connects, whatever the agent says of them.
+      connected: async () => dispatcher.loop.wake(),
+    },
+  });
+}

@@ -1,0 +1,183 @@
+/** The rooms, built from the ground up: each is given what is below it, and nothing is looked up. */
+import { type Access, openAccess } from "./access/access.module.js";
+import { alertReads, alertsApi, Evaluator, RuleFiles } from "./alerting/alerting.module.js";
+import { CatchUp } from "./catch-up.js";
+import {
+  agentLine,
+  CommandDesk,
+  commandsApi,
+  Dispatcher,
+  readCommands,
+  type TargetNode,
+} from "./commands/commands.module.js";
+import { DENY_ALL, type Policy, parsePolicy } from "./commands/domain/policy.js";
+import { countByLiveness, createFleet, type Fleet, findNode } from "./fleet/fleet.module.js";
+import type { Ground } from "./ground.js";
+import { journalApi } from "./journal/journal.module.js";
+import type { LoopStatus } from "./platform/loop.js";
+import { PolicyFile } from "./platform/policy-file.js";
+import { parseRemediation, type RemediationRule, Remediator } from "./remediation/remediation.module.js";
+import { createTimeSeries, type TimeSeries } from "./timeseries/timeseries.module.js";
+
+/** Commands of one alert that its account names. */
+const COMMANDS_OF_ALERT_MAX = 100;
+
+export interface Rooms {
+  readonly access: Access;
+  readonly fleet: Fleet;
+  readonly series: TimeSeries;
+  readonly catchUp: CatchUp;
+  readonly desk: CommandDesk;
+  readonly dispatcher: Dispatcher;
+  readonly evaluator: Evaluator;
+  readonly alertReads: ReturnType<typeof alertReads>;
+  readonly apis: {
+    readonly access: Access["api"];
+    readonly fleet: Fleet["api"];
+    readonly journal: ReturnType<typeof journalApi>;
+    readonly commands: ReturnType<typeof commandsApi>;
+    readonly alerts: ReturnType<typeof alertsApi>;
+  };
+  /** The loops there are now, for health. */
+  readonly loops: () => readonly LoopStatus[];
+}
+
+export async function openRooms(ground: Ground): Promise<Rooms> {
+  const { config, system, logger, lifecycle, database, live, secrets } = ground;
+  const { clock } = system;
+  const access = await openAccess({
+    database,
+    system,
+    logger,
+    stateDirectory: config.stateDirectory,
+    secrets,
+    serverNames: config.serverNames,
+    certificateHours: config.certificateHours,
+  });
+  lifecycle.startLoop(access.serverCertificates.loop);
+
+  const series = createTimeSeries({ database, system, logger });
+  await series.start();
+  lifecycle.started("time series", () => series.stop());
+  const catchUp = new CatchUp(series, clock);
+
+  const liveBefore = (await countByLiveness(database)).live;
+  const append: Parameters<typeof createFleet>[0]["append"] = (samples) => series.append(samples);
+  const fleet = createFleet({ database, system, logger, certifier: access.authority, append });
+  await fleet.liveness.start();
+  lifecycle.started("liveness", () => fleet.liveness.stop());
+
+  const policy = new PolicyFile<Policy>({
+    path: config.policyFile,
+    initial: DENY_ALL,
+    parse: ({ value }) => {
+      const parsed = parsePolicy(value);
+      return "policy" in parsed
+        ? { value: parsed.policy }
+        : { faults: parsed.faults.map((fault) => ` ${fault}`) };
+    },
+    clock,
+    logger,
+  });
+  await policy.load();
+  lifecycle.startLoop(policy.loop);
+  const desk = new CommandDesk({
+    database,
+    live,
+    system,
+    findNode: (idOrName) => findTarget(ground, idOrName),
+    policy: () => policy.current,
+  });
+  const sessions = {
+    generation: (node: TargetNode["id"]) => fleet.sessions.get(node)?.generation,
+    send: fleet.sessions.send.bind(fleet.sessions),
+  };
+  const line = agentLine(
+    sessions,
+    (order) => access.orderSigner.sign(order),
+    () => clock.now(),
+  );
+  const dispatcher = new Dispatcher({ database, desk, line, live, clock, logger });
+  fleet.sessions.onConnected(() => dispatcher.loop.wake());
+  dispatcher.start();
+  lifecycle.started("dispatcher", () => dispatcher.stop());
+
+  const evaluator = new Evaluator({
+    database,
+    system,
+    logger,
+    replica: fleet.replicaId,
+    evaluateMany: (expressions, at) => series.evaluateMany(expressions, at),
+    append: (samples) => series.append(samples),
+    catchUp: async () => ({ expected: liveBefore, caughtUp: Math.min(catchUp.count, liveBefore) }),
+  });
+  const ruleFiles = new RuleFiles({
+    paths: config.ruleFiles,
+    clock,
+    logger,
+    changed: (groups) => evaluator.use(groups),
+  });
+  await ruleFiles.start();
+  lifecycle.started("rule files", () => ruleFiles.stop());
+  evaluator.start();
+  lifecycle.started("evaluator", () => evaluator.stop());
+
+  const remediation = new PolicyFile<readonly RemediationRule[]>({
+    path: config.remediationFile,
+    initial: [],
+    parse: ({ value, lineOf }) => parseRemediation(value, lineOf),
+    clock,
+    logger,
+  });
+  await remediation.load();
+  lifecycle.startLoop(remediation.loop);
+  const remediator = new Remediator({ database, desk, system, logger, rules: () => remediation.current });
+  lifecycle.startLoop(remediator.loop);
+
+  return {
+    access,
+    fleet,
+    series,
+    catchUp,
+    desk,
+    dispatcher,
+    evaluator,
+    alertReads: alertReads(database, evaluator),
+    apis: {
+      access: access.api,
+      fleet: fleet.api,
+      journal: journalApi(database),
+      commands: commandsApi({ database, desk, live, clock }),
+      alerts: alertsApi({
+        database,
+        clock,
+        evaluator,
+        ruleFiles,
+        commandsOf: async (alertId) =>
+          (await readCommands(database, { alertId, limit: COMMANDS_OF_ALERT_MAX })).map(({ id }) => id),
+      }),
+    },
+    loops: () => [
+      access.serverCertificates.loop.status,
+      fleet.liveness.loop.status,
+      policy.loop.status,
+      dispatcher.loop.status,
+      remediation.loop.status,
+      remediator.loop.status,
+      ...evaluator.loops(),
+    ],
+  };
+}
+
+async function findTarget({ database }: Ground, idOrName: string): Promise<TargetNode | undefined> {
+  const node = await findNode(database, idOrName);
+  return (
+    node && {
+      id: node.nodeId,
+      name: node.name,
+      labels: node.labels,
+      actions: node.actions,
+      revoked: node.revokedAt !== undefined,
+    }
+  );
+}
