@@ -1,0 +1,85 @@
+/** A person at the operator's doors: typed gRPC, and REST. */
+
+import type { DescService } from "@bufbuild/protobuf";
+import { credentials, InterceptingCall, type Interceptor } from "@grpc/grpc-js";
+import { createGrpcClient } from "@mainstay/proto/client";
+import { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
+import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
+import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
+import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
+import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+
+/** Shows the token with every call; grpc-js takes call credentials over TLS only, and these doors are on loopback. */
+const bearer =
+  (token: string): Interceptor =>
+  (options, next) =>
+    new InterceptingCall(next(options), {
+      start: (metadata, listener, go) => {
+        metadata.set("authorization", `Bearer ${token}`);
+        go(metadata, listener);
+      },
+    });
+
+export class Operator {
+  readonly token: string;
+  readonly #grpcPort: number;
+  readonly #restPort: number;
+  readonly #open: { close(): void }[] = [];
+
+  constructor(token: string, grpcPort: number, restPort: number) {
+    this.token = token;
+    this.#grpcPort = grpcPort;
+    this.#restPort = restPort;
+  }
+
+  readonly access = this.#client(AccessService);
+  readonly alerts = this.#client(AlertsService);
+  readonly commands = this.#client(CommandsService);
+  readonly fleet = this.#client(FleetService);
+  readonly health = this.#client(HealthService);
+  readonly journal = this.#client(JournalService);
+  readonly metrics = this.#client(MetricsService);
+
+  /** Made when first used, for the ports are known only then. */
+  #client<S extends DescService>(service: S) {
+    type Made = ReturnType<typeof createGrpcClient<S>>;
+    let made: Made | undefined;
+    return (): Made => {
+      if (made === undefined) {
+        const call = credentials.createInsecure();
+        made = createGrpcClient(service, `127.0.0.1:${this.#grpcPort}`, call, {
+          interceptors: [bearer(this.token)],
+          "grpc.initial_reconnect_backoff_ms": 100,
+          "grpc.max_reconnect_backoff_ms": 500,
+        });
+        this.#open.push(made);
+      }
+      return made;
+    };
+  }
+
+  /** A REST call: the status and the parsed body. */
+  async rest(
+    path: string,
+    init: { readonly method?: string; readonly body?: unknown; readonly token?: string } = {},
+  ) {
+    const response = await fetch(`http://127.0.0.1:${this.#restPort}${path}`, {
+      method: init.method ?? "GET",
+      headers: {
+        ...(init.token === "" ? {} : { authorization: `Bearer ${init.token ?? this.token}` }),
+        ...(init.body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
+      signal: AbortSignal.timeout(10_000),
+    });
+    const text = await response.text();
+    const isJson = response.headers.get("content-type")?.includes("json") === true;
+    return { status: response.status, text, body: (isJson ? JSON.parse(text) : undefined) as unknown };
+  }
+
+  close(): void {
+    for (const client of this.#open) client.close();
+  }
+}

@@ -1,0 +1,196 @@
+/** A whole house on free ports: an embedded control plane, agents, the MCP server; all real processes. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { Link } from "./link.js";
+import { Operator } from "./operator.js";
+import { freePorts } from "./ports.js";
+import { Program } from "./program.js";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+
+export interface StackOptions {
+  /** YAML of a rule file. @default one group without rules */
+  readonly rules?: string;
+  /** YAML. @default none */
+  readonly remediation?: string;
+  /** YAML. @default everything is allowed */
+  readonly policy?: string;
+  /** Further arguments of the control plane. */
+  readonly args?: readonly string[];
+  /** Where the state lives. @default a new temporary directory, removed at the end */
+  readonly state?: string;
+}
+
+export const ALLOW_ALL = "rules: [{ name: everything, verdict: allow }]\n";
+
+export class Stack {
+  readonly directory: string;
+  readonly state: string;
+  readonly ports: {
+    readonly rest: number;
+    readonly grpc: number;
+    readonly agents: number;
+    readonly link: number;
+    readonly mcp: number;
+  };
+  readonly #options: StackOptions;
+  readonly #agents = new Map<string, Program>();
+  readonly #closers: (() => unknown)[] = [];
+  #controlPlane: Program | undefined;
+  #link: Link | undefined;
+
+  private constructor(directory: string, options: StackOptions, ports: readonly number[]) {
+    this.directory = directory;
+    this.state = options.state ?? join(directory, "state");
+    this.#options = options;
+    const [rest = 0, grpc = 0, agents = 0, link = 0, mcp = 0] = ports;
+    this.ports = { rest, grpc, agents, link, mcp };
+  }
+
+  /** Starts the control plane and waits until it is ready. */
+  static async start(options: StackOptions = {}): Promise<Stack> {
+    const directory = mkdtempSync(join(tmpdir(), "mainstay-e2e-"));
+    const stack = new Stack(directory, options, await freePorts(5));
+    const write = (name: string, text: string): void => writeFileSync(join(directory, name), text);
+    write("rules.yaml", options.rules ?? "groups: []\n");
+    write("remediation.yaml", options.remediation ?? "rules: []\n");
+    write("policy.yaml", options.policy ?? ALLOW_ALL);
+    try {
+      await stack.startControlPlane();
+      stack.#link = await Link.open(stack.ports.link, stack.ports.agents);
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
+    return stack;
+  }
+
+  get controlPlane(): Program {
+    if (this.#controlPlane === undefined) throw new Error("the control plane was not started");
+    return this.#controlPlane;
+  }
+
+  /** The agents' way to the control plane. */
+  get link(): Link {
+    if (this.#link === undefined) throw new Error("there is no link yet");
+    return this.#link;
+  }
+
+  async startControlPlane(): Promise<Program> {
+    const { rest, grpc, agents } = this.ports;
+    const file = (name: string): string => join(this.directory, name);
+    this.#controlPlane = new Program({
+      name: "control plane",
+      command: process.execPath,
+      args: [
+        ...[join(ROOT, "control-plane/dist/main.js"), "--embedded", "--state", this.state],
+        ...["--rest-port", `${rest}`, "--grpc-port", `${grpc}`, "--agent-port", `${agents}`],
+        ...[
+          "--rules",
+          file("rules.yaml"),
+          "--remediation",
+          file("remediation.yaml"),
+          "--policy",
+          file("policy.yaml"),
+        ],
+        ...(this.#options.args ?? []),
+      ],
+    });
+    await this.#controlPlane.says("control plane ready", 60_000);
+    return this.#controlPlane;
+  }
+
+  /** The local user: an administrator. */
+  operator(): Operator {
+    return this.#operatorWith(readFileSync(join(this.state, "operator-token"), "utf8").trim());
+  }
+
+  /** Someone else, with roles of their own. */
+  async person(name: string, roles: readonly number[]): Promise<Operator> {
+    const { token } = await this.operator()
+      .access()
+      .createToken({ name, roles: [...roles] });
+    return this.#operatorWith(token);
+  }
+
+  #operatorWith(token: string): Operator {
+    const operator = new Operator(token, this.ports.grpc, this.ports.rest);
+    this.#closers.push(() => operator.close());
+    return operator;
+  }
+
+  agentState(name: string): string {
+    return join(this.directory, `agent-${name}`);
+  }
+
+  /** Starts (or starts again) an agent; it enrolls with a join token the first time. `config` adds to its file. */
+  async startAgent(
+    name: string,
+    config: Readonly<Record<string, unknown>> = {},
+    joins = true,
+  ): Promise<Program> {
+    const file = join(this.directory, `agent-${name}.yaml`);
+    mkdirSync(this.agentState(name), { recursive: true, mode: 0o700 });
+    const joinToken = joins
+      ? (await this.operator().fleet().createJoinToken({ nodeName: name })).token
+      : undefined;
+    writeFileSync(
+      file,
+      JSON.stringify({
+        controlPlane: { agents: `127.0.0.1:${this.ports.link}`, enroll: `127.0.0.1:${this.ports.grpc}` },
+        nodeName: name,
+        stateDir: this.agentState(name),
+        intervalMs: 1_000,
+        health: "off",
+        ...(joinToken === undefined ? {} : { joinToken }),
+        ...config,
+      }),
+    );
+    return this.restartAgent(name);
+  }
+
+  /** Starts an agent with the file and state it had. */
+  restartAgent(name: string): Program {
+    const program = new Program({
+      name: `agent ${name}`,
+      command: process.execPath,
+      args: [join(ROOT, "agent/dist/agent.mjs"), "--config", join(this.directory, `agent-${name}.yaml`)],
+    });
+    this.#agents.set(name, program);
+    return program;
+  }
+
+  agent(name: string): Program {
+    const program = this.#agents.get(name);
+    if (program === undefined) throw new Error(`there is no agent ${name}`);
+    return program;
+  }
+
+  /** Starts the MCP server over HTTP; answers its URL. */
+  async startMcpServer(): Promise<URL> {
+    const program = new Program({
+      name: "MCP server",
+      command: process.execPath,
+      args: [join(ROOT, "mcp-server/dist/main.js")],
+      env: { MAINSTAY_CONTROL_PLANE: `127.0.0.1:${this.ports.grpc}`, MAINSTAY_MCP_PORT: `${this.ports.mcp}` },
+    });
+    this.#closers.push(() => program.stop());
+    await program.says("mcp server ready");
+    return new URL(`http://127.0.0.1:${this.ports.mcp}/mcp`);
+  }
+
+  /** Something to undo at the end. */
+  atEnd(close: () => unknown): void {
+    this.#closers.push(close);
+  }
+
+  /** Takes all down; the last first. */
+  async stop(): Promise<void> {
+    for (const close of this.#closers.reverse()) await close();
+    await Promise.all([...this.#agents.values()].map((agent) => agent.stop()));
+    await this.#link?.close();
+    await this.#controlPlane?.stop();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
