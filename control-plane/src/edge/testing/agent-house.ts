@@ -265,6 +265,12 @@ export class AgentHouse {
 
 type Said = NonNullable<MessageInitShape<typeof ConnectRequestSchema>["body"]>;
 type Heard = ConnectResponse["body"];
+type Kind = NonNullable<Heard["case"]>;
+type ValueOf<K extends Kind> = Extract<Heard, { case: K }>["value"];
+
+function isValueOf<K extends Kind>(kind: K, body: Heard, value: unknown): value is ValueOf<K> {
+  return body.case === kind && value !== undefined;
+}
 
 /** An agent's side of one stream. */
 export class ScriptedAgent {
@@ -306,19 +312,17 @@ export class ScriptedAgent {
   }
 
   /** The first message of that kind that was not yet asked for; waits for it. */
-  async hear<K extends Heard["case"]>(
-    kind: K,
-    withinMs = 5_000,
-  ): Promise<Extract<Heard, { case: K }>["value"]> {
+  async hear<K extends Kind>(kind: K, withinMs = 5_000): Promise<ValueOf<K>> {
     const until = performance.now() + withinMs;
     for (;;) {
-      const at = this.heard.findIndex(({ body }) => body.case === kind);
-      if (at >= 0) {
-        const [found] = this.heard.splice(at, 1);
-        return found?.body.value as Extract<Heard, { case: K }>["value"];
+      const found = this.heard.find(({ body }) => body.case === kind);
+      const value: unknown = found?.body.value;
+      if (found !== undefined && isValueOf(kind, found.body, value)) {
+        this.heard.splice(this.heard.indexOf(found), 1);
+        return value;
       }
       const rest = until - performance.now();
-      if (rest <= 0) throw new Error(`nothing of kind ${String(kind)} was heard within ${withinMs} ms`);
+      if (rest <= 0) throw new Error(`nothing of kind ${kind} was heard within ${withinMs} ms`);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         setTimeout(resolve, Math.min(rest, 50));
