@@ -57,7 +57,7 @@ async function unlessDone(name, inputs, force, work) {
  * @param {boolean} force
  */
 async function generate(progress, force) {
-  const inputs = [...filesBelow("proto", (name) => name.endsWith(".proto")), "buf.yaml", "buf.gen.yaml"];
+  const inputs = [...filesBelow("proto", (name) => /\.(?:proto|mjs)$/.test(name)), "buf.yaml", "buf.gen.yaml"];
   await unlessDone("contracts", fingerprintOf(inputs), force, async () => {
     await progress.step("generating code from the contracts", regenerate);
   });

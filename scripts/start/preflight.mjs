@@ -1,6 +1,6 @@
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { takeLock } from "../setup/lock.mjs";
 import { portPlan } from "./options.mjs";
 
@@ -21,7 +21,7 @@ const codeOf = (error) => (error instanceof Error && "code" in error ? String(er
  */
 export function takeState(state) {
   try {
-    mkdirSync(state, { recursive: true, mode: 0o700 });
+    makeDirectory(state);
     const probe = join(state, `.writable-${process.pid}`);
     writeFileSync(probe, "");
     rmSync(probe);
@@ -38,6 +38,17 @@ export function takeState(state) {
   throw new CannotStart(
     `Mainstay already runs on ${state} as process ${lock.owner.pid}: stop that one first, or start another beside it with --state DIR --port-base N`,
   );
+}
+
+/**
+ * Makes a directory and those above it. Not `recursive: true`: where the system answers ENOENT below a directory
+ * that exists (as /proc does), Node 20 tries for ever.
+ * @param {string} path
+ */
+function makeDirectory(path) {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /**
