@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { parseDocument } from "yaml";
+import { type CollectSettings, parseCollectSettings } from "./collect/settings.js";
 import { describeFault, type Fault, Fields } from "./fields.js";
 import type { Level } from "./log.js";
 import { type LocalPolicy, readPolicy } from "./run/policy.js";
@@ -28,12 +29,11 @@ export interface AgentConfig {
   /** Absolute; made with mode 0700 when missing. Default /var/lib/mainstay-agent. */
   readonly stateDir: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** How often the host is read. Default 15000, from 1000 to 600000. */
+  /** How often the host is read. Default 15000, from 1000 to 240000. */
   readonly intervalMs: number;
   /** Where the probes listen; undefined when they are off (port 0 takes a free port). Default 127.0.0.1:7484. */
   readonly health: Address | undefined;
-  /** The collector's own part, as it stands in the file. */
-  readonly collect: unknown;
+  readonly collect: CollectSettings;
   readonly actions: LocalPolicy;
   /** The most that frames may take on disk. Default 64 MiB, at least 4 MiB (an hour of 500 series is 1 MB). */
   readonly outboxBytesMax: number;
@@ -134,6 +134,9 @@ export function parseConfig(
 
 function readConfig(fields: Fields, host: string, faults: Fault[]): AgentConfig {
   const controlPlane = fields.within("controlPlane");
+  const intervalMs = fields.integer("intervalMs", 15_000, 1000, 240_000);
+  const collect = parseCollectSettings(fields.raw("collect"), intervalMs);
+  faults.push(...collect.faults);
   const config: AgentConfig = {
     controlPlane: {
       agents: address(controlPlane, "agents", { host: "127.0.0.1", port: 7482 }),
@@ -149,9 +152,9 @@ function readConfig(fields: Fields, host: string, faults: Fault[]): AgentConfig 
       /^[a-zA-Z_][a-zA-Z0-9_]{0,62}$/,
       "label names with texts of at most 256",
     ),
-    intervalMs: fields.integer("intervalMs", 15_000, 1000, 600_000),
+    intervalMs,
     health: health(fields),
-    collect: fields.raw("collect"),
+    collect: collect.settings,
     actions: readPolicy(fields.within("actions")),
     outboxBytesMax: fields.integer("outboxBytesMax", 64 * 1024 * 1024, 4 * 1024 * 1024, 16 * 1024 ** 3),
     logLevel: level(fields, faults),

@@ -46,6 +46,9 @@ export function statePaths(stateDir: string): {
   readonly identity: string;
   /** The key of an enrolment that is under way. */
   readonly enrollKey: string;
+  /** The certificate and its authority once more, for those who look at certificates. */
+  readonly certificate: string;
+  readonly authority: string;
   readonly outbox: string;
   readonly journal: string;
   readonly plans: string;
@@ -55,6 +58,8 @@ export function statePaths(stateDir: string): {
   return {
     identity: join(stateDir, "identity.json"),
     enrollKey: join(stateDir, "enroll-key.pem"),
+    certificate: join(stateDir, "certificate.pem"),
+    authority: join(stateDir, "authority.pem"),
     outbox: join(stateDir, "outbox"),
     journal: join(stateDir, "journal.log"),
     plans: join(stateDir, "plans"),

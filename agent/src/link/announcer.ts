@@ -20,9 +20,9 @@ export class Announcer {
   readonly #refs = new Map<string, number>();
   readonly #layouts = new Map<string, number>();
 
-  /** Series announced so far; a stream that knows too many is better replaced by a new one. */
-  get seriesCount(): number {
-    return this.#refs.size;
+  /** Series and layouts announced so far; a stream that knows too many is better replaced by a new one. */
+  get size(): number {
+    return this.#refs.size + this.#layouts.size;
   }
 
   /** What to say before the next frame of `set`. Counts as said. */

@@ -91,6 +91,11 @@ export class Outbox {
     return this.#last;
   }
 
+  /** The last sequence that was taken over, as far as this life knows. */
+  get acknowledged(): bigint {
+    return this.#acknowledged;
+  }
+
   get figures(): OutboxFigures {
     const oldest = this.#segments[0]?.first ?? 1n;
     const from = this.#acknowledged + 1n > oldest ? this.#acknowledged + 1n : oldest;

@@ -1,0 +1,212 @@
+/** The agent put together: collecting, sending, doing. Wiring only; each part decides for itself. */
+import type { Server } from "node:http";
+import { Collector } from "./collect/collector.js";
+import type { RunProgram as CollectRun } from "./collect/ports.js";
+import type { AgentConfig } from "./config.js";
+import { readHostFacts } from "./host-facts.js";
+import { enroll } from "./identity/enroll.js";
+import { IdentityKeeper } from "./identity/keeper.js";
+import { makePrivateDirectory, statePaths } from "./identity/state-files.js";
+import { lockState } from "./identity/state-lock.js";
+import { openStream } from "./link/channel.js";
+import { Link } from "./link/connect.js";
+import { Outbox } from "./link/outbox.js";
+import { inventoryMessage } from "./link/wire.js";
+import { type Log, reasonOf } from "./log.js";
+import { probeToken, serveProbes } from "./probes.js";
+import { allActions } from "./run/actions.js";
+import { Journal } from "./run/journal.js";
+import { PlanStore } from "./run/plans.js";
+import { allowedActions, policyHash } from "./run/policy.js";
+import { runProgram } from "./run/process.js";
+import { Runner } from "./run/runner.js";
+import { SelfWatch } from "./self-watch.js";
+import type { System } from "./system.js";
+
+/** A running agent. */
+export interface Agent {
+  /** Where the probes listen; undefined when they are off. */
+  readonly healthPort: number | undefined;
+  /** Stops everything in order; what waits is made durable. A few seconds at most. */
+  stop(): Promise<void>;
+}
+
+/** Why an agent could not be started, as a sentence. */
+export class StartFault extends Error {}
+
+const parting = { actionsMs: 5_000 };
+const tidyEveryMs = 3_600_000;
+
+/** Starts an agent. Rejects with a {@link StartFault} for what a person can mend. */
+export async function startAgent(
+  config: AgentConfig,
+  version: string,
+  system: System,
+  log: Log,
+): Promise<Agent> {
+  const paths = statePaths(config.stateDir);
+  try {
+    makePrivateDirectory(config.stateDir);
+  } catch (error) {
+    throw new StartFault(`stateDir ${config.stateDir}: cannot be made: ${reasonOf(error)}`);
+  }
+  const lock = await lockState(paths.lock, process.pid);
+  if (lock.kind === "taken") {
+    throw new StartFault(
+      `stateDir ${config.stateDir}: another agent has it (pid ${lock.byPid}); one agent for one state directory`,
+    );
+  }
+  const host = readHostFacts();
+  const { clock, timers, draws } = system;
+  const outbox = Outbox.open(
+    { directory: paths.outbox, bytesMax: config.outboxBytesMax, bootId: host.bootId },
+    timers,
+    draws.id,
+    log,
+  );
+  const plans = new PlanStore(paths.plans);
+  const journal = await Journal.open(paths.journal, system, log, (hash) => plans.text(hash));
+  const watch = new SelfWatch(system, version);
+
+  const keeper: IdentityKeeper = new IdentityKeeper({
+    system,
+    log,
+    nodeName: config.nodeName,
+    paths,
+    joinToken: config.joinToken,
+    joinTokenFile: config.joinTokenFile,
+    enroll: (token) =>
+      enroll({
+        at: config.controlPlane.enroll,
+        token,
+        nodeName: config.nodeName,
+        hostname: host.hostname,
+        agentVersion: version,
+        identityFile: paths.identity,
+        keyFile: paths.enrollKey,
+        timeoutMs: 15_000,
+        now: clock.now,
+      }),
+    askRenewal: (csr) => link.renew(csr),
+    onIdentity: () => (linkStarted ? link.tryNow() : startLink()),
+  });
+  const runner = new Runner({
+    system,
+    log,
+    journal,
+    plans,
+    policy: config.actions,
+    actions: allActions,
+    orderKeys: () => keeper.orderKeys,
+    nodeId: () => keeper.nodeId,
+    clockOffsetMs: () => watch.clockOffsetMs,
+  });
+  const link: Link = new Link({
+    system,
+    log,
+    outbox,
+    events: journal,
+    open: (secure, events) => openStream(config.controlPlane.agents, secure, events),
+    identity: {
+      secure: () => keeper.secure(),
+      hello: () => ({
+        agentVersion: version,
+        hostname: host.hostname,
+        bootId: host.bootId,
+        actions: allowedActions(config.actions),
+        labels: { ...config.labels },
+        openCommandIds: journal.openCommandIds(),
+        intervalMs: config.intervalMs,
+        policyHash: policyHash(config.actions),
+        os: host.os,
+        machineId: host.machineId,
+      }),
+    },
+    listener: {
+      order: (order) => runner.order(order),
+      cancelOrder: (commandId, because) => runner.cancel(commandId, because),
+      renewed: (renewed) => keeper.renewed(renewed),
+      orderKeys: (keys) => keeper.offered(keys),
+      clockOffset: (ms) => {
+        watch.clockOffsetMs = ms;
+        keeper.clockOffset(ms);
+      },
+      live: (isLive) => {
+        if (isLive) keeper.check();
+      },
+    },
+  });
+  let linkStarted = false;
+  const startLink = (): void => {
+    linkStarted = true;
+    link.start();
+  };
+  watch.look({ outbox, link, runner, keeper, linkStarted: () => linkStarted });
+
+  let probes: Server | undefined;
+  if (config.health !== undefined) {
+    const token = probeToken(paths.probeToken, draws.secret);
+    try {
+      probes = await serveProbes(config.health, token, watch);
+    } catch (error) {
+      lock.release();
+      throw new StartFault(
+        `health ${config.health.host}:${config.health.port}: cannot be listened on: ${reasonOf(error)}`,
+      );
+    }
+  }
+
+  const collector = new Collector({
+    settings: config.collect,
+    labels: { instance: config.nodeName, node: config.nodeName },
+    clock: { now: clock.now, monotonic: clock.monotonic, after: timers.after },
+    say: log,
+    run: runForCollector,
+    ownPid: process.pid,
+    always: { files: [paths.certificate], endpoints: [] },
+    extra: () => watch.figures(),
+  });
+  collector.start({
+    reading: (reading) => outbox.put(reading),
+    inventory: (snapshot) => link.offerInventory(inventoryMessage(snapshot)),
+  });
+  keeper.start();
+  runner.recover().catch((error: unknown) => {
+    log("error", "what an earlier life left was not looked after", { because: reasonOf(error) });
+  });
+  const tidying = timers.every(tidyEveryMs, () => {
+    journal.tidy().catch(() => undefined);
+  });
+  const at = probes?.address();
+  const healthPort = typeof at === "object" && at !== null ? at.port : undefined;
+  log("info", "agent ready", { nodeName: config.nodeName, version, healthPort, stateDir: config.stateDir });
+
+  return {
+    healthPort,
+    stop: async () => {
+      tidying();
+      keeper.stop();
+      await collector.stop();
+      await runner.stop(parting.actionsMs);
+      if (linkStarted) await link.stop();
+      watch.close();
+      await journal.close();
+      await outbox.close();
+      probes?.closeAllConnections();
+      probes?.close();
+      lock.release();
+    },
+  };
+}
+
+const runForCollector: CollectRun = async (argv, timeoutMs) => {
+  let stdout = "";
+  const end = await runProgram({
+    argv,
+    timeoutMs,
+    output: (stream, text) => {
+      if (stream === "stdout" && stdout.length < 1_048_576) stdout += text;
+    },
+  });
+  return { exitCode: end.kind === "exited" ? end.exitCode : 1, stdout };
+};

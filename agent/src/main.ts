@@ -1,0 +1,72 @@
+/** The program: reads its configuration, starts the agent, stops it when asked to. */
+import { StartFault, startAgent } from "./agent.js";
+import { helpText, loadConfig, readCommandLine } from "./config.js";
+import { jsonLog, reasonOf } from "./log.js";
+import { realSystem } from "./system.js";
+import { agentVersion } from "./version.js";
+
+/** How long a clean stop may take before the process leaves anyway. */
+const stopMaxMs = 12_000;
+
+async function main(): Promise<number> {
+  const asked = readCommandLine(process.argv.slice(2), process.env);
+  switch (asked.kind) {
+    case "help":
+      process.stdout.write(helpText);
+      return 0;
+    case "version":
+      process.stdout.write(`mainstay-agent ${agentVersion}\n`);
+      return 0;
+    case "wrong":
+      process.stderr.write(`mainstay-agent: ${asked.because}\n`);
+      return 2;
+    case "run":
+      break;
+  }
+  const loaded = loadConfig(asked.configFile, process.env);
+  if (loaded.kind === "faulty") {
+    const where = asked.configFile ?? "the environment";
+    process.stderr.write(
+      `mainstay-agent: ${where} cannot be used:\n${loaded.faults.map((fault) => `  ${fault}\n`).join("")}`,
+    );
+    return 2;
+  }
+  if (asked.checkOnly) {
+    process.stdout.write("mainstay-agent: the configuration is sound\n");
+    return 0;
+  }
+  const { config } = loaded;
+  const log = jsonLog((line) => process.stdout.write(line), realSystem.clock.now, config.logLevel);
+  process.on("unhandledRejection", (reason) => {
+    log("error", "a promise was left alone", { because: reasonOf(reason) });
+  });
+  // Signals may come before the agent stands: the wish to stop is kept.
+  const asking = new Promise<string>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve(signal));
+  });
+  // All timers of the agent let the process end; this one keeps it until it is asked to stop.
+  const alive = setInterval(() => undefined, 60_000);
+  try {
+    const agent = await startAgent(config, agentVersion, realSystem, log);
+    const signal = await asking;
+    log("info", "the agent was asked to stop", { signal });
+    const given = setTimeout(() => {
+      log("error", "stopping took too long; what is not durable by now is sent again by the next life");
+      process.exit(1);
+    }, stopMaxMs);
+    await agent.stop();
+    clearTimeout(given);
+    log("info", "the agent has stopped");
+    return 0;
+  } catch (error) {
+    const because = error instanceof StartFault ? error.message : reasonOf(error);
+    log("error", "the agent cannot go on", { because });
+    process.stderr.write(`mainstay-agent: ${because}\n`);
+    return 1;
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+// Not process.exitCode: an open socket of a library must not keep an agent alive that has stopped.
+process.exit(await main());

@@ -1,0 +1,52 @@
+/** What every action is: it can say what it would do, do exactly that, and say what is known after it was interrupted. */
+import type { System } from "../system.js";
+import type { Json } from "./canonical.js";
+import type { ArgumentsOf } from "./command.js";
+import type { Plan } from "./plans.js";
+import type { ActionName, LocalPolicy } from "./policy.js";
+import type { RunProgram } from "./process.js";
+
+/** What an action may use. */
+export interface ActionContext {
+  readonly policy: LocalPolicy;
+  readonly system: System;
+  /** Aborts when the command is cancelled, times out or the agent stops. Actions look at it between steps. */
+  readonly signal: AbortSignal;
+  /** When the command has to be over, in ms of the monotonic clock. */
+  readonly deadline: number;
+  /** Says something while it works; one line without its end. */
+  readonly say: (text: string, stream?: "stdout" | "stderr") => void;
+  readonly runProgram: RunProgram;
+  readonly startDetached: (
+    argv: readonly string[],
+  ) => Promise<
+    | { readonly kind: "started"; readonly pid: number }
+    | { readonly kind: "not-started"; readonly because: string }
+  >;
+}
+
+/** What a preview found. */
+export type Previewed =
+  | { readonly kind: "planned"; readonly plan: Plan; readonly summary: string }
+  /** Nothing can be planned, for a reason that is no fault of the agent. */
+  | { readonly kind: "impossible"; readonly because: string };
+
+/** What a run did. */
+export interface Done {
+  readonly succeeded: boolean;
+  readonly exitCode: number;
+  /** One sentence for people. */
+  readonly summary: string;
+  readonly result: { readonly [key: string]: Json };
+}
+
+/** One action. */
+export interface Action<A extends ActionName> {
+  readonly name: A;
+  /** Touches nothing. */
+  preview(args: ArgumentsOf<A>, context: ActionContext): Promise<Previewed>;
+  /** Does what the plan says, and nothing that it does not say. */
+  run(args: ArgumentsOf<A>, plan: Plan, context: ActionContext): Promise<Done>;
+  /** After the agent died in the middle of `run`: what is known, in a sentence. Touches nothing. */
+  afterInterruption(args: ArgumentsOf<A>, plan: Plan, context: ActionContext): Promise<string>;
+}

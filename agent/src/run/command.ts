@@ -1,0 +1,95 @@
+/** The vocabulary of commands on this host: orders as they were verified, and what is said about them. */
+import type { ActionName } from "./policy.js";
+
+/** Whether to look or to act. */
+export type Mode = "preview" | "run";
+
+/** An order whose signature was found good, with its fields in the agent's own terms. Times are ms since the epoch. */
+export interface VerifiedOrder {
+  readonly commandId: string;
+  readonly nodeId: string;
+  readonly action: string;
+  /** A JSON object as text; not looked into yet. */
+  readonly argumentsJson: string;
+  readonly mode: Mode;
+  readonly generation: bigint;
+  readonly planHash: string;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  readonly timeoutMs: number;
+  readonly outputBytesMax: number;
+  readonly traceparent: string;
+}
+
+/** How an action ended. */
+export type Outcome = "succeeded" | "failed" | "timed-out" | "cancelled";
+
+/** A step in the life of a command. */
+export type EventBody =
+  | { readonly kind: "accepted" }
+  | { readonly kind: "started" }
+  | {
+      readonly kind: "output";
+      readonly stream: "stdout" | "stderr";
+      /** Bytes of this stream before this piece. */
+      readonly offset: number;
+      /** Base64. */
+      readonly data: string;
+      /** Bytes left out before this piece. */
+      readonly skippedBytes: number;
+    }
+  | {
+      readonly kind: "finished";
+      readonly outcome: Outcome;
+      readonly exitCode: number;
+      readonly summary: string;
+      /** JSON; empty for a preview, whose result is the plan of this hash. */
+      readonly resultJson: string;
+      readonly planHash: string;
+    }
+  | { readonly kind: "refused"; readonly because: string; readonly detail: string }
+  | { readonly kind: "interrupted"; readonly detail: string };
+
+/** A step with its place. `sequence` starts at 1 for each command and mode. */
+export interface LocalEvent {
+  readonly commandId: string;
+  readonly mode: Mode;
+  readonly sequence: number;
+  readonly at: number;
+  readonly body: EventBody;
+}
+
+/** Whether nothing comes after it. */
+export function isTerminal(body: EventBody): boolean {
+  return body.kind === "finished" || body.kind === "refused" || body.kind === "interrupted";
+}
+
+/** Names a command's one life in one mode. */
+export function commandKey(commandId: string, mode: Mode): string {
+  return `${mode}/${commandId}`;
+}
+
+/** Arguments of each action, checked. */
+export type ActionArguments =
+  | {
+      readonly action: "clean-directory";
+      readonly path: string;
+      readonly minAgeSeconds: number;
+      readonly maxBytes: number | undefined;
+      readonly pattern: string | undefined;
+    }
+  | {
+      readonly action: "restart-service";
+      readonly unit: string | undefined;
+      readonly process: string | undefined;
+    }
+  | {
+      readonly action: "end-idle-sessions";
+      readonly database: string;
+      readonly idleSeconds: number;
+      readonly limit: number;
+    }
+  | { readonly action: "collect-diagnostics" };
+
+/** The arguments of one action. */
+export type ArgumentsOf<A extends ActionName> = Extract<ActionArguments, { readonly action: A }>;

@@ -1,0 +1,160 @@
+/** One command from its start to its end: runs the action, sends its output, and says how it ended. */
+import { type Log, reasonOf } from "../log.js";
+import type { System } from "../system.js";
+import type { ActionContext } from "./action.js";
+import { type Actions, preview, run } from "./actions.js";
+import type { Json } from "./canonical.js";
+import { canonicalJson } from "./canonical.js";
+import type { ActionArguments, EventBody, Outcome, VerifiedOrder } from "./command.js";
+import type { Journal } from "./journal.js";
+import { BoundedOutput } from "./output.js";
+import type { PlanStore } from "./plans.js";
+import type { LocalPolicy } from "./policy.js";
+import { runProgram, startDetached } from "./process.js";
+import { redactText } from "./redact.js";
+
+/** What an execution needs. */
+export interface ExecutionParts {
+  readonly system: System;
+  readonly log: Log;
+  readonly journal: Journal;
+  readonly plans: PlanStore;
+  readonly policy: LocalPolicy;
+  readonly actions: Actions;
+}
+
+type Ending = Extract<EventBody, { kind: "finished" }>;
+
+const outputEveryMs = 100;
+/** How long an action may take to notice that it is to stop, before its end is told without it. */
+const stopGraceMs = 15_000;
+
+/** A command on its way. `stop` may be called at any time, also before `start`. */
+export class Execution {
+  readonly #parts: ExecutionParts;
+  readonly #stop = new AbortController();
+  #stopped: { readonly outcome: Outcome; readonly because: string } | undefined;
+
+  constructor(
+    parts: ExecutionParts,
+    readonly order: VerifiedOrder,
+    readonly args: ActionArguments,
+  ) {
+    this.#parts = parts;
+  }
+
+  /** Asks it to stop; the first reason counts. */
+  stop(outcome: Outcome, because: string): void {
+    this.#stopped ??= { outcome, because };
+    this.#stop.abort();
+  }
+
+  /** Runs it and resolves when its end is in the journal. */
+  async start(): Promise<void> {
+    const { journal, system, log } = this.#parts;
+    const { commandId, mode, action, timeoutMs, outputBytesMax } = this.order;
+    await journal.append(commandId, mode, { kind: "started" });
+    const output = new BoundedOutput(outputBytesMax, ({ stream, offset, data, skippedBytes }) => {
+      const body: EventBody = { kind: "output", stream, offset, data: data.toString("base64"), skippedBytes };
+      journal
+        .append(commandId, mode, body)
+        .catch((error: unknown) =>
+          log("error", "output was not journalled", { commandId, because: reasonOf(error) }),
+        );
+    });
+    const flushing = system.timers.every(outputEveryMs, () => output.flush());
+    const clock = system.timers.after(timeoutMs, () =>
+      this.stop("timed-out", `it took longer than ${timeoutMs} ms`),
+    );
+    const started = system.clock.monotonic();
+    let ending: Ending;
+    try {
+      ending = await Promise.race([this.#act(output, started + timeoutMs), this.#stopsToo()]);
+    } catch (error) {
+      ending = finished("failed", 1, `${action} failed: ${reasonOf(error)}`);
+    } finally {
+      clock();
+      flushing();
+    }
+    output.end();
+    await journal.append(commandId, mode, this.#asStopped(ending));
+    const tookMs = Math.round(system.clock.monotonic() - started);
+    log("info", "a command ended", {
+      commandId,
+      mode,
+      action,
+      outcome: this.#stopped?.outcome ?? ending.outcome,
+      tookMs,
+    });
+  }
+
+  async #act(output: BoundedOutput, deadline: number): Promise<Ending> {
+    const { actions, plans, policy, system } = this.#parts;
+    const context: ActionContext = {
+      policy,
+      system,
+      signal: this.#stop.signal,
+      deadline,
+      say: (text, stream = "stdout") => output.write(stream, `${text}\n`),
+      runProgram,
+      startDetached,
+    };
+    if (this.#stop.signal.aborted) return finished("cancelled", 1, "it was stopped before it began");
+    if (this.order.mode === "preview") {
+      const previewed = await preview(actions, this.args, context);
+      if (previewed.kind === "impossible") return finished("failed", 1, previewed.because);
+      if (this.#stop.signal.aborted)
+        return finished("cancelled", 1, "the preview was stopped, there is no plan");
+      return { ...finished("succeeded", 0, previewed.summary), planHash: plans.save(previewed.plan) };
+    }
+    const plan = plans.find(this.order.planHash);
+    if (plan === undefined)
+      return finished("failed", 1, `the plan ${this.order.planHash} is not here any more`);
+    const done = await run(actions, this.args, plan, context);
+    return {
+      ...finished(done.succeeded ? "succeeded" : "failed", done.exitCode, done.summary),
+      resultJson: canonicalJson(redactLeaves(done.result)),
+      planHash: this.order.planHash,
+    };
+  }
+
+  /** Resolves a while after the stop, for an action that does not notice. */
+  async #stopsToo(): Promise<Ending> {
+    await new Promise<void>((resolve) => {
+      this.#stop.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    await this.#parts.system.timers.sleep(stopGraceMs);
+    return finished(
+      "failed",
+      1,
+      "the action did not notice that it was to stop; what it still does is not known",
+    );
+  }
+
+  /** A stopped command ended as what stopped it, unless it was done all the same. */
+  #asStopped(ending: Ending): Ending {
+    if (this.#stopped === undefined || ending.outcome === "succeeded") return ending;
+    const { outcome, because } = this.#stopped;
+    return { ...ending, outcome, summary: `${because}: ${ending.summary}`.slice(0, 2000) };
+  }
+}
+
+function finished(outcome: Outcome, exitCode: number, summary: string): Ending {
+  return {
+    kind: "finished",
+    outcome,
+    exitCode,
+    summary: redactText(summary).slice(0, 2000),
+    resultJson: "",
+    planHash: "",
+  };
+}
+
+function redactLeaves(value: Json): Json {
+  if (typeof value === "string") return redactText(value);
+  if (Array.isArray(value)) return value.map(redactLeaves);
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, redactLeaves(member)]));
+  }
+  return value;
+}
