@@ -1,0 +1,234 @@
+/**
+ * Chunks in PostgreSQL: one row for each node and stretch, in partitions by day.
+ */
+import { promisify } from "node:util";
+import { constants, deflateRaw, inflateRaw } from "node:zlib";
+import { DAY, type Instant } from "../kernel/time.js";
+import type { Database, Queryable } from "../platform/postgres/database.js";
+import { sql } from "../platform/postgres/sql.js";
+import { dayOf } from "./hot-chunks.js";
+import type { CollectedChunk, StoredChunk } from "./store-protocol.js";
+
+const deflate = promisify(deflateRaw);
+const inflate = promisify(inflateRaw);
+
+const CODING_PLAIN = 0;
+const CODING_DEFLATE = 1;
+/** No stored piece unpacks to more: what does is damaged. */
+const UNPACKED_MAX = 256 * 1024 * 1024;
+/** Two replicas must not make the same partition at once. */
+const PARTITION_LOCK = 7_301_004;
+
+/** How far an outbox is durable. */
+export interface Position {
+  readonly outboxId: string;
+  readonly throughSequence: number;
+}
+
+/** A chunk as read back. */
+export interface ReadChunk extends StoredChunk {
+  readonly id: string;
+  readonly day: number;
+}
+
+/** Which chunks. */
+export interface ChunkQuery {
+  /** Chunks that may hold samples from here to there. */
+  readonly from: Instant;
+  readonly to: Instant;
+  /** Longest stretch of one chunk: nothing that begins earlier than `from` less this reaches into the range. */
+  readonly spanMax: number;
+  /** Chunks of nodes by these names only; undefined: of all. */
+  readonly nodeNames: readonly string[] | undefined;
+  /** Chunks after this one, in the order they were written. */
+  readonly afterId: string;
+  readonly limit: number;
+}
+
+interface Packed {
+  readonly coding: number;
+  readonly bytes: Buffer;
+}
+
+async function pack(bytes: Uint8Array): Promise<Packed> {
+  const packed = await deflate(bytes, { level: constants.Z_BEST_SPEED });
+  // Differences of noise do not shrink; then reading is cheaper without.
+  if (packed.length < bytes.length * 0.9) return { coding: CODING_DEFLATE, bytes: packed };
+  return { coding: CODING_PLAIN, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}
+
+async function unpack(coding: number, bytes: Buffer): Promise<Uint8Array> {
+  const unpacked =
+    coding === CODING_DEFLATE ? await inflate(bytes, { maxOutputLength: UNPACKED_MAX }) : bytes;
+  // Small buffers share one pool: a copy of its own can be given to another thread.
+  return Uint8Array.from(unpacked);
+}
+
+export class ChunkStore {
+  readonly #database: Database;
+  readonly #knownDays = new Set<number>();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * Writes chunks, names and positions in one transaction; all or nothing. Returns the bytes of chunks written.
+   * Throws OpsError UNAVAILABLE or RESOURCE_EXHAUSTED when PostgreSQL is away or full.
+   */
+  async write(items: readonly CollectedChunk[]): Promise<number> {
+    const chunks = items.flatMap((item) => (item.chunk === undefined ? [] : [{ item, chunk: item.chunk }]));
+    const packed = await Promise.all(chunks.map(({ chunk }) => pack(chunk.parts)));
+    const names = chunks.flatMap(({ chunk }) =>
+      chunk.names.map(([digest, json]) => ({ day: dayOf(chunk.from), digest, json })),
+    );
+    const packedNames = await Promise.all(names.map(({ json }) => pack(Buffer.from(json))));
+    await this.ensureDays(chunks.map(({ chunk }) => dayOf(chunk.from)));
+    await this.#database.transaction(async (tx) => {
+      if (names.length > 0) {
+        await tx.query(sql`
+          insert into metric_layout (day, digest, coding, names)
+          select * from unnest(
+            ${names.map(({ day }) => day)}::integer[], ${names.map(({ digest }) => digest)}::text[],
+            ${packedNames.map(({ coding }) => coding)}::smallint[], ${packedNames.map(({ bytes }) => bytes)}::bytea[])
+          on conflict do nothing`);
+      }
+      if (chunks.length > 0) {
+        await tx.query(sql`
+          insert into metric_chunk (from_time, to_time, node_id, node_name, outbox_id, from_sequence, through_sequence,
+            samples, layouts, coding, parts)
+          select to_timestamp(from_ms / 1000), to_timestamp(to_ms / 1000), node_id, node_name, outbox_id, from_sequence,
+            through_sequence, samples, string_to_array(layouts, ','), coding, parts
+          from unnest(
+            ${chunks.map(({ chunk }) => chunk.from)}::double precision[],
+            ${chunks.map(({ chunk }) => chunk.to)}::double precision[],
+            ${chunks.map(({ item }) => item.node)}::text[],
+            ${chunks.map(({ item }) => item.name)}::text[],
+            ${chunks.map(({ item }) => item.outboxId)}::text[],
+            ${chunks.map(({ item }) => item.fromSequence)}::bigint[],
+            ${chunks.map(({ item }) => item.throughSequence)}::bigint[],
+            ${chunks.map(({ chunk }) => chunk.samples)}::integer[],
+            ${chunks.map(({ chunk }) => chunk.digests.join(","))}::text[],
+            ${packed.map(({ coding }) => coding)}::smallint[],
+            ${packed.map(({ bytes }) => bytes)}::bytea[])
+            as given (from_ms, to_ms, node_id, node_name, outbox_id, from_sequence, through_sequence, samples, layouts,
+              coding, parts)`);
+      }
+      const positions = items.filter((item) => item.outboxId !== "");
+      await tx.query(sql`
+        insert into metric_position as p (node_id, outbox_id, through_sequence)
+        select * from unnest(
+          ${positions.map((item) => item.node)}::text[], ${positions.map((item) => item.outboxId)}::text[],
+          ${positions.map((item) => item.throughSequence)}::bigint[])
+        on conflict (node_id) do update set outbox_id = excluded.outbox_id, through_sequence = excluded.through_sequence
+        where p.outbox_id <> excluded.outbox_id or p.through_sequence < excluded.through_sequence`);
+    });
+    return packed.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
+  /** How far the node's outbox is durable. */
+  async position(node: string): Promise<Position | undefined> {
+    const [row] = await this.#database.query<{ outbox_id: string; through_sequence: string }>(sql`
+      select outbox_id, through_sequence from metric_position where node_id = ${node}`);
+    return row && { outboxId: row.outbox_id, throughSequence: Number(row.through_sequence) };
+  }
+
+  /** Chunks in the order they were written. */
+  async read(query: ChunkQuery): Promise<readonly ReadChunk[]> {
+    const byName =
+      query.nodeNames === undefined
+        ? sql`true`
+        : sql`node_name = any(${query.nodeNames as string[]}::text[])`;
+    const rows = await this.#database.query<{
+      chunk_id: string;
+      day: number;
+      node_id: string;
+      layouts: string[];
+      coding: number;
+      parts: Buffer;
+    }>(sql`
+      select chunk_id, floor(extract(epoch from from_time) / 86400)::integer as day, node_id, layouts, coding, parts
+      from metric_chunk
+      where from_time >= to_timestamp(${(query.from - query.spanMax) / 1_000}::double precision)
+        and from_time <= to_timestamp(${query.to / 1_000}::double precision)
+        and to_time >= to_timestamp(${query.from / 1_000}::double precision)
+        and chunk_id > ${query.afterId} and ${byName}
+      order by chunk_id limit ${query.limit}`);
+    return Promise.all(
+      rows.map(async (row) => ({
+        id: row.chunk_id,
+        day: row.day,
+        node: row.node_id,
+        digests: row.layouts,
+        parts: await unpack(row.coding, row.parts),
+      })),
+    );
+  }
+
+  /** Names of layouts as JSON, by digest. */
+  async names(days: readonly number[], digests: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const rows = await this.#database.query<{ digest: string; coding: number; names: Buffer }>(sql`
+      select distinct on (digest) digest, coding, names from metric_layout
+      where day = any(${days as number[]}::integer[]) and digest = any(${digests as string[]}::text[])
+      order by digest`);
+    const read = await Promise.all(
+      rows.map(
+        async (row): Promise<[string, string]> => [
+          row.digest,
+          Buffer.from(await unpack(row.coding, row.names)).toString("utf8"),
+        ],
+      ),
+    );
+    return new Map(read);
+  }
+
+  /** Makes the partitions of these days. */
+  async ensureDays(days: readonly number[]): Promise<void> {
+    for (const day of new Set(days)) {
+      if (this.#knownDays.has(day)) continue;
+      await this.#database.transaction(async (tx) => {
+        await tx.query(sql`select pg_advisory_xact_lock(${PARTITION_LOCK})`);
+        for (const statement of createPartitions(day)) await tx.query({ text: statement, values: [] });
+      });
+      this.#knownDays.add(day);
+    }
+  }
+
+  /** Drops the partitions of days before `day`; returns which. */
+  async dropDaysBefore(day: number): Promise<readonly number[]> {
+    return this.#database.transaction(async (tx) => {
+      await tx.query(sql`select pg_advisory_xact_lock(${PARTITION_LOCK})`);
+      const old = (await partitionDays(tx)).filter((each) => each < day);
+      for (const each of old) {
+        this.#knownDays.delete(each);
+        await tx.query({
+          text: `drop table if exists ${partitionOf("metric_chunk", each)}, ${partitionOf("metric_layout", each)}`,
+          values: [],
+        });
+      }
+      return old;
+    });
+  }
+}
+
+const partitionOf = (table: string, day: number): string => `${table}_${day}`;
+
+/** A day's partitions. The numbers are ours, so they may stand in the text; bounds take no parameters. */
+function createPartitions(day: number): readonly string[] {
+  const from = new Date(day * DAY).toISOString();
+  const to = new Date((day + 1) * DAY).toISOString();
+  return [
+    `create table if not exists ${partitionOf("metric_chunk", day)} partition of metric_chunk
+      for values from ('${from}') to ('${to}')`,
+    `create table if not exists ${partitionOf("metric_layout", day)} partition of metric_layout
+      for values from (${day}) to (${day + 1})`,
+  ];
+}
+
+async function partitionDays(db: Queryable): Promise<readonly number[]> {
+  const rows = await db.query<{ name: string }>(sql`
+    select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent in ('metric_chunk'::regclass, 'metric_layout'::regclass)`);
+  const days = rows.map((row) => Number(row.name.slice(row.name.lastIndexOf("_") + 1)));
+  return [...new Set(days.filter((day) => Number.isInteger(day)))].sort((a, b) => a - b);
+}
