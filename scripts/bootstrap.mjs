@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { compilePrograms } from "./setup/compile.mjs";
 import { regenerate } from "./setup/contracts.mjs";
 import { install } from "./setup/install.mjs";
 import { waitForLock } from "./setup/lock.mjs";
@@ -15,8 +16,6 @@ import { runNode } from "./setup/run.mjs";
 
 /** @typedef {import("./setup/progress.mjs").Progress} Progress */
 
-/** Compiles every workspace; `-b` skips those that are current. */
-export const compiler = join("node_modules", "tsgo", "bin", "tsc");
 const bundler = join("agent", "esbuild.mjs");
 
 /**
@@ -57,7 +56,11 @@ async function unlessDone(name, inputs, force, work) {
  * @param {boolean} force
  */
 async function generate(progress, force) {
-  const inputs = [...filesBelow("proto", (name) => /\.(?:proto|mjs)$/.test(name)), "buf.yaml", "buf.gen.yaml"];
+  const inputs = [
+    ...filesBelow("proto", (name) => /\.(?:proto|mjs)$/.test(name)),
+    "buf.yaml",
+    "buf.gen.yaml",
+  ];
   await unlessDone("contracts", fingerprintOf(inputs), force, async () => {
     await progress.step("generating code from the contracts", regenerate);
   });
@@ -79,8 +82,7 @@ async function compile(progress, force) {
   const inputs = fingerprintOf([...sources, "tsconfig.json", "tsconfig.base.json", "package-lock.json"]);
   await unlessDone("programs", inputs, force || !complete, () =>
     progress.step("compiling the programs", async () => {
-      const args = [compiler, "-b", "--pretty", "false", ...(force ? ["--force"] : [])];
-      const outcome = await runNode(args);
+      const outcome = await compilePrograms({ force });
       if (outcome.code !== 0) throw new Error(`the sources do not compile:\n${outcome.output.trimEnd()}`);
     }),
   );

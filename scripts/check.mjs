@@ -2,10 +2,11 @@
 // The walls of the house, each a check with a name. All are run, even when one fails.
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { bootstrap, compiler } from "./bootstrap.mjs";
+import { bootstrap } from "./bootstrap.mjs";
 import { checkContractStyle, checkGeneratedCode, checkNothingBreaks } from "./checks/contracts.mjs";
 import { checkFloorPlan } from "./checks/floor-plan.mjs";
 import { checkLockFile } from "./checks/lock-file.mjs";
+import { compilePrograms, compiler } from "./setup/compile.mjs";
 import { progressTo, secondsSince } from "./setup/progress.mjs";
 import { run, runNode } from "./setup/run.mjs";
 
@@ -43,7 +44,7 @@ const checks = [
 
 /** @returns {Promise<Finding>} */
 async function compileAll() {
-  const outcome = await runNode([compiler, "-b", "--pretty", "false"]);
+  const outcome = await compilePrograms();
   return { ok: outcome.code === 0, output: outcome.output };
 }
 
