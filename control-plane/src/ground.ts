@@ -90,7 +90,13 @@ async function openDatabase(
   metrics.reading("mcp_database_connections_max", "Database connections the pool may open.", [], () => [
     { value: database.figures().max },
   ]);
-  const applied = await migrate(database, MIGRATIONS);
+  const applied = await migrate(database, MIGRATIONS).catch((cause: unknown): never => {
+    if (!(cause instanceof OpsError) || cause.code !== "UNAVAILABLE") throw cause;
+    // The URL may hold a password: only the place is named.
+    const { hostname, port, pathname } = new URL(url);
+    const place = config.database.kind === "url" ? ` at ${hostname}:${port || 5432}${pathname}` : "";
+    throw new OpsError("UNAVAILABLE", `${cause.message}; is there a PostgreSQL${place}?`, {}, { cause });
+  });
   if (applied.length > 0) logger.info("the schema was brought up to date", { applied: applied.join(" ") });
   return database;
 }

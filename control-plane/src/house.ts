@@ -1,6 +1,7 @@
 /** The whole control plane: ground, rooms, doors; opened in this order and closed in the other. */
 import { readFile } from "node:fs/promises";
 import { ServerCredentials } from "@grpc/grpc-js";
+import { comments } from "@mainstay/proto/gen/comments";
 import { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
 import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
 import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
@@ -126,7 +127,7 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
     document: openApi(httpRules(services.map(({ service }) => service)), {
       title: "Mainstay",
       version,
-      comments: {},
+      comments,
     }),
     prometheus: prometheusEndpoints({ series: rooms.series, alerting: rooms.alertReads, clock, version }),
     probes: { version, clock, startedAt, eventLoop, readiness, checks, metrics },

@@ -1,7 +1,7 @@
 /**
  * Opens and closes the doors: the HTTP server and the two gRPC ports, as one Nest application.
  */
-import type { ServerCredentials, ServerInterceptor } from "@grpc/grpc-js";
+import { type ServerCredentials, type ServerInterceptor, setLogger } from "@grpc/grpc-js";
 import { Health } from "@mainstay/proto/gen/grpc/health/v1/health_pb";
 import { AgentService } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
 import type { DynamicModule, INestApplication, LoggerService, Type } from "@nestjs/common";
@@ -47,6 +47,7 @@ export interface Doors {
 /** Throws FAILED_PRECONDITION with one clear sentence when a port cannot be had; nothing is left open then. */
 export async function openDoors(options: DoorsOptions): Promise<Doors> {
   const { rest, grpc, agents } = options;
+  quietGrpc(options.logger);
   const adapter = createAdapter(options);
   const app = await NestFactory.create(options.root, adapter, {
     logger: nestLogger(options.logger),
@@ -133,6 +134,13 @@ async function listen(app: INestApplication, { host, port }: ListenAddress): Pro
   } catch (error) {
     throw error instanceof Error ? portError("REST", host, port, error) : error;
   }
+}
+
+/** What grpc-js would print: its errors come to us as errors too. */
+function quietGrpc(logger: Logger): void {
+  const say = (...parts: readonly unknown[]): void =>
+    logger.debug("grpc-js", { said: parts.map(String).join(" ") });
+  setLogger({ error: say, info: say, debug: say });
 }
 
 const hasPort = (address: unknown): address is { readonly port: number } =>

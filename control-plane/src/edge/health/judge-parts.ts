@@ -154,11 +154,9 @@ export interface LoopReading {
 
 /** A loop is late when it has not succeeded for four intervals and a minute; three failures in a row are told sooner. */
 export function judgeLoops(loops: readonly LoopReading[], startedAt: Instant, now: Instant): Finding {
-  const figures: Record<string, number> = { loops: loops.length };
   const troubles: string[] = [];
   for (const loop of loops) {
     const since = now - (loop.lastSucceededAt ?? startedAt);
-    figures[`${loop.name}_since_success_seconds`] = Math.round(since) / SECOND;
     if (loop.failuresInRow >= 3) {
       troubles.push(
         `${loop.name} failed ${loop.failuresInRow} times in a row (${loop.lastError ?? "no reason"})`,
@@ -167,6 +165,7 @@ export function judgeLoops(loops: readonly LoopReading[], startedAt: Instant, no
       troubles.push(`${loop.name} has not succeeded for ${Math.round(since / SECOND)} s`);
     }
   }
+  const figures = { loops: loops.length, loops_in_trouble: troubles.length };
   if (troubles.length > 0) return finding("degraded", troubles.join("; "), figures);
   return finding("healthy", `${loops.length} loops are on time`, figures);
 }
