@@ -1,10 +1,13 @@
 import { defaultClientConditions, defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
 
-/** Scripts and programs run on what was built; tests run on the sources of every workspace. */
+/**
+ * Scripts and programs run on what was built; tests run on the sources of every workspace. The condition has a name of
+ * our own: packages from elsewhere offer their sources as "source" too, and Node cannot run those.
+ */
 const sourceFirst = {
-  resolve: { conditions: ["source", ...defaultClientConditions] },
-  ssr: { resolve: { conditions: ["source", ...defaultServerConditions] } },
+  resolve: { conditions: ["mainstay-source", ...defaultClientConditions] },
+  ssr: { resolve: { conditions: ["mainstay-source", ...defaultServerConditions] } },
 };
 
 const notTests = ["**/node_modules/**", "**/dist/**", "proto/gen/**"];
