@@ -1,0 +1,104 @@
+/**
+ * A token in, who it stands for out. The control plane knows; its answers are remembered for a short while, under the
+ * token's digest, so that a heap dump holds no token.
+ */
+import { OpsError } from "../errors.js";
+import { type Clock, sha256Hex } from "../system.js";
+import type { Principal } from "./principal.js";
+
+export type Identity =
+  | { readonly kind: "known"; readonly principal: Principal }
+  /** The control plane does not know the token: 401. */
+  | { readonly kind: "unknown" }
+  /** It cannot be asked: 503, for the token may well be good. */
+  | { readonly kind: "unavailable" };
+
+/** How long a good answer is believed: also how long a revoked token may still open this door (and no other). */
+const KNOWN_MS = 30_000;
+/** Long enough to keep a guesser away from the control plane, short enough not to be noticed after a token was made. */
+const UNKNOWN_MS = 3_000;
+const REMEMBERED_MAX = 1_000;
+const ASKING_MAX = 64;
+const TOKEN_LENGTH_MAX = 4_096;
+
+interface Remembered {
+  readonly identity: Identity;
+  readonly at: number;
+}
+
+export class Authenticator {
+  readonly #whoAmI: (token: string) => Promise<Principal>;
+  readonly #clock: Clock;
+  readonly #remembered = new Map<string, Remembered>();
+  readonly #asking = new Map<string, Promise<Identity>>();
+
+  /** `whoAmI` throws OpsError: UNAUTHENTICATED for a token that is not good, anything else when it cannot tell. */
+  constructor(whoAmI: (token: string) => Promise<Principal>, clock: Clock) {
+    this.#whoAmI = whoAmI;
+    this.#clock = clock;
+  }
+
+  /**
+   * Who the token stands for. While the control plane cannot be asked, a caller who was known within `graceMs` still
+   * is: for what this server tells of itself, never for calls to the control plane.
+   * @default graceMs 0
+   */
+  async identify(token: string, graceMs = 0): Promise<Identity> {
+    if (token === "" || token.length > TOKEN_LENGTH_MAX) return { kind: "unknown" };
+    const key = sha256Hex(token);
+    const before = this.#remembered.get(key);
+    if (before !== undefined && this.#isFresh(before)) return before.identity;
+    const identity = await this.#askOnce(key, token);
+    if (identity.kind !== "unavailable" || before?.identity.kind !== "known") return identity;
+    return this.#clock.now() - before.at < graceMs && !this.#isExpired(before.identity.principal)
+      ? before.identity
+      : identity;
+  }
+
+  /** Several requests with one token at once ask once. */
+  #askOnce(key: string, token: string): Promise<Identity> {
+    const under = this.#asking.get(key);
+    if (under !== undefined) return under;
+    if (this.#asking.size >= ASKING_MAX) return Promise.resolve({ kind: "unavailable" });
+    const asked = this.#ask(key, token).finally(() => this.#asking.delete(key));
+    this.#asking.set(key, asked);
+    return asked;
+  }
+
+  async #ask(key: string, token: string): Promise<Identity> {
+    try {
+      const identity: Identity = { kind: "known", principal: await this.#whoAmI(token) };
+      this.#remember(key, identity);
+      return identity;
+    } catch (error) {
+      if (!(error instanceof OpsError) || error.code !== "UNAUTHENTICATED") return { kind: "unavailable" };
+      const identity: Identity = { kind: "unknown" };
+      this.#remember(key, identity);
+      return identity;
+    }
+  }
+
+  #remember(key: string, identity: Identity): void {
+    this.#remembered.delete(key);
+    const oldest = this.#remembered.keys().next();
+    if (this.#remembered.size >= REMEMBERED_MAX && oldest.done !== true)
+      this.#remembered.delete(oldest.value);
+    this.#remembered.set(key, { identity, at: this.#clock.now() });
+  }
+
+  #isFresh({ identity, at }: Remembered): boolean {
+    const age = this.#clock.now() - at;
+    if (identity.kind === "known") return age < KNOWN_MS && !this.#isExpired(identity.principal);
+    return age < UNKNOWN_MS;
+  }
+
+  #isExpired(principal: Principal): boolean {
+    return principal.expiresAt !== undefined && principal.expiresAt <= this.#clock.now();
+  }
+}
+
+/** The token in an `authorization: Bearer TOKEN` header; undefined when there is none. */
+export function bearerOf(authorization: string | undefined): string | undefined {
+  const match = /^bearer +([\x21-\x7e]+) *$/i.exec(authorization?.slice(0, TOKEN_LENGTH_MAX + 16) ?? "");
+  return match?.[1];
+}

@@ -1,0 +1,108 @@
+/**
+ * The control plane, as this server sees it: the operator contracts, one room each, asked on behalf of a caller. It
+ * offers no way to approve anything.
+ */
+
+import { Channel, credentials } from "@grpc/grpc-js";
+import { createGrpcClient } from "@mainstay/proto/client";
+import { Health, HealthCheckResponse_ServingStatus } from "@mainstay/proto/gen/grpc/health/v1/health_pb";
+import { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
+import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
+import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
+import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
+import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { type ErrorCode, OpsError } from "../errors.js";
+import { accessRoom } from "./access.js";
+import { alertsRoom } from "./alerts.js";
+import { commandsRoom } from "./commands.js";
+import { answered } from "./errors.js";
+import { fleetRoom } from "./fleet.js";
+import { healthRoom } from "./health.js";
+import { journalRoom } from "./journal.js";
+import { openLine, type Speaker } from "./line.js";
+import { metricsRoom } from "./metrics.js";
+
+export interface ControlPlaneOptions {
+  /** host:port of the operator gRPC. */
+  readonly address: string;
+  readonly security: "plaintext" | "system-ca" | { readonly ca: Buffer };
+  /** Milliseconds an ordinary call may take. */
+  readonly timeoutMs: number;
+}
+
+/** A page of 1,000 certificates is about 1 MiB; this is room for odd ones, and an end. */
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+
+/** After a restart of the control plane the line is up again within seconds, not grpc-js' two minutes. */
+const LINE = {
+  "grpc.initial_reconnect_backoff_ms": 200,
+  "grpc.max_reconnect_backoff_ms": 3_000,
+  "grpc.keepalive_time_ms": 30_000,
+  "grpc.keepalive_timeout_ms": 10_000,
+  "grpc.primary_user_agent": "mainstay-mcp-server",
+} as const;
+
+/** Statuses that say that nobody is there; every other one is an answer. */
+const NOBODY: ReadonlySet<ErrorCode> = new Set(["UNAVAILABLE", "DEADLINE_EXCEEDED"]);
+
+export type ControlPlane = ReturnType<typeof connectControlPlane>;
+export type Rooms = ReturnType<ControlPlane["speakAs"]>;
+
+/** Opens the line; connecting itself happens with the first call. */
+export function connectControlPlane({ address, security, timeoutMs }: ControlPlaneOptions) {
+  const credential =
+    security === "plaintext"
+      ? credentials.createInsecure()
+      : credentials.createSsl(security === "system-ca" ? null : security.ca);
+  // One channel for all services: one connection, one back-off.
+  const channelOverride = new Channel(address, credential, {
+    ...LINE,
+    "grpc.max_receive_message_length": ANSWER_BYTES_MAX,
+  });
+  const options = { channelOverride, defaultTimeoutMs: timeoutMs };
+  const clients = {
+    access: createGrpcClient(AccessService, address, credential, options),
+    alerts: createGrpcClient(AlertsService, address, credential, options),
+    commands: createGrpcClient(CommandsService, address, credential, options),
+    fleet: createGrpcClient(FleetService, address, credential, options),
+    health: createGrpcClient(HealthService, address, credential, options),
+    journal: createGrpcClient(JournalService, address, credential, options),
+    metrics: createGrpcClient(MetricsService, address, credential, options),
+    serving: createGrpcClient(Health, address, credential, options),
+  };
+  return {
+    address,
+    /** Every call on these rooms carries the speaker's token and trace. */
+    speakAs(speaker: Speaker) {
+      return {
+        access: accessRoom(openLine(clients.access, address, speaker, timeoutMs)),
+        alerts: alertsRoom(openLine(clients.alerts, address, speaker, timeoutMs)),
+        commands: commandsRoom(openLine(clients.commands, address, speaker, timeoutMs)),
+        fleet: fleetRoom(openLine(clients.fleet, address, speaker, timeoutMs)),
+        health: healthRoom(openLine(clients.health, address, speaker, timeoutMs)),
+        journal: journalRoom(openLine(clients.journal, address, speaker, timeoutMs)),
+        metrics: metricsRoom(openLine(clients.metrics, address, speaker, timeoutMs)),
+      };
+    },
+    /** Resolves when the control plane answers within `withinMs` and says that it serves; else throws UNAVAILABLE and says why. */
+    async reach(withinMs: number): Promise<void> {
+      let status: HealthCheckResponse_ServingStatus;
+      try {
+        const call = clients.serving.check({ service: "" }, { timeoutMs: withinMs });
+        status = (await answered(address, call)).status;
+      } catch (error) {
+        // One that answers UNIMPLEMENTED or UNAUTHENTICATED is there all the same.
+        if (error instanceof OpsError && !NOBODY.has(error.code)) return;
+        throw error;
+      }
+      if (status === HealthCheckResponse_ServingStatus.NOT_SERVING) {
+        throw new OpsError("UNAVAILABLE", `the control plane at ${address} is not serving`);
+      }
+    },
+    close(): void {
+      for (const client of Object.values(clients)) client.close();
+    },
+  };
+}

@@ -1,0 +1,36 @@
+/** As much of Fastify's request and reply as the doors need. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly raw: IncomingMessage;
+}
+
+export interface HttpReply {
+  readonly raw: ServerResponse;
+  code(status: number): HttpReply;
+  header(name: string, value: string): HttpReply;
+  send(body: string): unknown;
+  /** From here on the raw response is ours. */
+  hijack(): unknown;
+}
+
+/** The path without its query. */
+export function pathOf(request: HttpRequest): string {
+  const end = request.url.indexOf("?");
+  return end < 0 ? request.url : request.url.slice(0, end);
+}
+
+export function sendJson(reply: HttpReply, status: number, body: unknown): void {
+  reply
+    .code(status)
+    .header("content-type", "application/json; charset=utf-8")
+    .header("cache-control", "no-store")
+    .send(JSON.stringify(body));
+}
+
+/** A JSON-RPC error that answers no particular request. */
+export function sendRpcError(reply: HttpReply, status: number, code: number, message: string): void {
+  sendJson(reply, status, { jsonrpc: "2.0", error: { code, message }, id: null });
+}

@@ -1,0 +1,130 @@
+/** The server over HTTP: built from the ground up, stopped in reverse. */
+import "reflect-metadata";
+import { createMcpHandler } from "@modelcontextprotocol/server";
+import { NestFactory } from "@nestjs/core";
+import { FastifyAdapter, type NestFastifyApplication } from "@nestjs/platform-fastify";
+import { Authenticator } from "./access/authenticate.js";
+import { appModule } from "./app.module.js";
+import type { Config } from "./config.js";
+import type { ControlPlane } from "./control-plane/client.js";
+import { HttpDoor } from "./edge/http-door.js";
+import type { HttpReply, HttpRequest } from "./edge/http-types.js";
+import { messageOf } from "./errors.js";
+import { HealthReport } from "./health/health-report.js";
+import { LoopLag } from "./health/loop-lag.js";
+import { ControlPlaneWatch } from "./health/readiness.js";
+import type { Logger } from "./logger.js";
+import { createMcpServers } from "./mcp-server.js";
+import { createMeter } from "./metrics.js";
+import type { System } from "./system.js";
+import { catalogue } from "./tools/catalogue.js";
+import { formatTraceparent, spanBelow } from "./trace.js";
+
+export interface HttpParts {
+  readonly config: Config["http"];
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  readonly controlPlane: ControlPlane;
+  readonly logger: Logger;
+  readonly system: System;
+  readonly version: string;
+  /** Whether /metrics also tells of the process. */
+  readonly processMetrics: boolean;
+}
+
+export interface RunningServer {
+  readonly port: number;
+  /** Doors closed, requests under way let finish within a bound, loops ended. */
+  stop(): Promise<void>;
+}
+
+/** A client that sends its request slower than this is gone. */
+const REQUEST_TIMEOUT_MS = 30_000;
+const CONNECTIONS_MAX = 1_024;
+const LISTEN_STREAMS_MAX = 64;
+const DRAIN_MS = 5_000;
+
+/** Listens, or throws what kept it from listening (EADDRINUSE and the like). */
+export async function startHttp(parts: HttpParts): Promise<RunningServer> {
+  const { config, controlPlane, logger, system, version } = parts;
+  const { clock, hex } = system;
+  const lag = new LoopLag(clock);
+  const watch = new ControlPlaneWatch((withinMs) => controlPlane.reach(withinMs), clock, logger);
+  const meter = createMeter(
+    clock,
+    { ready: () => watch.isReady(), loopLagMs: () => lag.worst() },
+    parts.processMetrics,
+  );
+  const whoAmI = (token: string) =>
+    controlPlane.speakAs({ token, traceparent: formatTraceparent(spanBelow(hex)) }).access.whoAmI();
+  const admitted = {
+    hosts: [...config.allowedHosts, bracketed(config.host.toLowerCase())],
+    origins: config.allowedOrigins,
+  };
+  const door = new HttpDoor(new Authenticator(whoAmI, clock), meter, admitted);
+  const onError = (error: Error): void =>
+    logger.debug("the protocol refused a request", { because: messageOf(error) });
+  const handler = createMcpHandler(
+    createMcpServers({ controlPlane, tools: catalogue, logger, system, version }),
+    {
+      maxRequestBodySize: config.bodyBytesMax,
+      maxSubscriptions: LISTEN_STREAMS_MAX,
+      onerror: onError,
+    },
+  );
+  const toolNames = new Set(catalogue.map((tool) => tool.name));
+  const endpoint = { handler, bodyBytesMax: config.bodyBytesMax, toolNames, onError };
+  const report = new HealthReport({ clock, lag, watch, meter, version });
+
+  const adapter = new FastifyAdapter({
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    ...(parts.tls === undefined ? {} : { https: parts.tls }),
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    appModule({ door, endpoint, report }),
+    adapter,
+    { logger: false, bodyParser: false, abortOnError: false },
+  );
+  const fastify = adapter.getInstance();
+  fastify.addHook("onRequest", async (request: HttpRequest, reply: HttpReply) => {
+    if (!(await door.enter(request, reply))) return reply;
+    return undefined;
+  });
+  // Bodies are read by the one controller that wants them, within its own bound.
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser("*", (_request: unknown, _payload: unknown, done: (error: null) => void) =>
+    done(null),
+  );
+  fastify.server.maxConnections = CONNECTIONS_MAX;
+  try {
+    await app.listen(config.port, config.host);
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  lag.start();
+  watch.start();
+  const address = fastify.server.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : config.port,
+    async stop() {
+      await watch.stop();
+      lag.stop();
+      const closed = app.close();
+      const deadline = new AbortController();
+      const late = clock.sleep(DRAIN_MS, deadline.signal).then(async () => {
+        if (deadline.signal.aborted) return;
+        await handler.close();
+        fastify.server.closeAllConnections();
+      });
+      await closed;
+      deadline.abort();
+      await late;
+      await handler.close();
+    },
+  };
+}
+
+/** An IPv6 address as a Host header writes it. */
+function bracketed(host: string): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+}

@@ -1,0 +1,154 @@
+#!/usr/bin/env node
+/** The program: what it is told, one of two transports, and an orderly end. */
+import { readFileSync } from "node:fs";
+import { type Config, parseConfig } from "./config.js";
+import { connectControlPlane } from "./control-plane/client.js";
+import { messageOf } from "./errors.js";
+import { type RunningServer, startHttp } from "./http-main.js";
+import { createLogger, type Logger } from "./logger.js";
+import { startStdio } from "./stdio-main.js";
+import { system, systemClock } from "./system.js";
+
+/** A fault that one sentence says all about; the program ends with it. */
+class StartFault extends Error {}
+
+function read(file: string, what: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new StartFault(`cannot read ${what} from ${file}: ${messageOf(error)}`);
+  }
+}
+
+function versionOf(): string {
+  const own: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  return typeof own === "object" && own !== null && "version" in own ? String(own.version) : "0.0.0";
+}
+
+function tokenOf(config: Config): string {
+  const { token } = config;
+  if (token === undefined)
+    throw new StartFault("there is no token: set MAINSTAY_TOKEN_FILE or MAINSTAY_TOKEN");
+  const text = ("text" in token ? token.text : read(token.file, "the token").toString("utf8")).trim();
+  if (text === "")
+    throw new StartFault("the token is empty: MAINSTAY_TOKEN_FILE or MAINSTAY_TOKEN must hold one");
+  return text;
+}
+
+function listenFault(error: unknown, { host, port }: Config["http"]): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "EADDRINUSE") {
+    return new StartFault(
+      `port ${port} on ${host} is taken: stop what listens there, or choose another with --port`,
+    );
+  }
+  if (code === "EACCES")
+    return new StartFault(`may not listen on port ${port} of ${host}: choose one above 1023 with --port`);
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
+    return new StartFault(`${host} is not an address of this machine: choose another with --host`);
+  }
+  return error;
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
+function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const name of ["SIGTERM", "SIGINT"] as const) {
+      process.on(name, () => {
+        if (asked) process.exit(1);
+        asked = true;
+        resolve(name);
+      });
+    }
+  });
+}
+
+async function run(config: Config, logger: Logger): Promise<void> {
+  const { address, security, timeoutMs } = config.controlPlane;
+  const secured =
+    typeof security === "object" ? { ca: read(security.caFile, "the control plane's CA") } : security;
+  const stopping = stopSignal();
+  const version = versionOf();
+  if (config.transport === "stdio") {
+    const token = tokenOf(config);
+    const controlPlane = connectControlPlane({ address, security: secured, timeoutMs });
+    const { stdin: input, stdout: output } = process;
+    const messageBytesMax = config.http.bodyBytesMax;
+    const server = startStdio({
+      controlPlane,
+      token,
+      logger,
+      system,
+      version,
+      messageBytesMax,
+      input,
+      output,
+    });
+    logger.info("mcp server ready", { transport: "stdio", version, controlPlane: address });
+    const why = await Promise.race([stopping, server.ended.then(() => "the client closed its end")]);
+    await server.stop();
+    controlPlane.close();
+    logger.info("mcp server stopped", { because: why });
+    return;
+  }
+  const { tls: files } = config.http;
+  const tls =
+    files === undefined
+      ? undefined
+      : { cert: read(files.certFile, "the TLS certificate"), key: read(files.keyFile, "the TLS key") };
+  const controlPlane = connectControlPlane({ address, security: secured, timeoutMs });
+  let server: RunningServer;
+  try {
+    server = await startHttp({
+      config: config.http,
+      tls,
+      controlPlane,
+      logger,
+      system,
+      version,
+      processMetrics: true,
+    });
+  } catch (error) {
+    controlPlane.close();
+    throw listenFault(error, config.http);
+  }
+  const { host } = config.http;
+  logger.info("mcp server ready", {
+    transport: "http",
+    host,
+    port: server.port,
+    url: `${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${server.port}/mcp`,
+    version,
+    controlPlane: address,
+  });
+  const why = await stopping;
+  logger.info("mcp server stopping", { because: why });
+  await server.stop();
+  controlPlane.close();
+  logger.info("mcp server stopped", { because: why });
+}
+
+const parsed = parseConfig(process.argv.slice(2), process.env);
+if (parsed.kind === "help") {
+  process.stdout.write(parsed.text);
+} else if (parsed.kind === "faults") {
+  for (const fault of parsed.faults) process.stderr.write(`mainstay-mcp-server: ${fault}\n`);
+  process.exitCode = 2;
+} else {
+  const { config } = parsed;
+  // On stdio the protocol has stdout to itself.
+  const stream = config.transport === "stdio" ? process.stderr : process.stdout;
+  const logger = createLogger(systemClock, (line) => stream.write(`${line}\n`), config.logLevel);
+  process.on("unhandledRejection", (error) => logger.error("a promise failed unheard", {}, error));
+  try {
+    await run(config, logger);
+    process.exitCode = 0;
+  } catch (error) {
+    if (error instanceof StartFault) process.stderr.write(`mainstay-mcp-server: ${error.message}\n`);
+    else logger.error("mcp server failed", {}, error);
+    process.exitCode = 1;
+  }
+  // Open sockets of a peer that does not hang up must not hold the process.
+  setTimeout(() => process.exit(), 500).unref();
+}

@@ -1,0 +1,37 @@
+/** The server on stdin and stdout: one client, one token, and nothing but the protocol on stdout. */
+import type { Readable, Writable } from "node:stream";
+import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
+import type { ControlPlane } from "./control-plane/client.js";
+import { messageOf } from "./errors.js";
+import type { Logger } from "./logger.js";
+import { createMcpServers } from "./mcp-server.js";
+import type { System } from "./system.js";
+import { catalogue } from "./tools/catalogue.js";
+
+export interface StdioParts {
+  readonly controlPlane: ControlPlane;
+  readonly token: string;
+  readonly logger: Logger;
+  readonly system: System;
+  readonly version: string;
+  readonly messageBytesMax: number;
+  readonly input: Readable;
+  readonly output: Writable;
+}
+
+/** Serves until the client closes its end; `ended` resolves then. */
+export function startStdio(parts: StdioParts): { readonly ended: Promise<void>; stop(): Promise<void> } {
+  const { controlPlane, token, logger, system, version, messageBytesMax, input, output } = parts;
+  const servers = createMcpServers({ controlPlane, tools: catalogue, logger, system, version }, { token });
+  const handle = serveStdio(servers, {
+    transport: new StdioServerTransport(input, output, { maxBufferSize: messageBytesMax }),
+    maxSubscriptions: 16,
+    onerror: (error) => logger.warn("the protocol refused a message", { because: messageOf(error) }),
+  });
+  const ended = new Promise<void>((resolve) => {
+    input.once("end", resolve);
+    input.once("close", resolve);
+    input.once("error", () => resolve());
+  });
+  return { ended, stop: () => handle.close() };
+}

@@ -1,0 +1,83 @@
+import { z } from "zod";
+import { ALERT_STATES, alertSchema, alertWhySchema } from "../control-plane/alerts.js";
+import { count, more, seriesName, table } from "./answer.js";
+import { pageInput, readCursor, takeRows } from "./page.js";
+import { defineTool } from "./tool.js";
+
+export const alertsTools = [
+  defineTool({
+    name: "alerts_list",
+    title: "List alerts",
+    description:
+      "Alerts, firing first, then by age. state active (the default) is pending and firing. resolved_within_minutes also gives those that resolved of late.",
+    input: z.strictObject({
+      state: z.enum(ALERT_STATES).default("active"),
+      rule: z.string().max(128).optional().describe("only this rule's alerts"),
+      resolved_within_minutes: z.int().min(1).max(10_080).optional(),
+      ...pageInput(30),
+    }),
+    output: z.object({ alerts: z.array(alertSchema), total: z.number(), next_cursor: z.string().optional() }),
+    effect: "read",
+    idempotent: true,
+    hostMade: ["alerts[].labels", "alerts[].annotations", "alerts[].because"],
+    async run({ state, rule, resolved_within_minutes: minutes, limit, cursor: given }, { rooms }) {
+      const cursor = readCursor(given, limit);
+      const alerts = await rooms.alerts.listAlerts({
+        state,
+        rule: rule ?? "",
+        resolvedWithinSeconds: (minutes ?? 0) * 60,
+      });
+      const { rows, nextCursor } = takeRows(alerts, cursor, "");
+      const firing = alerts.filter((alert) => alert.state === "firing").length;
+      const pending = alerts.filter((alert) => alert.state === "pending").length;
+      return {
+        structured: {
+          alerts: rows,
+          total: alerts.length,
+          ...(nextCursor === undefined ? {} : { next_cursor: nextCursor }),
+        },
+        summary: `${count(alerts.length, "alert")}: ${firing} firing, ${pending} pending.${more(nextCursor)}`,
+        data: table(rows, {
+          state: (row) => row.state,
+          rule: (row) => row.rule,
+          labels: (row) => seriesName(row.labels),
+          value: (row) => row.value,
+          since: (row) => row.fired_at ?? row.active_at,
+          summary: (row) => row.annotations["summary"],
+          alert_id: (row) => row.alert_id,
+        }),
+      };
+    },
+  }),
+  defineTool({
+    name: "alert_why",
+    title: "Why an alert is as it is",
+    description:
+      "One alert and its account: the rule's expression, how long it must hold, the value, its last changes of state with the reason for each, and the commands requested because of it.",
+    input: z.strictObject({ alert_id: z.string().min(1).max(128) }),
+    output: alertWhySchema,
+    effect: "read",
+    idempotent: true,
+    hostMade: ["alert.labels", "alert.annotations", "alert.because", "transitions[].because"],
+    async run({ alert_id: alertId }, { rooms }) {
+      const why = await rooms.alerts.getAlert(alertId);
+      const { alert } = why;
+      return {
+        structured: why,
+        summary: `Alert of rule ${JSON.stringify(alert.rule)} is ${alert.state}; value ${alert.value}. It fires when its expression holds for ${why.for_seconds} s. ${count(why.command_ids.length, "command")} requested because of it${why.command_ids.length === 0 ? "" : `: ${why.command_ids.join(", ")}`}.`,
+        data: [
+          `${seriesName(alert.labels)}`,
+          `expr: ${why.expr}`,
+          `because: ${alert.because ?? "-"}`,
+          ...Object.entries(alert.annotations).map(([name, text]) => `${name}: ${text}`),
+          table(why.transitions, {
+            at: (row) => row.at,
+            to: (row) => row.to,
+            value: (row) => row.value,
+            because: (row) => row.because,
+          }),
+        ].join("\n"),
+      };
+    },
+  }),
+];

@@ -1,0 +1,19 @@
+/** The list of tools, in the order clients see it. Their definitions as JSON stand in catalogue.json beside it. */
+import { alertsTools } from "./alerts.js";
+import { commandsTools } from "./commands.js";
+import { fleetTools } from "./fleet.js";
+import { healthTools } from "./health.js";
+import { journalTools } from "./journal.js";
+import { metricsTools } from "./metrics.js";
+import { remediationTools } from "./remediation.js";
+import type { Tool } from "./tool.js";
+
+export const catalogue: readonly Tool[] = [
+  ...healthTools,
+  ...fleetTools,
+  ...alertsTools,
+  ...metricsTools,
+  ...commandsTools,
+  ...remediationTools,
+  ...journalTools,
+];

@@ -1,0 +1,106 @@
+import { z } from "zod";
+import {
+  COMMAND_STATES,
+  commandSchema,
+  outputSchema,
+  outputText,
+  planSchema,
+} from "../control-plane/commands.js";
+import { count, more, table } from "./answer.js";
+import { knownNode } from "./known-node.js";
+import { pageInput, readCursor, takeRows } from "./page.js";
+import { defineTool } from "./tool.js";
+
+export const commandsTools = [
+  defineTool({
+    name: "commands_list",
+    title: "List commands",
+    description:
+      "Commands, newest first: what was asked of which node, by whom, and how it went. Narrow by node, state or alert; state awaiting_approval shows what waits for a person.",
+    input: z.strictObject({
+      node: z.string().min(1).max(128).optional().describe("only this node's, by name or id"),
+      state: z.enum(COMMAND_STATES).optional(),
+      alert_id: z.string().min(1).max(128).optional(),
+      ...pageInput(30),
+    }),
+    output: z.object({ commands: z.array(commandSchema), next_cursor: z.string().optional() }),
+    effect: "read",
+    idempotent: true,
+    hostMade: [
+      "commands[].arguments",
+      "commands[].reason",
+      "commands[].summary",
+      "commands[].result",
+      "commands[].because",
+    ],
+    async run({ node, state, alert_id: alertId, limit, cursor: given }, { rooms }) {
+      const cursor = readCursor(given, limit);
+      const nodeId = node === undefined ? "" : (await knownNode(rooms, node)).node.node_id;
+      const page = await rooms.commands.listCommands(
+        { size: cursor.size, token: cursor.token },
+        { nodeId, state, alertId: alertId ?? "" },
+      );
+      const { rows, nextCursor } = takeRows(page.rows, cursor, page.nextToken);
+      return {
+        structured: { commands: rows, ...(nextCursor === undefined ? {} : { next_cursor: nextCursor }) },
+        summary: `${count(rows.length, "command")}, newest first.${more(nextCursor)}`,
+        data: table(rows, {
+          requested_at: (row) => row.requested_at,
+          state: (row) => row.state,
+          action: (row) => row.action,
+          node: (row) => row.node,
+          by: (row) => row.requested_by,
+          summary: (row) => row.summary ?? row.because,
+          command_id: (row) => row.command_id,
+        }),
+      };
+    },
+  }),
+  defineTool({
+    name: "command_get",
+    title: "Get a command",
+    description:
+      "One command, whole: its plan and policy's verdict, who asked and who approved, its state and why, its result, what verification found after it, and its output (the first and the last part).",
+    input: z.strictObject({
+      command_id: z.string().min(1).max(128),
+      output_chars: z.int().min(0).max(8_000).default(3_000).describe("characters of output wanted"),
+    }),
+    output: z.object({
+      command: commandSchema,
+      plan: planSchema.optional(),
+      output: z.array(outputSchema),
+    }),
+    effect: "read",
+    idempotent: true,
+    hostMade: [
+      "command.arguments",
+      "command.reason",
+      "command.summary",
+      "command.result",
+      "plan.summary",
+      "plan.plan",
+      "output",
+    ],
+    async run({ command_id: commandId, output_chars: outputChars }, { rooms }) {
+      const { command, plan, output } = await rooms.commands.getCommand(commandId, outputChars);
+      return {
+        structured: { command, ...(plan === undefined ? {} : { plan }), output: [...output] },
+        summary: `Command ${command.command_id} (${command.action} on ${JSON.stringify(command.node)}) is ${command.state}${command.exit_code === undefined ? "" : `, exit code ${command.exit_code}`}${command.verification === undefined ? "" : `; verification: ${command.verification}`}.`,
+        data: [
+          `because: ${command.because ?? "-"}`,
+          `requested by ${command.requested_by} at ${command.requested_at ?? "?"}: ${command.reason ?? "-"}`,
+          `approved by ${command.approved_by ?? "nobody"}`,
+          ...(plan === undefined
+            ? ["plan: none yet"]
+            : [
+                `plan: ${plan.summary}`,
+                `verdict: ${plan.verdict} (${plan.verdict_because ?? "-"})`,
+                `plan hash: ${plan.hash}`,
+              ]),
+          ...(command.summary === undefined ? [] : [`summary: ${command.summary}`]),
+          ...(output.length === 0 ? [] : ["output:", outputText(output, outputChars + 500)]),
+        ].join("\n"),
+      };
+    },
+  }),
+];

@@ -1,0 +1,74 @@
+/**
+ * Pages of an answer. The control plane pages by rows; an answer here is also bounded by its size, so a cursor is the
+ * control plane's page and how many of its rows were already given.
+ */
+import { z } from "zod";
+import { OpsError } from "../errors.js";
+
+export interface Cursor {
+  /** The control plane's token of the page; empty for the first. */
+  readonly token: string;
+  /** Rows of that page already given. */
+  readonly skip: number;
+  /** Rows in a page. The first call sets it: a page of another size has other rows. */
+  readonly size: number;
+}
+
+const cursorSchema = z.tuple([
+  z.string().max(2_048),
+  z.number().int().min(0).max(1_000_000),
+  z.number().int().min(1).max(1_000),
+]);
+
+/** JSON characters of the rows in one answer: about 3,000 tokens. */
+export const ROWS_BUDGET = 12_000;
+
+/** For a tool's input: how many rows, and where to go on. */
+export const pageInput = (rows: number) => ({
+  limit: z.int().min(1).max(200).default(rows).describe("rows in the answer; fewer when they are long"),
+  cursor: z.string().max(4_096).optional().describe("next_cursor of the answer before; leave out to begin"),
+});
+
+/** Where to begin. A cursor comes back from the client and may be anything: throws INVALID_ARGUMENT for one that is not ours. */
+export function readCursor(text: string | undefined, limit: number): Cursor {
+  if (text === undefined || text === "") return { token: "", skip: 0, size: limit };
+  try {
+    const [token, skip, size] = cursorSchema.parse(
+      JSON.parse(Buffer.from(text, "base64url").toString("utf8")),
+    );
+    return { token, skip, size };
+  } catch {
+    throw new OpsError(
+      "INVALID_ARGUMENT",
+      "cursor: not one that this tool gave; leave it out to begin at the first page",
+    );
+  }
+}
+
+export function writeCursor({ token, skip, size }: Cursor): string {
+  return Buffer.from(JSON.stringify([token, skip, size])).toString("base64url");
+}
+
+/**
+ * The rows to give of a page, at least one if there is any, and the cursor of the rest.
+ * @param rows all rows of the page at `cursor`
+ * @param nextToken the control plane's token for the page after; empty when there is none
+ */
+export function takeRows<T>(
+  rows: readonly T[],
+  cursor: Cursor,
+  nextToken: string,
+  most: number = cursor.size,
+): { readonly rows: T[]; readonly nextCursor: string | undefined } {
+  const kept: T[] = [];
+  let left = ROWS_BUDGET;
+  for (const row of rows.slice(cursor.skip, cursor.skip + most)) {
+    left -= JSON.stringify(row).length;
+    if (left < 0 && kept.length > 0) break;
+    kept.push(row);
+  }
+  const given = cursor.skip + kept.length;
+  if (given < rows.length) return { rows: kept, nextCursor: writeCursor({ ...cursor, skip: given }) };
+  if (nextToken === "") return { rows: kept, nextCursor: undefined };
+  return { rows: kept, nextCursor: writeCursor({ token: nextToken, skip: 0, size: cursor.size }) };
+}
