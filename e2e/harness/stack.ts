@@ -1,5 +1,5 @@
 /** A whole house on free ports: an embedded control plane, agents, the MCP server; all real processes. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Link } from "./link.js";
@@ -51,6 +51,8 @@ export class Stack {
   /** Starts the control plane and waits until it is ready. */
   static async start(options: StackOptions = {}): Promise<Stack> {
     const directory = mkdtempSync(join(tmpdir(), "mainstay-e2e-"));
+    // For root, PostgreSQL runs as nobody, who must be able to pass through.
+    chmodSync(directory, 0o711);
     const stack = new Stack(directory, options, await freePorts(5));
     const write = (name: string, text: string): void => writeFileSync(join(directory, name), text);
     write("rules.yaml", options.rules ?? "groups: []\n");
