@@ -77,7 +77,10 @@ export function formatExpr(expr: Expr): string {
     }
     case "binary": {
       const bool = expr.returnBool ? " bool" : "";
-      return `${formatExpr(expr.left)} ${expr.op}${bool}${formatMatching(expr)} ${formatExpr(expr.right)}`;
+      // "+Inf ^ 2" would be read as +(Inf ^ 2).
+      const infinite = expr.left.kind === "number" && expr.left.value === Number.POSITIVE_INFINITY;
+      const left = expr.op === "^" && infinite ? "Inf" : formatExpr(expr.left);
+      return `${left} ${expr.op}${bool}${formatMatching(expr)} ${formatExpr(expr.right)}`;
     }
     case "unary":
       return `${expr.op}${formatExpr(expr.expr)}`;

@@ -104,7 +104,10 @@ function firstReaching(counts: Float64Array, end: number, rank: number): number 
   return low;
 }
 
-/** The share of observations between two values, in proportion within buckets. NaN without observations or a `+Inf` bucket. */
+/**
+ * The share of observations between two values, in proportion within buckets, the lowest of which begins at 0 if its bound is above 0. NaN
+ * without observations or a `+Inf` bucket. (For a value in the lowest bucket Prometheus 3.5 answers NaN, later ones as here.)
+ */
 export function bucketFraction(lower: number, upper: number, buckets: Buckets): number {
   const { bounds, counts } = buckets;
   if (bounds[buckets.size - 1] !== Number.POSITIVE_INFINITY) return Number.NaN;
@@ -119,21 +122,19 @@ export function bucketFraction(lower: number, upper: number, buckets: Buckets): 
 function rankOf(value: number, { bounds, counts, size }: Buckets): number {
   const all = counts[size - 1] as number;
   let below = 0;
-  let from = Number.NEGATIVE_INFINITY;
+  let from = (bounds[0] as number) > 0 ? 0 : Number.NEGATIVE_INFINITY;
   for (let at = 0; at < size; at++) {
     const to = bounds[at] as number;
     const count = counts[at] as number;
     if (from >= value) return Math.min(below, all);
     if (to > value) {
-      // As in Prometheus, where a bucket without a finite end takes part of infinity: NaN or the bucket's edge.
-      return clampRank(below + ((count - below) * (value - from)) / (to - from), all);
+      // Without a finite beginning there is no proportion: all of the bucket counts as below.
+      const rank =
+        from === Number.NEGATIVE_INFINITY ? count : below + ((count - below) * (value - from)) / (to - from);
+      return Math.min(rank, all);
     }
     below = count;
     from = to;
   }
   return all;
-}
-
-function clampRank(rank: number, all: number): number {
-  return rank > all ? all : rank;
 }
