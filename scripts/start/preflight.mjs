@@ -41,14 +41,14 @@ export function takeState(state) {
 }
 
 /**
- * Makes a directory and those above it. Not `recursive: true`: where the system answers ENOENT below a directory
+ * Makes a directory for this user only, and those above it as usual. Not `recursive: true`: where the system answers ENOENT below a directory
  * that exists (as /proc does), Node 20 tries for ever.
  * @param {string} path
  */
-function makeDirectory(path) {
+function makeDirectory(path, mode = 0o700) {
   if (existsSync(path)) return;
-  makeDirectory(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
+  makeDirectory(dirname(path), 0o755);
+  mkdirSync(path, { mode });
 }
 
 /**

@@ -99,6 +99,8 @@ export class Program {
   #take(text) {
     const line = parseLogLine(text);
     if (line === undefined) {
+      // An uncaught error ends with a stack and Node's version: the reason stands above them.
+      if (/^(?:\w*Error|Uncaught)\b/.test(text)) this.#lastError = oneLine(text);
       if (text.trim() !== "") this.#lastText = oneLine(text);
       return;
     }
