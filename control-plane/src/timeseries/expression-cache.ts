@@ -1,27 +1,21 @@
 import { OpsError } from "../kernel/errors.js";
 import type { Expr } from "../promql/ast.js";
 import { PromqlError } from "../promql/errors.js";
-import { parseExpr } from "../promql/parse.js";
+import { ParsedQueries } from "../promql/parsed-queries.js";
 
-/** Parsed expressions: rules ask the same every few seconds. Emptied when full. */
+/** Rules ask the same every few seconds; the engine's plans hang on the parsed expression staying the same object. */
 const PARSED_MAX = 1_000;
 
 export class ExpressionCache {
-  readonly #parsed = new Map<string, Expr>();
+  readonly #parsed = new ParsedQueries(PARSED_MAX);
 
   /** Throws INVALID_ARGUMENT with Prometheus' own message. */
   parse(text: string): Expr {
-    const known = this.#parsed.get(text);
-    if (known !== undefined) return known;
-    let tree: Expr;
     try {
-      tree = parseExpr(text);
+      return this.#parsed.parse(text);
     } catch (error) {
       throw error instanceof PromqlError ? toOpsError(error) : error;
     }
-    if (this.#parsed.size >= PARSED_MAX) this.#parsed.clear();
-    this.#parsed.set(text, tree);
-    return tree;
   }
 }
 

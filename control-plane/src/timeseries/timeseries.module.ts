@@ -17,3 +17,4 @@ export type {
   TimeSeriesHealth,
 } from "./door.js";
 export { createTimeSeries, TimeSeries, type TimeSeriesDeps } from "./embedded.js";
+export { type MetricsApiDeps, metricsApi } from "./metrics.api.js";

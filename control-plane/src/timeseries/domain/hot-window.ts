@@ -2,6 +2,7 @@
  * The last hour of all series in memory: a table of series, lanes of columns that share their times, and the answer to
  * "which samples do these matchers mean". One thread owns a window; nothing in it waits.
  */
+import { OpsError } from "../../kernel/errors.js";
 import type { Labels, Matcher } from "../../kernel/labels.js";
 import { type Duration, type Instant, MINUTE } from "../../kernel/time.js";
 import type { SeriesSamples, SeriesSource } from "../../promql/series-source.js";
@@ -144,11 +145,17 @@ export class HotWindow implements SeriesSource {
     if (lane.owned < lane.columns) this.#own(lane, layout.source, holes);
   }
 
-  /** Takes over a stretch read from PostgreSQL. What the window already has is left out. */
+  /**
+   * Takes over a stretch read from PostgreSQL. What the window already has is left out. Throws DATA_LOSS for bytes that
+   * are no block of this layout.
+   */
   attach(layout: Layout, bytes: Uint8Array, now: Instant): void {
     const block = new Block(bytes);
     const { lane } = layout;
-    if (block.columns !== layout.size || block.to < now - this.#options.timeLimits.ageMax) return;
+    if (block.columns !== layout.size) {
+      throw new OpsError("DATA_LOSS", `read a chunk: ${block.columns} columns, but names for ${layout.size}`);
+    }
+    if (block.to < now - this.#options.timeLimits.ageMax) return;
     if (layout.refusedSeries === 0 && block.from > lane.newest) {
       const whole = lane.newest <= lane.durableThrough;
       lane.attach(block);
