@@ -1,7 +1,7 @@
 import type { Labels } from "../kernel/labels.js";
 import { PromqlError } from "./errors.js";
 import { evaluateInstant, evaluateRange } from "./evaluate.js";
-import { keyOf } from "./label-sets.js";
+import { describeLabels, keyOf } from "./label-sets.js";
 import type { EvaluationLimits } from "./limits.js";
 import { MemorySeries } from "./memory-series.js";
 import { formatFloat } from "./number.js";
@@ -142,10 +142,6 @@ function expectedByKey(step: Evaluation): Map<string, NotedSeries> {
   return new Map(step.expected.map((series) => [keyOf(series.labels), series]));
 }
 
-function show(labels: Labels): string {
-  return JSON.stringify(labels);
-}
-
 function vectorFault(
   step: Evaluation,
   samples: readonly { readonly labels: Labels; readonly value: number }[],
@@ -156,17 +152,19 @@ function vectorFault(
   for (const [index, { labels, value }] of samples.entries()) {
     const key = keyOf(labels);
     const series = expected.get(key);
-    if (series === undefined) return `unexpected ${show(labels)} ${formatFloat(value)}`;
-    if (step.ordered && order[index] !== key) return `${show(labels)} stands at place ${index + 1}`;
+    if (series === undefined) return `unexpected ${describeLabels(labels)} ${formatFloat(value)}`;
+    if (step.ordered && order[index] !== key) return `${describeLabels(labels)} stands at place ${index + 1}`;
     const point = series.points[0];
-    if (typeof point !== "number") return `expected a native histogram for ${show(labels)}`;
+    if (typeof point !== "number") return `expected a native histogram for ${describeLabels(labels)}`;
     if (!almostEqual(point, value))
-      return `expected ${formatFloat(point)} for ${show(labels)}, got ${formatFloat(value)}`;
+      return `expected ${formatFloat(point)} for ${describeLabels(labels)}, got ${formatFloat(value)}`;
   }
   if (samples.length === expected.size) return undefined;
   const found = new Set(samples.map(({ labels }) => keyOf(labels)));
   const missing = [...expected.values()].find(({ labels }) => !found.has(keyOf(labels)));
-  return missing === undefined ? "the same labels twice" : `expected ${show(missing.labels)}, not found`;
+  return missing === undefined
+    ? "the same labels twice"
+    : `expected ${describeLabels(missing.labels)}, not found`;
 }
 
 function matrixFault(step: Evaluation, { series }: MatrixValue): string | undefined {
@@ -174,24 +172,24 @@ function matrixFault(step: Evaluation, { series }: MatrixValue): string | undefi
   const { from, step: gap } = step.range ?? { from: step.at, step: 1 };
   for (const { labels, timestamps, values } of series) {
     const noted = expected.get(keyOf(labels));
-    if (noted === undefined) return `unexpected ${show(labels)}`;
+    if (noted === undefined) return `unexpected ${describeLabels(labels)}`;
     const points = noted.points.flatMap((point, index) =>
       point === "omitted" ? [] : [{ time: from + index * gap, point }],
     );
     if (points.length !== values.length) {
-      return `expected ${points.length} points for ${show(labels)}, got ${Array.from(values, formatFloat).join(" ")}`;
+      return `expected ${points.length} points for ${describeLabels(labels)}, got ${Array.from(values, formatFloat).join(" ")}`;
     }
     for (const [index, { time, point }] of points.entries()) {
       const value = values[index] as number;
-      if (typeof point !== "number") return `expected a native histogram for ${show(labels)}`;
+      if (typeof point !== "number") return `expected a native histogram for ${describeLabels(labels)}`;
       if (time !== timestamps[index])
-        return `expected a point of ${show(labels)} at ${time}, got it at ${timestamps[index]}`;
+        return `expected a point of ${describeLabels(labels)} at ${time}, got it at ${timestamps[index]}`;
       if (!almostEqual(point, value)) {
-        return `expected ${formatFloat(point)} for ${show(labels)} at ${time}, got ${formatFloat(value)}`;
+        return `expected ${formatFloat(point)} for ${describeLabels(labels)} at ${time}, got ${formatFloat(value)}`;
       }
     }
   }
   const found = new Set(series.map(({ labels }) => keyOf(labels)));
   const missing = [...expected.values()].find(({ labels }) => !found.has(keyOf(labels)));
-  return missing === undefined ? undefined : `expected ${show(missing.labels)}, not found`;
+  return missing === undefined ? undefined : `expected ${describeLabels(missing.labels)}, not found`;
 }

@@ -106,15 +106,16 @@ class RegexpParser {
     return parts.length === 1 ? (parts[0] as RegexpNode) : { kind: "concat", parts };
   }
 
+  /** The text of `\Q...\E`, of which a repetition sign after it repeats the last character. */
   private literalRun(parts: RegexpNode[]): void {
     this.at += 2;
-    while (this.at < this.chars.length) {
-      if (this.peek() === "\\" && this.peek(1) === "E") {
-        this.at += 2;
-        return;
-      }
+    while (this.at < this.chars.length && !(this.peek() === "\\" && this.peek(1) === "E")) {
       parts.push(this.literal(this.takePoint()));
     }
+    if (this.at < this.chars.length) this.at += 2;
+    const last = parts.pop();
+    if (last === undefined) this.refuseRepetition();
+    else parts.push(this.repetition(last));
   }
 
   private refuseRepetition(): void {
