@@ -17,7 +17,7 @@ import { journalApi } from "./journal/journal.module.js";
 import type { LoopStatus } from "./platform/loop.js";
 import { PolicyFile } from "./platform/policy-file.js";
 import { parseRemediation, type RemediationRule, Remediator } from "./remediation/remediation.module.js";
-import { createTimeSeries, type TimeSeries } from "./timeseries/timeseries.module.js";
+import { createTimeSeries, metricsApi, type TimeSeries } from "./timeseries/timeseries.module.js";
 
 /** Commands of one alert that its account names. */
 const COMMANDS_OF_ALERT_MAX = 100;
@@ -34,6 +34,7 @@ export interface Rooms {
   readonly apis: {
     readonly access: Access["api"];
     readonly fleet: Fleet["api"];
+    readonly metrics: ReturnType<typeof metricsApi>;
     readonly journal: ReturnType<typeof journalApi>;
     readonly commands: ReturnType<typeof commandsApi>;
     readonly alerts: ReturnType<typeof alertsApi>;
@@ -88,12 +89,8 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     findNode: (idOrName) => findTarget(ground, idOrName),
     policy: () => policy.current,
   });
-  const sessions = {
-    generation: (node: TargetNode["id"]) => fleet.sessions.get(node)?.generation,
-    send: fleet.sessions.send.bind(fleet.sessions),
-  };
   const line = agentLine(
-    sessions,
+    fleet.sessions,
     (order) => access.orderSigner.sign(order),
     () => clock.now(),
   );
@@ -146,6 +143,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     apis: {
       access: access.api,
       fleet: fleet.api,
+      metrics: metricsApi({ timeSeries: series, clock }),
       journal: journalApi(database),
       commands: commandsApi({ database, desk, live, clock }),
       alerts: alertsApi({

@@ -3,15 +3,24 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Caller } from "../kernel/caller.js";
 import { OpsError } from "../kernel/errors.js";
 import type { TokenId } from "../kernel/ids.js";
-import { type Duration, type Instant, MINUTE, SECOND } from "../kernel/time.js";
+import { type Duration, HOUR, type Instant, MINUTE, SECOND } from "../kernel/time.js";
 import type { Logger } from "../platform/logger.js";
 import type { Queryable } from "../platform/postgres/database.js";
 import { type Clock, sha256Hex } from "../platform/system.js";
-import { judgeToken, parseTokenText, type Token } from "./domain/token.js";
-import { findToken, noteTokenUse } from "./principals.store.js";
+import { judgeToken, parseTokenText, type Token, type TokenText } from "./domain/token.js";
+import { findToken, noteTokenUse, type StoredToken } from "./principals.store.js";
 
 /** How long an answer is kept: a token revoked elsewhere is refused here after this at the latest. */
 const KEPT: Duration = 5 * SECOND;
+
+/**
+ * How long an answer still counts while PostgreSQL is away, so that the house can be asked what is wrong with it.
+ * Nothing can be revoked in that time either, and a token's own end still counts.
+ */
+const KEPT_WHILE_AWAY: Duration = HOUR;
+
+/** After a failure PostgreSQL is not asked again for this long about a token that is kept: each ask may take seconds. */
+const ASKED_AGAIN_AFTER: Duration = 2 * SECOND;
 
 /** How often the use of a token is noted. */
 const USE_NOTED: Duration = MINUTE;
@@ -40,6 +49,7 @@ export class Authenticator {
   readonly #deps: AuthenticatorDeps;
   /** By the hash of the whole text, so that no secret stands in memory. */
   readonly #kept = new Map<string, Kept>();
+  #failedAt: Instant | undefined;
 
   constructor(deps: AuthenticatorDeps) {
     this.#deps = deps;
@@ -48,7 +58,7 @@ export class Authenticator {
   /**
    * The caller that `text` (a token, without "Bearer ") speaks for.
    * Throws UNAUTHENTICATED when it is missing, malformed, unknown, expired or revoked, saying which of the last two
-   * only to who knew the secret; UNAVAILABLE when PostgreSQL is away.
+   * only to who knew the secret; UNAVAILABLE when PostgreSQL is away and the token was not seen in the last hour.
    */
   async authenticate(text: string | undefined): Promise<Caller> {
     if (text === undefined || text === "") throw new OpsError("UNAUTHENTICATED", "a bearer token is needed");
@@ -62,7 +72,7 @@ export class Authenticator {
     const token =
       kept !== undefined && now - kept.readAt < KEPT && now >= kept.readAt
         ? kept.token
-        : await this.#read(parsed.tokenId, parsed.secret, key, kept, now);
+        : await this.#read(parsed, key, kept, now);
     const verdict = judgeToken(token, now);
     if (verdict.kind === "refused") throw new OpsError("UNAUTHENTICATED", verdict.because);
     this.#noteUse(key, token, now);
@@ -74,30 +84,29 @@ export class Authenticator {
     for (const [key, kept] of this.#kept) if (kept.token.tokenId === id) this.#kept.delete(key);
   }
 
-  async #read(
-    id: TokenId,
-    secret: string,
-    key: string,
-    kept: Kept | undefined,
-    now: Instant,
-  ): Promise<Token> {
-    const stored = await findToken(this.#deps.database, id);
-    // Compared even when the id is unknown, so that the time taken does not tell which it was.
-    const right = timingSafeEqual(secretHash(secret), stored?.secretHash ?? Buffer.alloc(32));
-    if (stored === undefined || !right) {
-      this.#kept.delete(key);
-      throw new OpsError("UNAUTHENTICATED", "the bearer token is unknown");
+  async #read(parsed: TokenText, key: string, kept: Kept | undefined, now: Instant): Promise<Token> {
+    const spare = kept !== undefined && now - kept.readAt < KEPT_WHILE_AWAY ? kept.token : undefined;
+    const failedOfLate = this.#failedAt !== undefined && now - this.#failedAt < ASKED_AGAIN_AFTER;
+    if (spare !== undefined && failedOfLate) return spare;
+    let stored: StoredToken | undefined;
+    try {
+      stored = await findToken(this.#deps.database, parsed.tokenId);
+      this.#failedAt = undefined;
+    } catch (error) {
+      this.#failedAt = now;
+      if (spare === undefined) throw error;
+      return spare;
     }
+    // Compared even when the id is unknown, so that the time taken does not tell which it was.
+    const right = timingSafeEqual(secretHash(parsed.secret), stored?.secretHash ?? Buffer.alloc(32));
     this.#kept.delete(key);
+    if (stored === undefined || !right) throw new OpsError("UNAUTHENTICATED", "the bearer token is unknown");
     if (this.#kept.size >= KEPT_MAX) {
       const oldest = this.#kept.keys().next().value;
       if (oldest !== undefined) this.#kept.delete(oldest);
     }
-    this.#kept.set(key, {
-      token: stored.token,
-      readAt: now,
-      notedAt: kept?.notedAt ?? stored.token.lastUsedAt ?? 0,
-    });
+    const notedAt = kept?.notedAt ?? stored.token.lastUsedAt ?? 0;
+    this.#kept.set(key, { token: stored.token, readAt: now, notedAt });
     return stored.token;
   }
 
