@@ -8,6 +8,7 @@ import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/comman
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { permit } from "./access/domain/permit.js";
 import { appModule } from "./app.module.js";
 import { fromWireEvent } from "./commands/commands.module.js";
@@ -109,6 +110,7 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
   const services = [
     operatorService(AccessService, rooms.apis.access),
     operatorService(FleetService, rooms.apis.fleet),
+    operatorService(MetricsService, rooms.apis.metrics),
     operatorService(AlertsService, rooms.apis.alerts),
     operatorService(CommandsService, rooms.apis.commands),
     operatorService(JournalService, rooms.apis.journal),

@@ -143,7 +143,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     apis: {
       access: access.api,
       fleet: fleet.api,
-      metrics: metricsApi({ timeSeries: series, clock }),
+      metrics: metricsApi({ series, clock }),
       journal: journalApi(database),
       commands: commandsApi({ database, desk, live, clock }),
       alerts: alertsApi({

@@ -1,0 +1,316 @@
+/** The Prometheus API over HTTP, as its clients use it, on a few series held in memory. */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { OpsError } from "../kernel/errors.js";
+import { systemClock } from "../platform/system.js";
+import type { Value } from "../promql/value.js";
+import type { PromAlert, PromRuleGroup } from "./prometheus/alerting-reads.js";
+import { type PrometheusDeps, prometheusEndpoints } from "./prometheus/prometheus-api.js";
+import { openTestDoors, type TestDoors, TOKEN } from "./testing/open-test-doors.js";
+
+const run = promisify(execFile);
+const PROMTOOL = "/usr/bin/promtool";
+
+const notes = { warnings: [], infos: [] };
+const asked: unknown[] = [];
+const series: PrometheusDeps["series"] = {
+  async query(expr, at, options): Promise<Value> {
+    asked.push({ expr, at, timeoutMs: options?.timeoutMs });
+    if (expr === "a * b")
+      throw new OpsError("INVALID_ARGUMENT", "found duplicate series for the match group");
+    if (expr === "slow") throw new OpsError("DEADLINE_EXCEEDED", "query timed out in expression evaluation");
+    if (expr === "1 + 1") return { kind: "scalar", timestamp: at, value: 2, ...notes };
+    const samples = ["a", "b"].map((node) => ({ labels: { __name__: "up", node }, timestamp: at, value: 1 }));
+    return { kind: "vector", samples, warnings: [], infos: ["PromQL info: x"] };
+  },
+  async queryRange(expr, from, to, step) {
+    asked.push({ expr, from, to, step });
+    const timestamps = Float64Array.of(from, to);
+    return {
+      kind: "matrix",
+      series: [{ labels: { __name__: expr }, timestamps, values: timestamps }],
+      ...notes,
+    };
+  },
+  async labelNames(filter) {
+    asked.push(filter);
+    return { items: ["__name__", "node"], truncated: filter.limit === 1 };
+  },
+  async labelValues(label, filter) {
+    asked.push(filter);
+    return { items: label === "__name__" ? ["http_requests_total", "up"] : ["a", "b"], truncated: false };
+  },
+  async series(filter) {
+    asked.push(filter);
+    return { items: [{ __name__: "up", node: "a" }], truncated: false };
+  },
+};
+const alert: PromAlert = {
+  labels: { alertname: "DiskSpaceLow", node: "a" },
+  annotations: {},
+  state: "firing",
+  activeAt: 1_435_781_451_781,
+  value: 0.1,
+};
+const rule = {
+  kind: "alerting",
+  name: "DiskSpaceLow",
+  query: "x < 15",
+  labels: {},
+  annotations: {},
+  health: "ok",
+  lastError: "",
+  evaluationSeconds: 0,
+  lastEvaluation: 0,
+  for: 0,
+  keepFiringFor: 0,
+  alerts: [alert],
+  state: "firing",
+} as const;
+const groups: PromRuleGroup[] = ["one", "two"].map((name) => ({
+  name,
+  file: `${name}.yml`,
+  interval: 15_000,
+  limit: 0,
+  evaluationSeconds: 0,
+  lastEvaluation: 0,
+  rules: [rule],
+}));
+
+let doors: TestDoors;
+beforeAll(async () => {
+  const alerting = { alerts: async () => [alert], rules: async () => groups };
+  doors = await openTestDoors({
+    prometheus: prometheusEndpoints({ series, alerting, clock: systemClock, version: "0.1.0" }),
+  });
+});
+afterAll(() => doors.close());
+
+async function ask(path: string, init: RequestInit = {}): Promise<{ status: number; body: unknown }> {
+  const headers = { authorization: `Bearer ${TOKEN}`, ...init.headers };
+  const answer = await fetch(`${doors.rest}${path}`, { ...init, headers });
+  return { status: answer.status, body: await answer.json() };
+}
+
+describe("queries", () => {
+  test.each(["/api/v1/query", "/prometheus/api/v1/query"])("GET %s", async (path) => {
+    expect(await ask(`${path}?query=up&time=1435781451.781`)).toEqual({
+      status: 200,
+      body: {
+        status: "success",
+        data: {
+          resultType: "vector",
+          result: [
+            { metric: { __name__: "up", node: "a" }, value: [1_435_781_451.781, "1"] },
+            { metric: { __name__: "up", node: "b" }, value: [1_435_781_451.781, "1"] },
+          ],
+        },
+        infos: ["PromQL info: x"],
+      },
+    });
+  });
+
+  test("POST with a form, as Grafana does", async () => {
+    asked.length = 0;
+    const body = new URLSearchParams({ query: "1 + 1", time: "4", timeout: "5s" });
+    expect(await ask("/api/v1/query", { method: "POST", body })).toEqual({
+      status: 200,
+      body: { status: "success", data: { resultType: "scalar", result: [4, "2"] } },
+    });
+    expect(asked).toEqual([{ expr: "1 + 1", at: 4_000, timeoutMs: 5_000 }]);
+  });
+
+  test("a limit cuts and says so", async () => {
+    expect((await ask("/api/v1/query?query=up&limit=1")).body).toMatchObject({
+      data: { result: [{ metric: { node: "a" } }] },
+      warnings: ["results truncated due to limit"],
+    });
+  });
+
+  test("a range", async () => {
+    expect((await ask("/api/v1/query_range?query=up&start=0&end=60&step=15")).body).toEqual({
+      status: "success",
+      data: {
+        resultType: "matrix",
+        result: [
+          {
+            metric: { __name__: "up" },
+            values: [
+              [0, "0"],
+              [60, "60000"],
+            ],
+          },
+        ],
+      },
+    });
+  });
+
+  test.each([
+    {
+      what: "no expression",
+      path: "query",
+      status: 400,
+      errorType: "bad_data",
+      error: "no expression found in input",
+    },
+    {
+      what: "a bad expression",
+      path: "query?query=up%7B",
+      status: 400,
+      errorType: "bad_data",
+      error: 'invalid parameter "query": 1:4: parse error',
+    },
+    {
+      what: "one that cannot be evaluated",
+      path: "query?query=a%20*%20b",
+      status: 422,
+      errorType: "execution",
+      error: "found duplicate series",
+    },
+    {
+      what: "one that takes too long",
+      path: "query?query=slow",
+      status: 503,
+      errorType: "timeout",
+      error: "query timed out",
+    },
+    {
+      what: "a bad time",
+      path: "query?query=up&time=x",
+      status: 400,
+      errorType: "bad_data",
+      error: 'invalid parameter "time"',
+    },
+    {
+      what: "too many points",
+      path: "query_range?query=up&start=0&end=100000&step=1",
+      status: 400,
+      errorType: "bad_data",
+      error: "exceeded maximum resolution of 11,000 points",
+    },
+    {
+      what: "series without a selector",
+      path: "series",
+      status: 400,
+      errorType: "bad_data",
+      error: "no match[] parameter provided",
+    },
+    {
+      what: "a bad selector",
+      path: "series?match[]=up%5B5m%5D",
+      status: 400,
+      errorType: "bad_data",
+      error: 'invalid parameter "match[]"',
+    },
+    {
+      what: "a bad label name",
+      path: "label/a-b/values",
+      status: 400,
+      errorType: "bad_data",
+      error: 'invalid label name: "a-b"',
+    },
+    {
+      what: "the ruler, which is not here",
+      path: "rules/test/test",
+      status: 404,
+      errorType: "not_found",
+      error: "page not found",
+    },
+  ])("$what is $status $errorType", async ({ path, status, errorType, error }) => {
+    const answer = await ask(`/api/v1/${path}`);
+    expect(answer).toMatchObject({ status, body: { status: "error", errorType } });
+    expect(answer.body).toHaveProperty("error", expect.stringContaining(error));
+  });
+
+  test("without a token it is 401 in Prometheus' shape; with another verb 405", async () => {
+    const refused = await fetch(`${doors.rest}/api/v1/query?query=up`);
+    expect(refused.status).toBe(401);
+    expect(await refused.json()).toMatchObject({ status: "error", errorType: "unauthorized" });
+    expect(await ask("/api/v1/query", { method: "DELETE" })).toMatchObject({ status: 405 });
+  });
+});
+
+describe("labels, series and metadata", () => {
+  test("names, with their selectors parsed", async () => {
+    asked.length = 0;
+    const path = `/api/v1/labels?match[]=${encodeURIComponent('up{node=~"a|b"}')}&match[]=x&start=1&end=2&limit=1`;
+    expect((await ask(path)).body).toEqual({
+      status: "success",
+      data: ["__name__", "node"],
+      warnings: ["results truncated due to limit"],
+    });
+    expect(asked).toEqual([
+      {
+        selectors: [
+          expect.arrayContaining([
+            { name: "node", op: "=~", value: "a|b" },
+            { name: "__name__", op: "=", value: "up" },
+          ]),
+          [{ name: "__name__", op: "=", value: "x" }],
+        ],
+        from: 1_000,
+        to: 2_000,
+        limit: 1,
+      },
+    ]);
+  });
+
+  test("values, series and metadata", async () => {
+    expect((await ask("/api/v1/label/node/values")).body).toEqual({ status: "success", data: ["a", "b"] });
+    expect((await ask("/api/v1/series?match[]=up")).body).toEqual({
+      status: "success",
+      data: [{ __name__: "up", node: "a" }],
+    });
+    expect((await ask("/api/v1/metadata")).body).toMatchObject({
+      data: { http_requests_total: [{ type: "counter" }], up: [{ type: "unknown" }] },
+    });
+    expect((await ask("/api/v1/metadata?metric=up")).body).toEqual({
+      status: "success",
+      data: { up: [{ type: "unknown", help: "", unit: "" }] },
+    });
+    expect((await ask("/api/v1/status/buildinfo")).body).toMatchObject({
+      data: { version: expect.stringMatching(/^3\./), revision: "mainstay-0.1.0" },
+    });
+  });
+});
+
+describe("rules and alerts", () => {
+  test("all, or those asked for", async () => {
+    expect((await ask("/api/v1/alerts")).body).toMatchObject({
+      data: { alerts: [{ labels: { alertname: "DiskSpaceLow" }, state: "firing", value: "1e-01" }] },
+    });
+    const groupsOf = async (query: string): Promise<unknown[]> =>
+      ((await ask(`/api/v1/rules${query}`)).body as { data: { groups: unknown[] } }).data.groups;
+    expect(await groupsOf("")).toHaveLength(2);
+    expect(await groupsOf("?rule_group[]=one")).toHaveLength(1);
+    expect(await groupsOf("?file[]=two.yml&type=alert")).toHaveLength(1);
+    expect(await groupsOf("?type=record")).toHaveLength(0);
+    expect(await groupsOf("?rule_name[]=Other")).toHaveLength(0);
+    expect(await groupsOf("?exclude_alerts=true")).toMatchObject([{ rules: [{ alerts: [] }] }, {}]);
+    expect(await ask("/api/v1/rules?type=x")).toMatchObject({ status: 400 });
+  });
+});
+
+describe.runIf(existsSync(PROMTOOL))("promtool", () => {
+  // Debian's promtool takes credentials in the URL only.
+  const at = (path = ""): string => `${doors.rest.replace("://", `://promtool:${TOKEN}@`)}${path}`;
+  const promtool = async (...args: string[]): Promise<string> =>
+    (await run(PROMTOOL, ["query", ...args])).stdout;
+
+  test("asks at an instant and over a range", async () => {
+    expect(await promtool("instant", at(), "up")).toMatch(/^up\{node="a"\} => 1 @\[\d/);
+    expect(await promtool("instant", at("/prometheus"), "1 + 1")).toMatch(/^scalar: 2 @\[/);
+    expect(await promtool("range", at(), "up")).toContain("up =>");
+  });
+
+  test("finds labels and series, and takes the metrics for well made", async () => {
+    expect(await promtool("labels", at(), "node")).toBe("a\nb\n");
+    expect(await promtool("series", "--match", "up", at())).toContain('node="a"');
+    const { body } = await doors.metrics.text();
+    const checked = run(PROMTOOL, ["check", "metrics"]);
+    checked.child.stdin?.end(body);
+    await expect(checked).resolves.toMatchObject({ stderr: "" });
+  });
+});
