@@ -60,8 +60,9 @@ function asked() {
 async function open(options, programs) {
   const files = await programs.startControlPlane(stopping.signal);
   const client = new ControlPlaneClient(options.ports.rest, files.operatorTokenFile);
-  await programs.startAgent(files, client);
+  // Before the agent, whose first look at a server that is not there yet would be an alert.
   await programs.startMcpServer(stopping.signal);
+  await programs.startAgent(files, client);
   for (const line of welcome(options, files)) say(line);
   const facts = await Promise.race([client.firstFacts(factsPatienceMs, stopping.signal), programs.anyEnds]);
   if (stopping.signal.aborted) return;

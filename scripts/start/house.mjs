@@ -106,7 +106,10 @@ export class House {
     const file = join(state, "agent.yaml");
     writeFileSync(file, agentFileText(agentConfig(this.options, files, joining)), { mode: 0o600 });
     // A ceiling, not a wish: an agent that needs more than this is broken.
-    const args = ["--max-old-space-size=64", join(root, "agent", "dist", "agent.mjs"), "--config", file];
+    const args = [
+      ...["--max-old-space-size=64", "--max-semi-space-size=1"],
+      ...[join(root, "agent", "dist", "agent.mjs"), "--config", file],
+    ];
     this.#start("agent", args, {});
   }
 
