@@ -252,7 +252,9 @@ function eachUpTo(fields: Fields, key: string, max: number): readonly Fields[] {
 function noTwoAlike(targets: readonly ScrapeTarget[], path: string, faults: Fault[]): void {
   const seen = new Map<string, number>();
   for (const [i, { job, labels, url }] of targets.entries()) {
-    const instance = URL.canParse(url) ? new URL(url).host : url;
+    // One whose URL is at fault has been told of.
+    if (url === "") continue;
+    const instance = new URL(url).host;
     const key = JSON.stringify(Object.entries({ instance, ...labels, job }).sort());
     const first = seen.get(key);
     if (first === undefined) seen.set(key, i);

@@ -77,18 +77,19 @@ export class CertificateFileSource {
     named: boolean,
   ): Promise<CertificateFile | undefined> {
     const password = source.passwordFile === undefined ? "" : await passwordFrom(source.passwordFile);
-    const split = await splitCertificates(bytes, password);
-    // The file may have held a private key too.
-    bytes.fill(0);
-    // What a wildcard meets by the way (keys, parameters) is nobody's fault; what is named has to be there.
-    if (split.kind === "none" && !named) return undefined;
-    if (split.kind !== "certificates") return failed(path, split.because);
     const from = `file:${path}`;
     try {
+      const split = await splitCertificates(bytes, password);
+      // What a wildcard meets by the way (keys, parameters) is nobody's fault; what is named has to be there.
+      if (split.kind === "none" && !named) return undefined;
+      if (split.kind !== "certificates") return failed(path, split.because);
       const certificates = split.der.map((der, i) => describeCertificate(new X509Certificate(der), from, i));
       return { path, certificates, failed: false };
     } catch (error) {
       return failed(path, `not a certificate (${error instanceof Error ? error.message : String(error)})`);
+    } finally {
+      // The file may have held a private key too; nothing that is kept points into these bytes.
+      bytes.fill(0);
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { Dirent } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { access, readdir } from "node:fs/promises";
 
 /** How deep `**` goes, and how many names one glob may look at: a glob over / must end. */
 const DEPTH_MAX = 8;
@@ -22,7 +22,7 @@ export function isGlob(path: string): boolean {
  * directory that cannot be read has nothing in it. `**` follows no symbolic link to a directory, so it cannot go round.
  */
 export async function expandGlob(glob: string, max: number): Promise<GlobFound> {
-  const walk: Walk = { paths: [], names: 0, max, cut: false };
+  const walk: Walk = { paths: [], names: 0, chosen: false, max, cut: false };
   await expand(
     "",
     glob.split("/").filter((part) => part !== ""),
@@ -35,6 +35,8 @@ export async function expandGlob(glob: string, max: number): Promise<GlobFound> 
 interface Walk {
   readonly paths: string[];
   names: number;
+  /** A wildcard was met on the way. */
+  chosen: boolean;
   readonly max: number;
   cut: boolean;
 }
@@ -43,11 +45,13 @@ async function expand(base: string, parts: readonly string[], depth: number, wal
   const [part, ...rest] = parts;
   if (part === undefined || walk.cut) return;
   if (part !== "**" && !isGlob(part)) {
-    // Nothing to choose here; whether the last part is there shows when it is read.
-    if (rest.length === 0) found(`${base}/${part}`, walk);
-    else await expand(`${base}/${part}`, rest, depth, walk);
+    // A path without wildcards is found even when it is not there: that it is missing shows when it is read. Behind a
+    // wildcard it is one that some have and some do not.
+    if (rest.length > 0) await expand(`${base}/${part}`, rest, depth, walk);
+    else if (!walk.chosen || (await exists(`${base}/${part}`))) found(`${base}/${part}`, walk);
     return;
   }
+  walk.chosen = true;
   const entries = await list(base === "" ? "/" : base, walk);
   if (part === "**") {
     await expand(base, rest, depth, walk);
@@ -68,6 +72,15 @@ async function expand(base: string, parts: readonly string[], depth: number, wal
 function found(path: string, walk: Walk): void {
   if (walk.paths.length >= walk.max) walk.cut = true;
   else if (!walk.paths.includes(path)) walk.paths.push(path);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function list(directory: string, walk: Walk): Promise<readonly Dirent[]> {
