@@ -4,12 +4,12 @@ import type { EvalContext } from "./context.js";
 import { executionError } from "./errors.js";
 import { blankGrid, type Grid, GridBuilder, hasValue, pickRows } from "./grid.js";
 import { kahanError, MeanCarried } from "./kahan.js";
-import { keyOf, NO_LABELS, onlyLabels, withLabel, withoutLabels } from "./label-sets.js";
+import { keyOf, labelValue, NO_LABELS, onlyLabels, withLabel, withoutLabels } from "./label-sets.js";
 import { formatFloat } from "./number.js";
 import { noteQuantiles } from "./over-time.js";
 import { PlanMemory } from "./plans.js";
 import { quantileOf } from "./quantile.js";
-import { isInvalidText, quote } from "./quote.js";
+import { isUsableLabelName, quote } from "./quote.js";
 
 /** Which group each row belongs to; groups are numbered in the order in which rows bring them up. */
 interface Groups {
@@ -38,7 +38,7 @@ function groupRows(rows: readonly Labels[], aggregate: Aggregate): Groups {
     }
     const key =
       only !== undefined
-        ? (rowLabels[only] ?? "")
+        ? labelValue(rowLabels, only)
         : aggregate.without
           ? keyOf(rowLabels, dropped)
           : labelsKey(groupLabels(rowLabels, aggregate));
@@ -294,7 +294,7 @@ function insertBest(
 
 /** `count_values`: how many rows of a group have each value, with the value as text under a new label. */
 export function countValues(aggregate: Aggregate, label: string, grid: Grid, context: EvalContext): Grid {
-  if (label === "" || isInvalidText(label)) throw executionError(`invalid label name ${quote(label)}`);
+  if (!isUsableLabelName(label)) throw executionError(`invalid label name ${quote(label)}`);
   const builder = new GridBuilder(grid.steps);
   const grouped: Aggregate = aggregate.without
     ? aggregate

@@ -8,6 +8,7 @@ import { blankGrid, dropNames, type Grid, GridBuilder, relabel } from "./grid.js
 import {
   describeLabels,
   keyOf,
+  labelValue,
   onlyLabels,
   signatureOf,
   withLabel,
@@ -126,7 +127,7 @@ function resultLabels(many: Labels, one: Labels, changesMeaning: boolean, matchi
     if (matching.on) labels = onlyLabels(labels, matching.labels);
     else if (matching.labels.length > 0) labels = withoutLabels(labels, matching.labels);
   }
-  for (const name of matching.include) labels = withLabel(labels, name, one[name] ?? "");
+  for (const name of matching.include) labels = withLabel(labels, name, labelValue(one, name));
   return labels;
 }
 

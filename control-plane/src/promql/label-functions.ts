@@ -1,12 +1,12 @@
 import { executionError, PromqlError } from "./errors.js";
 import { type Grid, relabel } from "./grid.js";
-import { withLabel } from "./label-sets.js";
+import { labelValue, withLabel } from "./label-sets.js";
 import { compilePattern } from "./match.js";
-import { isInvalidText, quote } from "./quote.js";
+import { isUsableLabelName, quote } from "./quote.js";
 import { expandTemplate } from "./regexp.js";
 
 function requireLabelName(name: string, what: string): void {
-  if (name === "" || isInvalidText(name)) throw executionError(`invalid ${what}: ${quote(name)}`);
+  if (!isUsableLabelName(name)) throw executionError(`invalid ${what}: ${quote(name)}`);
 }
 
 /** `label_replace`: where the whole value of `source` matches, `target` becomes the template with its groups filled in. */
@@ -20,7 +20,7 @@ export function labelReplace(
   const regexp = compileLabelPattern(pattern);
   requireLabelName(target, "destination label name in label_replace()");
   const labels = grid.labels.map((set) => {
-    const groups = regexp.groups(set[source] ?? "");
+    const groups = regexp.groups(labelValue(set, source));
     return groups === undefined
       ? set
       : withLabel(set, target, expandTemplate(template, groups, regexp.names));
@@ -42,7 +42,7 @@ export function labelJoin(grid: Grid, target: string, separator: string, sources
   for (const source of sources) requireLabelName(source, "source label name in label_join()");
   requireLabelName(target, "destination label name in label_join()");
   const labels = grid.labels.map((set) =>
-    withLabel(set, target, sources.map((source) => set[source] ?? "").join(separator)),
+    withLabel(set, target, sources.map((source) => labelValue(set, source)).join(separator)),
   );
   return relabel(grid, labels, false);
 }

@@ -26,6 +26,15 @@ export function keyOf(labels: Labels, except: readonly string[] = []): string {
   return key;
 }
 
+/**
+ * The value of a label, empty if it is absent. A record also answers to `constructor` and the like, which it inherits and which a query may ask for: what
+ * is no text is no label.
+ */
+export function labelValue(labels: Labels, name: string): string {
+  const value: unknown = labels[name];
+  return typeof value === "string" ? value : "";
+}
+
 /** The set without the labels of `names`, and without empty ones. */
 export function withoutLabels(labels: Labels, names: readonly string[]): Labels {
   const rest: Record<string, string> = {};
@@ -40,8 +49,8 @@ export function withoutLabels(labels: Labels, names: readonly string[]): Labels 
 export function onlyLabels(labels: Labels, names: readonly string[]): Labels {
   const rest: Record<string, string> = {};
   for (const name of names) {
-    const value = labels[name];
-    if (value !== undefined && value !== "") rest[name] = value;
+    const value = labelValue(labels, name);
+    if (value !== "") rest[name] = value;
   }
   return rest;
 }
@@ -78,11 +87,11 @@ export function signatureOf(on: boolean, names: readonly string[]): (labels: Lab
     return (labels) => keyOf(labels, ignored);
   }
   const only = names[0];
-  if (names.length === 1 && only !== undefined) return (labels) => labels[only] ?? "";
+  if (names.length === 1 && only !== undefined) return (labels) => labelValue(labels, only);
   return (labels) => {
     let key = "";
     for (const name of names) {
-      const value = labels[name] ?? "";
+      const value = labelValue(labels, name);
       key += `${value.length}:${value}`;
     }
     return key;

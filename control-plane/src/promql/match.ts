@@ -1,5 +1,6 @@
 import type { Labels, Matcher } from "../kernel/labels.js";
 import { PromqlError } from "./errors.js";
+import { labelValue } from "./label-sets.js";
 import { type CompiledRegexp, compileRegexp } from "./regexp.js";
 import { RegexpError } from "./regexp-syntax.js";
 
@@ -48,5 +49,5 @@ export function compileMatcher(matcher: Matcher): ValuePredicate {
 /** Whether a label set fulfils all matchers. Throws as {@link compilePattern} does. */
 export function compileMatchers(matchers: readonly Matcher[]): (labels: Labels) => boolean {
   const conditions = matchers.map((matcher) => ({ name: matcher.name, holds: compileMatcher(matcher) }));
-  return (labels) => conditions.every(({ name, holds }) => holds(labels[name] ?? ""));
+  return (labels) => conditions.every(({ name, holds }) => holds(labelValue(labels, name)));
 }

@@ -32,17 +32,21 @@ export function overTime(
   const grid = blankGrid(labelsOf(range, series), count);
   const runner = new Runner(fn, windows, params, grid, context);
   const wantsCounter = call.func === "rate" || call.func === "increase";
+  let knownCounter = "";
   for (let row = 0; row < series.length; row++) {
     context.tick();
     const one = series[row] as SeriesSamples;
     const any = runner.run(withoutMarkers(one), row * count);
-    if (any && wantsCounter) noteNonCounter(one.labels, range.span, context);
+    if (!any || !wantsCounter) continue;
+    const name = one.labels[METRIC_NAME] ?? "";
+    if (name === knownCounter) continue;
+    noteNonCounter(name, range.span, context);
+    knownCounter = name;
   }
   return fn.keepsName === true ? grid : dropNames(grid, call, false);
 }
 
-function noteNonCounter(labels: Labels, range: Span, context: EvalContext): void {
-  const name = labels[METRIC_NAME] ?? "";
+function noteNonCounter(name: string, range: Span, context: EvalContext): void {
   if (name === "" || COUNTER_NAME.test(name)) return;
   context.notes.info(
     `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${quote(name)}`,

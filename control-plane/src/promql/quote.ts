@@ -11,6 +11,11 @@ export function isInvalidText(text: string): boolean {
   return LONE_SURROGATE.test(text);
 }
 
+/** Whether a label of a result may have this name: any valid text but the empty one, and `__proto__`, which no record can hold. */
+export function isUsableLabelName(name: string): boolean {
+  return name !== "" && name !== "__proto__" && !isInvalidText(name);
+}
+
 /** Text from bytes; invalid bytes become lone surrogates. */
 function decodeBytes(bytes: readonly number[]): string {
   let text = "";
