@@ -22,6 +22,9 @@ const KEPT_WHILE_AWAY: Duration = HOUR;
 /** After a failure PostgreSQL is not asked again for this long about a token that is kept: each ask may take seconds. */
 const ASKED_AGAIN_AFTER: Duration = 2 * SECOND;
 
+/** How long a look-up may take when the token is kept: a database that hangs must not make whoever asks about it wait. */
+const ASKED_WITHIN: Duration = SECOND / 2;
+
 /** How often the use of a token is noted. */
 const USE_NOTED: Duration = MINUTE;
 
@@ -90,7 +93,8 @@ export class Authenticator {
     if (spare !== undefined && failedOfLate) return spare;
     let stored: StoredToken | undefined;
     try {
-      stored = await findToken(this.#deps.database, parsed.tokenId);
+      const asked = findToken(this.#deps.database, parsed.tokenId);
+      stored = await (spare === undefined ? asked : this.#soon(asked));
       this.#failedAt = undefined;
     } catch (error) {
       this.#failedAt = now;
@@ -108,6 +112,22 @@ export class Authenticator {
     const notedAt = kept?.notedAt ?? stored.token.lastUsedAt ?? 0;
     this.#kept.set(key, { token: stored.token, readAt: now, notedAt });
     return stored.token;
+  }
+
+  /** What `asked` gives, or UNAVAILABLE when it has not answered soon. */
+  async #soon<T>(asked: Promise<T>): Promise<T> {
+    const answered = new AbortController();
+    const late = this.#deps.clock.sleep(ASKED_WITHIN, answered.signal).then((): never => {
+      throw new OpsError("UNAVAILABLE", `PostgreSQL did not answer within ${ASKED_WITHIN} ms`);
+    });
+    try {
+      return await Promise.race([asked, late]);
+    } finally {
+      // Whichever comes second has nobody to tell.
+      asked.catch(() => {});
+      late.catch(() => {});
+      answered.abort();
+    }
   }
 
   #noteUse(key: string, token: Token, now: Instant): void {
