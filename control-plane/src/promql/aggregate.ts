@@ -2,7 +2,8 @@ import { compareText, type Labels, labelsKey, METRIC_NAME } from "../kernel/labe
 import type { Aggregate } from "./ast.js";
 import type { EvalContext } from "./context.js";
 import { executionError } from "./errors.js";
-import { blankGrid, type Grid, GridBuilder, hasValue, pickRows } from "./grid.js";
+import { type Groups, selectExtremes } from "./extremes.js";
+import { blankGrid, type Grid, GridBuilder, hasValue } from "./grid.js";
 import { kahanError, MeanCarried } from "./kahan.js";
 import { keyOf, labelValue, NO_LABELS, onlyLabels, withLabel, withoutLabels } from "./label-sets.js";
 import { formatFloat } from "./number.js";
@@ -10,12 +11,6 @@ import { noteQuantiles } from "./over-time.js";
 import { PlanMemory } from "./plans.js";
 import { quantileOf } from "./quantile.js";
 import { isUsableLabelName, quote } from "./quote.js";
-
-/** Which group each row belongs to; groups are numbered in the order in which rows bring them up. */
-interface Groups {
-  readonly ofRow: Int32Array;
-  readonly labels: readonly Labels[];
-}
 
 /** The labels that a series shares with its group. */
 function groupLabels(labels: Labels, aggregate: Aggregate): Labels {
@@ -63,7 +58,7 @@ export function aggregateGrid(
   switch (aggregate.op) {
     case "topk":
     case "bottomk":
-      return selectExtremes(aggregate, grid, groups, params as Float64Array, context);
+      return selectExtremes(aggregate.op, grid, groups, params as Float64Array, context);
     case "quantile":
       noteQuantiles(params as Float64Array, (aggregate.param ?? aggregate).span, context);
       return quantiles(grid, groups, params as Float64Array);
@@ -224,72 +219,6 @@ function quantiles(grid: Grid, groups: Groups, params: Float64Array): Grid {
     });
   }
   return result;
-}
-
-/**
- * `topk` and `bottomk`: of each group the rows with the greatest or least values, NaN last. At a single step the rows come in
- * that order.
- */
-function selectExtremes(
-  aggregate: Aggregate,
-  grid: Grid,
-  groups: Groups,
-  params: Float64Array,
-  context: EvalContext,
-): Grid {
-  const sign = aggregate.op === "topk" ? 1 : -1;
-  const { steps, values, present } = grid;
-  const order: number[] = [];
-  for (let step = 0; step < steps; step++) {
-    context.tick();
-    if (grid.labels.length === 0) break;
-    const most = wholeCount(params[step] as number, grid.labels.length);
-    const before = (a: number, b: number): boolean => {
-      const x = (values[a * steps + step] as number) * sign;
-      const y = (values[b * steps + step] as number) * sign;
-      return x > y || (Number.isNaN(y) && !Number.isNaN(x));
-    };
-    const best: number[][] = groups.labels.map(() => []);
-    for (let row = 0; row < grid.labels.length; row++) {
-      const at = row * steps + step;
-      if (present[at] !== 1) continue;
-      present[at] = 0;
-      insertBest(best[groups.ofRow[row] as number] as number[], row, most, before);
-    }
-    for (const rows of best) {
-      for (const row of rows) present[row * steps + step] = 1;
-      if (steps === 1) order.push(...rows);
-    }
-  }
-  return steps === 1 ? pickRows(grid, order) : grid;
-}
-
-/** How many to select: `count` without its fraction, at least 0, at most all. */
-function wholeCount(count: number, all: number): number {
-  if (!(count > -(2 ** 63) && count < 2 ** 63)) {
-    throw executionError(`Scalar value ${formatFloat(count)} overflows int64`);
-  }
-  return Math.min(Math.max(Math.trunc(count), 0), all);
-}
-
-/** Puts `row` in its place among the `most` best, which stay in order. */
-function insertBest(
-  rows: number[],
-  row: number,
-  most: number,
-  before: (a: number, b: number) => boolean,
-): void {
-  const last = rows[rows.length - 1];
-  if (rows.length === most && (last === undefined || !before(row, last))) return;
-  let low = 0;
-  let high = rows.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (before(row, rows[middle] as number)) high = middle;
-    else low = middle + 1;
-  }
-  rows.splice(low, 0, row);
-  if (rows.length > most) rows.pop();
 }
 
 /** `count_values`: how many rows of a group have each value, with the value as text under a new label. */

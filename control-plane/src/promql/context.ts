@@ -8,8 +8,9 @@ const MAX_SERIES = 1_000_000;
 const MAX_SAMPLES = 50_000_000;
 const LOOKBACK_MS = 300_000;
 const SUBQUERY_STEP_MS = 60_000;
-/** Series between two looks at whether to stop: often enough for a tenth of a second, seldom enough to cost nothing. */
-const ROWS_PER_CHECK = 1024;
+/** Samples worked on between two looks at whether to stop: a few milliseconds. A series counts for a thousand, for what it costs to find. */
+const WORK_PER_CHECK = 1_000_000;
+const WORK_PER_SERIES = 1_000;
 
 /** The times at which an expression is evaluated: `count` of them, at least 1, from `start` on, every `step` ms. */
 export interface Steps {
@@ -24,7 +25,7 @@ export class EvalContext {
   readonly subqueryStepMs: number;
   private readonly maxSeries: number;
   private readonly maxSamples: number;
-  private rowsUntilCheck = 0;
+  private workUntilCheck = WORK_PER_CHECK;
 
   constructor(
     readonly source: SeriesSource,
@@ -78,8 +79,14 @@ export class EvalContext {
 
   /** To be called for each series worked on: throws if the caller wants the evaluation to end. */
   tick(): void {
-    if (this.rowsUntilCheck-- > 0) return;
-    this.rowsUntilCheck = ROWS_PER_CHECK;
+    this.spend(WORK_PER_SERIES);
+  }
+
+  /** As {@link tick}, for work on so many samples. */
+  spend(samples: number): void {
+    this.workUntilCheck -= samples;
+    if (this.workUntilCheck > 0) return;
+    this.workUntilCheck = WORK_PER_CHECK;
     this.checkStop();
   }
 

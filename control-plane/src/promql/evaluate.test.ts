@@ -241,6 +241,16 @@ describe("limits", () => {
     );
   });
 
+  test("one long series is left as soon as many are", () => {
+    const dense = sourceOf(1, "x 1+1x100000");
+    const expr = parseExpr("sum_over_time(x[1h])");
+    let asked = 0;
+    const stopSoon = (): boolean => ++asked > 6;
+    const wide = { from: 100_000, to: 1_000_000, step: 100 };
+    expect(() => evaluateRange(expr, wide, dense, { shouldStop: stopSoon })).toThrow("query timed out");
+    expect(asked).toBe(7);
+  });
+
   test("what the check throws comes through as it is", () => {
     const canceled = new PromqlError("canceled", "query was canceled in expression evaluation");
     const stop = (): boolean => {

@@ -1,12 +1,13 @@
 import { aggregateGrid, countValues } from "./aggregate.js";
 import type { Aggregate, Binary, Expr } from "./ast.js";
 import { describeType, isSetOperator, unwrapParens } from "./ast.js";
-import { binaryScalars, binaryVectorScalar, binaryVectors, setOperation } from "./binary.js";
+import { binaryScalars, binaryVectorScalar, setOperation } from "./binary.js";
 import { typeOf } from "./check.js";
 import { EvalContext } from "./context.js";
 import { executionError } from "./errors.js";
 import { type Arguments, callScalar, callVector } from "./functions.js";
 import { dropNames, type Grid, mapValues, sameLabelsError } from "./grid.js";
+import { binaryVectors } from "./join.js";
 import { keyOf, sortKeyOf } from "./label-sets.js";
 import type { EvaluationLimits, EvaluationRange } from "./limits.js";
 import {

@@ -5,7 +5,7 @@ export interface EvaluationLimits {
   /** Most samples (series times steps) one selector or intermediate result may hold. @default 50_000_000, as in Prometheus */
   readonly maxSamples?: number;
   /**
-   * Asked again and again while evaluating, about once for each thousand series: true means "stop", and the
+   * Asked again and again while evaluating, about once for each million samples worked on: true means "stop", and the
    * evaluation fails with kind "timeout". To stop for another reason, throw from here: what is thrown passes through.
    */
   readonly shouldStop?: () => boolean;

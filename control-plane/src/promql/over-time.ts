@@ -103,6 +103,7 @@ class Runner {
       window.time = context.timeOf(step);
       if (params !== undefined) window.param = params[step] as number;
       values[base + step] = fn.compute(window);
+      context.spend(hi - lo);
       present[base + step] = 1;
       any = true;
       if (this.once) break;
