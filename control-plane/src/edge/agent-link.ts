@@ -41,7 +41,7 @@ export type { AgentCall } from "./agent-link/end-call.js";
 
 /** An agent says hello within this, or is sent away. */
 const HELLO_WITHIN: Duration = 10 * SECOND;
-const OUTBOX_ID_MAX = 128;
+const OUTBOX_ID = /^[A-Za-z0-9._-]{1,128}$/;
 const OPEN_COMMANDS_MAX = 1_000;
 const COMMAND_ID_MAX = 64;
 
@@ -219,11 +219,10 @@ export class AgentLink {
         `connect: the first message is ${body.case ?? "empty"}, expected hello`,
       );
     }
-    const { outboxId } = body.value;
-    if (outboxId === "" || outboxId.length > OUTBOX_ID_MAX) {
+    if (!OUTBOX_ID.test(body.value.outboxId)) {
       throw new OpsError(
         "INVALID_ARGUMENT",
-        `connect: outbox_id has ${outboxId.length} characters, expected 1 to ${OUTBOX_ID_MAX}`,
+        "connect: outbox_id is not 1 to 128 of A-Z, a-z, 0-9, '.', '_' and '-'",
       );
     }
     return body.value;

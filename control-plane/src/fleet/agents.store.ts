@@ -64,11 +64,11 @@ function toNode(row: Row): Node {
   };
 }
 
-/** The node by its id, or by its name among those not revoked. */
+/** The node by its id or its name; of those that had the name, the one not revoked, else the last that was. */
 export async function findNode(db: Queryable, idOrName: string): Promise<Node | undefined> {
   const rows = await db.query<Row>(sql`
-    ${SELECT} where n.node_id = ${idOrName} or (n.name = ${idOrName} and n.revoked_at is null)
-    order by (n.node_id = ${idOrName}) desc limit 1`);
+    ${SELECT} where n.node_id = ${idOrName} or n.name = ${idOrName}
+    order by (n.node_id = ${idOrName}) desc, (n.revoked_at is null) desc, n.revoked_at desc limit 1`);
   return rows[0] && toNode(rows[0]);
 }
 
@@ -269,11 +269,11 @@ export async function revokedAmong(db: Queryable, ids: readonly NodeId[]): Promi
   }));
 }
 
-/** Nodes revoked since `since`, by the database's own clock; a poll beside the NOTIFY that may be missed. */
-export async function revokedWithin(db: Queryable, seconds: number): Promise<readonly Revoked[]> {
+/** The nodes revoked last; a poll beside the NOTIFY that may be missed. By order and not by time: clocks differ. */
+export async function revokedLately(db: Queryable, limit: number): Promise<readonly Revoked[]> {
   const rows = await db.query<{ node_id: string; name: string; revoked_at: Date }>(sql`
-    select node_id, name, revoked_at from node
-    where revoked_at > clock_timestamp() - ${seconds} * interval '1 second'`);
+    select node_id, name, revoked_at from node where revoked_at is not null
+    order by revoked_at desc limit ${limit}`);
   return rows.map((row) => ({
     nodeId: nodeId(row.node_id),
     name: row.name,

@@ -13,7 +13,7 @@ import { Loop } from "../platform/loop.js";
 import type { Database } from "../platform/postgres/database.js";
 import { holdLease, releaseLease } from "../platform/postgres/lease.js";
 import type { System } from "../platform/system.js";
-import { type LivenessChange, noteHeard, revokedAmong, revokedWithin, saveLiveness } from "./agents.store.js";
+import { type LivenessChange, noteHeard, revokedAmong, revokedLately, saveLiveness } from "./agents.store.js";
 import type { Liveness } from "./domain/agent.js";
 import { JUDGE_INTERVAL, judgeLiveness, RETURN_ALLOWANCE } from "./domain/judge-liveness.js";
 import { FLEET_CHANNEL, parseNews } from "./fleet-news.js";
@@ -35,8 +35,8 @@ const ORPHANS_MAX = 1_000;
 const LOST_MAX = 10_000;
 /** A beat of ours later than this means that we, not the nodes, were away. */
 const ABSENT_AFTER: Duration = 5 * SECOND;
-/** How far back revocations are looked for: what is seen twice is harmless. */
-const REVOKED_WITHIN_S = 15;
+/** Revocations looked at in each beat: more than there are in a second, and what is seen twice is harmless. */
+const REVOKED_LOOKED_AT = 100;
 
 export interface LivenessDeps {
   readonly database: Database;
@@ -110,7 +110,7 @@ export class LivenessLoop {
     this.#lastRunAt = now;
     sessions.check(now);
     await this.#judgeWatched(now);
-    for (const { nodeId: id, name, revokedAt } of await revokedWithin(database, REVOKED_WITHIN_S)) {
+    for (const { nodeId: id, name, revokedAt } of await revokedLately(database, REVOKED_LOOKED_AT)) {
       sessions.end(id, revokedError(name, revokedAt));
       this.#watched.delete(id);
     }

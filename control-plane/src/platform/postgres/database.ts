@@ -52,6 +52,15 @@ function translate(error: unknown): OpsError {
       { cause: error },
     );
   }
+  if (state === "22021" || state === "22P05") {
+    // What callers and hosts say may hold a NUL; it is their fault and not ours.
+    return new OpsError(
+      "INVALID_ARGUMENT",
+      "a text holds a NUL character",
+      { sqlState: state },
+      { cause: error },
+    );
+  }
   const away = state === undefined || TRANSIENT.test(state);
   return new OpsError(
     away ? "UNAVAILABLE" : "INTERNAL",
