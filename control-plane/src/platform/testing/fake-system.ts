@@ -34,6 +34,7 @@ export function fakeSystem(
             until: now + duration,
             wake: () => {
               sleepers.delete(sleeper);
+              signal?.removeEventListener("abort", sleeper.wake);
               resolve();
             },
           };
