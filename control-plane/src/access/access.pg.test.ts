@@ -40,12 +40,15 @@ const context: CallContext = {
 let db: TestDatabase;
 let away = false;
 let asked = 0;
+/** What a query waits for before it is asked. */
+let hold: Promise<void> | undefined;
 /** PostgreSQL, which the test can take away. */
 const database: Queryable = {
   query: (statement) => {
     asked += 1;
     if (away) return Promise.reject(new OpsError("UNAVAILABLE", "PostgreSQL is away"));
-    return db.database.query(statement);
+    const held = hold;
+    return held === undefined ? db.database.query(statement) : held.then(() => db.database.query(statement));
   },
 };
 let authenticator: Authenticator;
@@ -57,6 +60,7 @@ afterAll(() => db.close());
 beforeEach(() => {
   away = false;
   asked = 0;
+  hold = undefined;
   fake.clock.set(START);
   authenticator = new Authenticator({ database, clock: fake.clock, logger: silentLogger });
 });
@@ -159,6 +163,25 @@ describe("a bearer token", () => {
     await expect(authenticator.authenticate(text)).rejects.toMatchObject({ code: "UNAVAILABLE" });
     away = false;
     await authenticator.authenticate(text);
+  });
+
+  test("that was seen does not wait for a slow PostgreSQL; what that says late counts from then on", async () => {
+    const { text, token } = await make();
+    await authenticator.authenticate(text);
+    await endToken({ database: db.database, system }, token.tokenId, admin.actor);
+    fake.clock.advance(5 * SECOND);
+    let release = (): void => {};
+    hold = new Promise((resolve) => {
+      release = resolve;
+    });
+    const asking = authenticator.authenticate(text);
+    fake.clock.advance(SECOND / 2);
+    await expect(asking).resolves.toMatchObject({ tokenId: token.tokenId });
+    hold = undefined;
+    release();
+    await expect
+      .poll(() => authenticator.authenticate(text).catch((error: Error) => error.message))
+      .toBe("the token was revoked");
   });
 });
 

@@ -91,25 +91,32 @@ export class Authenticator {
     const spare = kept !== undefined && now - kept.readAt < KEPT_WHILE_AWAY ? kept.token : undefined;
     const failedOfLate = this.#failedAt !== undefined && now - this.#failedAt < ASKED_AGAIN_AFTER;
     if (spare !== undefined && failedOfLate) return spare;
-    let stored: StoredToken | undefined;
-    try {
-      const asked = findToken(this.#deps.database, parsed.tokenId);
-      stored = await (spare === undefined ? asked : this.#soon(asked));
+    // An answer that comes too late for this call still counts for the next one.
+    const read = findToken(this.#deps.database, parsed.tokenId).then((stored) => {
       this.#failedAt = undefined;
+      return this.#keep(stored, parsed, key, now);
+    });
+    try {
+      return await (spare === undefined ? read : this.#soon(read));
     } catch (error) {
+      if (error instanceof OpsError && error.code === "UNAUTHENTICATED") throw error;
       this.#failedAt = now;
       if (spare === undefined) throw error;
       return spare;
     }
+  }
+
+  /** Keeps what was read. Throws UNAUTHENTICATED when there is no such token, or its secret is another. */
+  #keep(stored: StoredToken | undefined, parsed: TokenText, key: string, now: Instant): Token {
     // Compared even when the id is unknown, so that the time taken does not tell which it was.
     const right = timingSafeEqual(secretHash(parsed.secret), stored?.secretHash ?? Buffer.alloc(32));
+    const notedAt = this.#kept.get(key)?.notedAt ?? stored?.token.lastUsedAt ?? 0;
     this.#kept.delete(key);
     if (stored === undefined || !right) throw new OpsError("UNAUTHENTICATED", "the bearer token is unknown");
     if (this.#kept.size >= KEPT_MAX) {
       const oldest = this.#kept.keys().next().value;
       if (oldest !== undefined) this.#kept.delete(oldest);
     }
-    const notedAt = kept?.notedAt ?? stored.token.lastUsedAt ?? 0;
     this.#kept.set(key, { token: stored.token, readAt: now, notedAt });
     return stored.token;
   }
