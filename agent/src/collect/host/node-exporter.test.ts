@@ -95,7 +95,7 @@ function readHere(): { readonly series: readonly Series[]; readonly values: Floa
 /** Gauges of a busy machine move both ways between two looks. */
 function slackOf(name: string, value: number): number {
   if (
-    /_(?:bytes|allocated|sockets_used|inuse|alloc|mem)$|^node_(?:load|procs|memory|sockstat|filefd|filesystem)/u.test(
+    /_(?:bytes|allocated|sockets_used|inuse|alloc|mem)$|^node_(?:load|procs|memory|sockstat|filefd|filesystem|netstat_Tcp_CurrEstab|nf_conntrack)/u.test(
       name,
     )
   ) {
