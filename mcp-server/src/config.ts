@@ -235,6 +235,8 @@ function readFlags(
     const entry = ENTRIES.find(([, setting]) => setting.flag !== undefined && `--${setting.flag}` === flag);
     if (entry === undefined) {
       faults.push(`${argument} is not an option: --help lists them`);
+      // What follows was meant as its value.
+      if (flag.startsWith("--") && inline === undefined && argv[i + 1]?.startsWith("-") === false) i++;
       continue;
     }
     const [name, setting] = entry;

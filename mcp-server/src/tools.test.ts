@@ -90,7 +90,9 @@ describe.each(ERAS)("a client of %s", (era) => {
     const { tools } = await client.listTools();
     expect(tools.map((tool) => tool.name)).toEqual(catalogue.map((tool) => tool.name));
     expect(
-      tools.every((tool) => tool.outputSchema !== undefined && tool.annotations?.title === undefined),
+      tools.every(
+        (tool) => tool.outputSchema !== undefined && typeof tool.annotations?.readOnlyHint === "boolean",
+      ),
     ).toBe(true);
     const result = await client.callTool({ name: "health_overview", arguments: {} });
     expect(result.structuredContent).toMatchObject({

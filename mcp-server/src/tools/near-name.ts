@@ -12,7 +12,8 @@ export function nearestName(name: string, known: readonly string[]): string | un
   let fewest = Math.max(2, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of known) {
     const other = candidate.slice(0, LENGTH_MAX).toLowerCase();
-    const changes = wanted.length >= 2 && other.startsWith(wanted) ? 1 : changesBetween(wanted, other);
+    const begins = wanted.length >= 2 && wanted !== other && other.startsWith(wanted);
+    const changes = begins ? 1 : changesBetween(wanted, other);
     if (changes < fewest) {
       best = candidate;
       fewest = changes;
