@@ -1,0 +1,114 @@
+/**
+ * Prometheus' remote write 1.0, as far as the comparison needs it: the same series and values as the agents send.
+ * The snappy block format allows plain literals; so nothing has to be compressed here, and less be decompressed there.
+ */
+import { Agent, request } from "node:http";
+import { labelsOf, NodeValues, nodeName } from "./workload.mjs";
+
+const SERIES_PER_REQUEST = 2_000;
+const CONNECTIONS = 4;
+
+function varint(value) {
+  const bytes = [];
+  let rest = value;
+  while (rest >= 128) {
+    bytes.push((rest % 128) | 128);
+    rest = Math.floor(rest / 128);
+  }
+  return Buffer.from([...bytes, rest]);
+}
+
+const field = (number, bytes) => Buffer.concat([varint(number * 8 + 2), varint(bytes.length), bytes]);
+
+/** A TimeSeries message with room for one sample at its end. */
+function template(labels) {
+  const pairs = [];
+  for (let i = 0; i < labels.length; i += 2) {
+    pairs.push(
+      field(1, Buffer.concat([field(1, Buffer.from(labels[i])), field(2, Buffer.from(labels[i + 1]))])),
+    );
+  }
+  // Sample: double value = 1; int64 timestamp = 2, six bytes of varint in this century.
+  const sample = Buffer.concat([Buffer.from([0x09]), Buffer.alloc(8), Buffer.from([0x10]), Buffer.alloc(6)]);
+  return field(1, Buffer.concat([...pairs, field(2, sample)]));
+}
+
+function snappy(bytes) {
+  const parts = [varint(bytes.length)];
+  for (let at = 0; at < bytes.length; at += 65_536) {
+    const piece = bytes.subarray(at, at + 65_536);
+    const length = piece.length - 1;
+    parts.push(Buffer.from([61 << 2, length & 255, length >>> 8]), piece);
+  }
+  return Buffer.concat(parts);
+}
+
+/** Sends `rounds` samples of each series; resolves when all were taken. */
+export async function remoteWrite(port, { nodes, series, rounds, intervalMs, now }) {
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
+  const values = Array.from({ length: nodes }, (_, node) => new NodeValues(node, series));
+  // Requests hold whole nodes, or a part of one.
+  const groups = [];
+  let group = [];
+  for (let node = 0; node < nodes; node++) {
+    for (let s = 0; s < series; s++) {
+      const labels = [...labelsOf(node, s), "node", nodeName(node)];
+      group.push({ node, s, bytes: template(labels) });
+      if (group.length === SERIES_PER_REQUEST) {
+        groups.push(group);
+        group = [];
+      }
+    }
+  }
+  if (group.length > 0) groups.push(group);
+  const bodies = groups.map((entries) => {
+    const body = Buffer.concat(entries.map(({ bytes }) => bytes));
+    let end = 0;
+    const places = entries.map(({ node, s, bytes }) => {
+      end += bytes.length;
+      return { node, s, value: end - 15, time: end - 6 };
+    });
+    return { body, places };
+  });
+  const post = (body) =>
+    new Promise((resolve, reject) => {
+      const headers = {
+        "content-type": "application/x-protobuf",
+        "content-encoding": "snappy",
+        "x-prometheus-remote-write-version": "0.1.0",
+        "content-length": body.length,
+      };
+      const sent = request(
+        { port, host: "127.0.0.1", path: "/api/v1/write", method: "POST", agent, headers },
+        (response) => {
+          let text = "";
+          response.on("data", (data) => {
+            text += data;
+          });
+          response.on("end", () =>
+            response.statusCode < 300
+              ? resolve()
+              : reject(new Error(`remote write: ${response.statusCode} ${text.slice(0, 200)}`)),
+          );
+        },
+      );
+      sent.on("error", reject);
+      sent.end(body);
+    });
+  for (let round = 0; round < rounds; round++) {
+    for (const each of values) each.next();
+    const time = varint(now - (rounds - round) * intervalMs);
+    const waiting = [...bodies];
+    const lane = async () => {
+      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+        for (const { node, s, value, time: at } of next.places) {
+          next.body.writeDoubleLE(values[node].values[s], value);
+          time.copy(next.body, at);
+        }
+        await post(snappy(next.body));
+      }
+    };
+    await Promise.all(Array.from({ length: CONNECTIONS }, lane));
+  }
+  agent.destroy();
+}
