@@ -3,6 +3,31 @@ import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
+/**
+ * grpc-js brings a loader of .proto files for services that the agent does not have (channelz, ORCA). It is never called;
+ * without it the agent takes 1 MB less memory.
+ */
+const noProtoLoader = {
+  name: "no-proto-loader",
+  /** @param {import("esbuild").PluginBuild} build */
+  setup(build) {
+    build.onResolve({ filter: /^@grpc\/proto-loader$/ }, () => ({
+      path: "proto-loader",
+      namespace: "left-out",
+    }));
+    build.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({
+      contents:
+        "module.exports = { loadSync() { throw new Error('the agent has no loader of .proto files'); } };",
+    }));
+  },
+};
+
+/** Libraries in CommonJS ask for Node's own modules with require. */
+const requireForCommonJs =
+  "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);";
+/** An agent that works 10 ms a minute has no use for an optimising compiler, which takes 5 MB of memory (measured). */
+const smallerHeap = "import{setFlagsFromString as __v8}from'node:v8';__v8('--no-opt');";
+
 const root = fileURLToPath(new URL(".", import.meta.url));
 rmSync(`${root}dist/chunks`, { recursive: true, force: true });
 const result = await build({
@@ -23,8 +48,8 @@ const result = await build({
   legalComments: "none",
   // Optional parts of pg that are not installed.
   external: ["pg-native", "pg-cloudflare"],
-  // Libraries in CommonJS ask for Node's own modules with require.
-  banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+  banner: { js: `${requireForCommonJs}${smallerHeap}` },
+  plugins: [noProtoLoader],
   metafile: true,
   logLevel: "warning",
 });

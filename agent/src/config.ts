@@ -1,7 +1,6 @@
 /** The agent's configuration: one YAML file, some of it overridden by the environment, every fault reported at once. */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { parseDocument } from "yaml";
 import { type CollectSettings, parseCollectSettings } from "./collect/settings.js";
 import { describeFault, type Fault, Fields } from "./fields.js";
 import type { Level } from "./log.js";
@@ -103,10 +102,10 @@ export function readCommandLine(args: readonly string[], env: NodeJS.ProcessEnv)
 }
 
 /** Reads file and environment. A missing file is a fault only when one was named. */
-export function loadConfig(
+export async function loadConfig(
   configFile: string | undefined,
   env: NodeJS.ProcessEnv,
-): { readonly kind: "read"; readonly config: AgentConfig } | ConfigFaults {
+): Promise<{ readonly kind: "read"; readonly config: AgentConfig } | ConfigFaults> {
   let text = "";
   if (configFile !== undefined) {
     try {
@@ -118,18 +117,38 @@ export function loadConfig(
   return parseConfig(text, env, hostname());
 }
 
-/** Checks a configuration's text. Pure: all that comes from outside is an argument. */
-export function parseConfig(
+/** Checks a configuration's text. All that comes from outside is an argument. */
+export async function parseConfig(
   text: string,
   env: NodeJS.ProcessEnv,
   host: string,
-): { readonly kind: "read"; readonly config: AgentConfig } | ConfigFaults {
-  const document = parseDocument(text);
-  const syntax = document.errors.map((error) => `YAML: ${error.message.split("\n")[0]}`);
-  if (syntax.length > 0) return { kind: "faulty", faults: syntax };
+): Promise<{ readonly kind: "read"; readonly config: AgentConfig } | ConfigFaults> {
+  const document = parseJson(text) ?? (await parseYaml(text));
+  if (document.kind === "faulty") return document;
   const faults: Fault[] = [];
-  const config = readConfig(new Fields(withEnvironment(document.toJS(), env), "", faults), host, faults);
+  const config = readConfig(new Fields(withEnvironment(document.value, env), "", faults), host, faults);
   return faults.length > 0 ? { kind: "faulty", faults: faults.map(describeFault) } : { kind: "read", config };
+}
+
+type Parsed = { readonly kind: "parsed"; readonly value: unknown } | ConfigFaults;
+
+/** JSON (below comment lines) is YAML that needs no parser of its own: that spares its memory for ever. */
+function parseJson(text: string): Parsed | undefined {
+  const bare = text.replace(/^(?:[ \t]*#[^\n]*\n|[ \t]*\n)+/, "");
+  if (bare.trim() === "") return { kind: "parsed", value: {} };
+  if (!bare.startsWith("{")) return undefined;
+  try {
+    return { kind: "parsed", value: JSON.parse(bare) };
+  } catch {
+    return undefined;
+  }
+}
+
+async function parseYaml(text: string): Promise<Parsed> {
+  const { parseDocument } = await import("yaml");
+  const document = parseDocument(text);
+  if (document.errors.length === 0) return { kind: "parsed", value: document.toJS() };
+  return { kind: "faulty", faults: document.errors.map((error) => `YAML: ${error.message.split("\n")[0]}`) };
 }
 
 function readConfig(fields: Fields, host: string, faults: Fault[]): AgentConfig {

@@ -23,7 +23,7 @@ async function main(): Promise<number> {
     case "run":
       break;
   }
-  const loaded = loadConfig(asked.configFile, process.env);
+  const loaded = await loadConfig(asked.configFile, process.env);
   if (loaded.kind === "faulty") {
     const where = asked.configFile ?? "the environment";
     process.stderr.write(

@@ -38,6 +38,8 @@ export interface KeeperParts {
 }
 
 const checkMaxMs = 3_600_000;
+/** The control plane ends the stream of an agent that asks more often than every five seconds. */
+const renewRetryMinMs = 10_000;
 const renewRetryMaxMs = 60_000;
 
 export class IdentityKeeper {
@@ -174,7 +176,7 @@ export class IdentityKeeper {
     const asked = this.#ask();
     if (asked) this.#parts.log("info", "a new certificate was asked for", { because: state.because });
     else if (state.kind === "expired") this.#enrollSoon();
-    this.#checkSoon(Math.max(1000, Math.min(renewRetryMaxMs, (life.notAfter - this.#now()) / 10)));
+    this.#checkSoon(Math.max(renewRetryMinMs, Math.min(renewRetryMaxMs, (life.notAfter - this.#now()) / 10)));
   }
 
   /** With a new key each time; the old one keeps its certificate until the new one has its own. */

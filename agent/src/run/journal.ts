@@ -30,6 +30,8 @@ interface Entry {
   readonly order: VerifiedOrder;
   events: LocalEvent[];
   acknowledged: number;
+  /** The last sequence that was given out; its event may be gone, because it was acknowledged. */
+  given: number;
   /** The last sequence that was sent on the present stream. */
   sent: number;
   /** Appends of one command follow each other, so that its numbers rise in the file too. */
@@ -151,7 +153,7 @@ export class Journal implements EventFeed {
   }
 
   async #appendDurably(entry: Entry, body: EventBody): Promise<void> {
-    const event = this.#event(entry.order, (entry.events.at(-1)?.sequence ?? 0) + 1, body);
+    const event = this.#event(entry.order, entry.given + 1, body);
     const record: JournalRecord = { k: "event", event };
     for (let failed = false; ; failed = true) {
       try {
@@ -274,6 +276,7 @@ export class Journal implements EventFeed {
           order,
           events: [],
           acknowledged: 0,
+          given: 0,
           sent: 0,
           last: Promise.resolve(),
         });
@@ -283,7 +286,10 @@ export class Journal implements EventFeed {
       }
       case "event": {
         const key = commandKey(record.event.commandId, record.event.mode);
-        this.#entries.get(key)?.events.push(record.event);
+        const entry = this.#entries.get(key);
+        if (entry === undefined) break;
+        entry.events.push(record.event);
+        entry.given = Math.max(entry.given, record.event.sequence);
         this.#open.add(key);
         break;
       }
@@ -297,7 +303,8 @@ export class Journal implements EventFeed {
         entry.events = entry.events.filter(
           ({ sequence, body }) => body.kind !== "output" || sequence > record.through,
         );
-        if ((entry.events.at(-1)?.sequence ?? 0) <= record.through) this.#open.delete(key);
+        entry.given = Math.max(entry.given, record.through);
+        if (entry.given <= record.through) this.#open.delete(key);
         break;
       }
     }

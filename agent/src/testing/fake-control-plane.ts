@@ -110,8 +110,9 @@ export class FakeControlPlane {
 
   /** Cuts the stream as a crash would. */
   cut(): void {
-    this.#stream?.call.destroy(Object.assign(new Error("cut"), { code: status.UNAVAILABLE, details: "cut" }));
+    const { call } = this.#stream ?? {};
     this.#stream = undefined;
+    call?.emit("error", Object.assign(new Error("cut"), { code: status.UNAVAILABLE, details: "cut" }));
   }
 
   /** Stops listening at all; `again` listens on the same port. */

@@ -27,8 +27,10 @@ export interface FoundFiles {
 }
 
 const filesMax = 10_000;
-/** All paths together, so that a plan fits in one message. */
-const pathBytesMax = 1_500_000;
+/** The list as JSON, so that a plan is shorter than the mebibyte that the control plane keeps of a result. */
+const listBytesMax = 900_000;
+/** A file's JSON without its path: `{"inode":...,"mtimeMs":...,"path":...,"size":...},`. */
+const entryBytes = 90;
 const depthMax = 64;
 const entriesMax = 2_000_000;
 
@@ -64,10 +66,10 @@ export async function findOldFiles(
   keepOldest(walk);
   const files: OldFile[] = [];
   let bytes = 0;
-  let pathBytes = 0;
+  let listBytes = 0;
   for (const file of walk.found) {
-    pathBytes += Buffer.byteLength(JSON.stringify(file.path)) + 60;
-    if (pathBytes > pathBytesMax) break;
+    listBytes += Buffer.byteLength(JSON.stringify(file.path)) + entryBytes;
+    if (listBytes > listBytesMax) break;
     if (args.maxBytes !== undefined && bytes + file.size > args.maxBytes) continue;
     files.push(file);
     bytes += file.size;
