@@ -1,14 +1,5 @@
 /** The whole control plane: ground, rooms, doors; opened in this order and closed in the other. */
 import { readFile } from "node:fs/promises";
-import { ServerCredentials } from "@grpc/grpc-js";
-import { comments } from "@mainstay/proto/gen/comments";
-import { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
-import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
-import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
-import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
-import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
-import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
-import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { permit } from "./access/domain/permit.js";
 import { appModule } from "./app.module.js";
 import { fromWireEvent } from "./commands/commands.module.js";
@@ -16,20 +7,17 @@ import { AgentLink } from "./edge/agent-link.js";
 import { type Doors, openDoors } from "./edge/doors.js";
 import { Gate } from "./edge/gate.js";
 import { GrpcDoor } from "./edge/grpc/grpc-door.js";
-import { reflectionGuard } from "./edge/grpc/reflection-guard.js";
-import { RenewableCredentials } from "./edge/grpc-server.js";
 import { HealthChecks } from "./edge/health/check-health.js";
 import { EventLoopLag } from "./edge/health/event-loop.js";
 import { healthApi } from "./edge/health/health.api.js";
 import { Serving } from "./edge/health/serving.js";
 import { ReadinessWatch } from "./edge/health/watch-readiness.js";
 import { HttpDoor } from "./edge/http-door.js";
-import { OperatorApi, operatorService } from "./edge/operator-api.js";
+import { OperatorApi } from "./edge/operator-api.js";
+import { describeServices, operatorServices } from "./edge/operator-services.js";
 import { prometheusEndpoints } from "./edge/prometheus/prometheus-api.js";
 import { PROMETHEUS_ERRORS } from "./edge/prometheus-api.controller.js";
 import { createRequestMeter } from "./edge/request-meter.js";
-import { httpRules } from "./edge/rest/http-rule.js";
-import { openApi } from "./edge/rest/openapi.js";
 import { type Ground, layGround } from "./ground.js";
 import { dependencies, healthChecks, overviewReads } from "./health-checks.js";
 import { houseMetrics } from "./house-metrics.js";
@@ -88,7 +76,7 @@ async function readVersion(): Promise<string> {
 /** The doors, last: nobody is let in before everything behind them stands. */
 async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise<Doors> {
   const { config, system, logger, metrics, lifecycle } = ground;
-  const { clock, draws } = system;
+  const { clock } = system;
   const startedAt = clock.monotonic();
   const { authenticator, serverCertificates } = rooms.access;
   const gate = new Gate({ authenticate: (token) => authenticator.authenticate(token), permit });
@@ -107,15 +95,8 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
   );
   houseMetrics(ground, rooms, eventLoop);
 
-  const services = [
-    operatorService(AccessService, rooms.apis.access),
-    operatorService(FleetService, rooms.apis.fleet),
-    operatorService(MetricsService, rooms.apis.metrics),
-    operatorService(AlertsService, rooms.apis.alerts),
-    operatorService(CommandsService, rooms.apis.commands),
-    operatorService(JournalService, rooms.apis.journal),
-    operatorService(HealthService, healthApi(checks, overviewReads(ground, rooms), clock)),
-  ];
+  const health = healthApi(checks, overviewReads(ground, rooms), clock);
+  const services = operatorServices({ ...rooms.apis, health });
   const api = new OperatorApi(services, { gate, system, logger });
   const httpDoor = new HttpDoor({ gate, meter, system, logger, shapes: [PROMETHEUS_ERRORS] });
   const grpcDoor = new GrpcDoor({ gate, meter, system, logger, api });
@@ -126,45 +107,29 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
     grpcDoor,
     agents,
     serving,
-    document: openApi(httpRules(services.map(({ service }) => service)), {
-      title: "Mainstay",
-      version,
-      comments,
-    }),
+    document: describeServices(services, version),
     prometheus: prometheusEndpoints({ series: rooms.series, alerting: rooms.alertReads, clock, version }),
     probes: { version, clock, startedAt, eventLoop, readiness, checks, metrics },
   });
 
   const tls = await openIdentities(config, rooms.access);
-  const operator = isLoopback(config.grpc) ? undefined : new RenewableCredentials(tls.operator);
-  const mutual = new RenewableCredentials(tls.agents());
   const doors = await openDoors({
     root,
+    system,
     logger,
     httpDoor,
+    grpcDoor,
     services,
     rest: { ...config.rest, tls: isLoopback(config.rest) ? undefined : tls.operator },
-    grpc: {
-      ...config.grpc,
-      credentials: operator ?? ServerCredentials.createInsecure(),
-      interceptors: [
-        reflectionGuard(
-          (metadata) => grpcDoor.enter(metadata),
-          () => draws.hex(16),
-        ),
-      ],
-    },
-    agents: { ...config.agents, credentials: mutual },
+    grpc: { ...config.grpc, tls: isLoopback(config.grpc) ? undefined : tls.operator },
+    agents: { ...config.agents, tls: tls.agents() },
   });
   lifecycle.started("doors", () => doors.close(), DOORS_WITHIN);
   lifecycle.started("agents' streams", () => agents.drain(), DRAIN_WITHIN);
   lifecycle.started("operators' streams", () => grpcDoor.close());
   const forget = serverCertificates.onRenewed(() => {
-    mutual.renew(tls.agents());
     // A certificate that was configured is not ours to renew.
-    if (config.tls !== undefined) return;
-    operator?.renew(tls.house());
-    doors.renewRestCertificate(tls.house());
+    doors.renew({ agents: tls.agents(), operator: config.tls === undefined ? tls.house() : undefined });
   });
   lifecycle.started("certificate renewal", forget);
   serving.set(true);

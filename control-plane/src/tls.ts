@@ -11,7 +11,7 @@ export interface Identities {
   /** The house's server certificate as it is now. */
   house(): TlsIdentity;
   /** The same, asking for a client certificate of the house's authority. */
-  agents(): TlsIdentity;
+  agents(): Required<TlsIdentity>;
 }
 
 /** Throws FAILED_PRECONDITION when a configured file cannot be read. */
@@ -20,7 +20,7 @@ export async function openIdentities(config: Config, access: Access): Promise<Id
     const { chainPem, keyPem } = access.serverCertificates.current();
     return { certificatePem: chainPem, keyPem };
   };
-  const agents = (): TlsIdentity => ({ ...house(), clientCaPem: access.authority.certificatePem });
+  const agents = (): Required<TlsIdentity> => ({ ...house(), clientCaPem: access.authority.certificatePem });
   if (config.tls === undefined) return { operator: house(), house, agents };
   const { certificateFile, keyFile } = config.tls;
   const [certificatePem, keyPem] = await Promise.all([read(certificateFile), read(keyFile)]);

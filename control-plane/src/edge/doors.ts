@@ -1,7 +1,7 @@
 /**
  * Opens and closes the doors: the HTTP server and the two gRPC ports, as one Nest application.
  */
-import { type ServerCredentials, type ServerInterceptor, setLogger } from "@grpc/grpc-js";
+import { ServerCredentials, setLogger } from "@grpc/grpc-js";
 import { Health } from "@mainstay/proto/gen/grpc/health/v1/health_pb";
 import { AgentService } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
 import type { DynamicModule, INestApplication, LoggerService, Type } from "@nestjs/common";
@@ -10,7 +10,10 @@ import { FastifyAdapter } from "@nestjs/platform-fastify";
 import { SECOND } from "../kernel/time.js";
 import type { ListenAddress } from "../platform/config.js";
 import type { Logger } from "../platform/logger.js";
-import { GrpcPort, portError, secureContext, type TlsIdentity } from "./grpc-server.js";
+import type { System } from "../platform/system.js";
+import type { GrpcDoor } from "./grpc/grpc-door.js";
+import { reflectionGuard } from "./grpc/reflection-guard.js";
+import { GrpcPort, portError, RenewableCredentials, secureContext, type TlsIdentity } from "./grpc-server.js";
 import type { HttpDoor } from "./http-door.js";
 import { HttpErrorsFilter } from "./http-errors.filter.js";
 import type { OperatorService } from "./operator-api.js";
@@ -25,22 +28,24 @@ const REQUEST_WITHIN = 60 * SECOND;
 export interface DoorsOptions {
   readonly root: Type<unknown> | DynamicModule;
   readonly logger: Logger;
+  readonly system: System;
   readonly httpDoor: HttpDoor;
+  readonly grpcDoor: GrpcDoor;
   readonly services: readonly OperatorService[];
+  /** Without an identity it speaks in the clear: for loopback only. */
   readonly rest: ListenAddress & { readonly tls: TlsIdentity | undefined };
-  readonly grpc: ListenAddress & {
-    readonly credentials: ServerCredentials;
-    readonly interceptors: readonly ServerInterceptor[];
-  };
-  readonly agents: ListenAddress & { readonly credentials: ServerCredentials };
+  /** The same for gRPC. */
+  readonly grpc: ListenAddress & { readonly tls: TlsIdentity | undefined };
+  /** Agents are let in by their certificates alone. */
+  readonly agents: ListenAddress & { readonly tls: Required<TlsIdentity> };
 }
 
 export interface Doors {
   readonly restPort: number;
   readonly grpcPort: number;
   readonly agentPort: number;
-  /** The certificate of REST from now on; no effect when REST is plain. */
-  renewRestCertificate(tls: TlsIdentity): void;
+  /** The certificates that connections are shown from now on; those that are open stay. Doors in the clear stay so. */
+  renew(certificates: { readonly agents: TlsIdentity; readonly operator: TlsIdentity | undefined }): void;
   close(): Promise<void>;
 }
 
@@ -54,9 +59,19 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
     abortOnError: false,
   });
   app.useGlobalFilters(new HttpErrorsFilter(options.httpDoor));
+  const operatorCredentials = grpc.tls && new RenewableCredentials(grpc.tls);
+  const agentCredentials = new RenewableCredentials(agents.tls);
+  const { grpcDoor, system } = options;
+  const guard = reflectionGuard(
+    (metadata) => grpcDoor.enter(metadata),
+    () => system.draws.hex(16),
+  );
   const operatorPort = new GrpcPort({
     name: "operator gRPC",
-    ...grpc,
+    host: grpc.host,
+    port: grpc.port,
+    credentials: operatorCredentials ?? ServerCredentials.createInsecure(),
+    interceptors: [guard],
     offers: [
       ...options.services.map(({ service }) => ({ service })),
       { service: AgentService, methods: ["Enroll"] },
@@ -68,7 +83,9 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
   });
   const agentPort = new GrpcPort({
     name: "agents' gRPC",
-    ...agents,
+    host: agents.host,
+    port: agents.port,
+    credentials: agentCredentials,
     offers: [{ service: AgentService, methods: ["Connect"] }],
     reflection: false,
     messageBytesMax: AGENT_MESSAGE_BYTES_MAX,
@@ -89,10 +106,14 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
     restPort: hasPort(address) ? address.port : rest.port,
     grpcPort: operatorPort.port,
     agentPort: agentPort.port,
-    renewRestCertificate: (tls) => {
+    renew: (certificates) => {
+      agentCredentials.renew(certificates.agents);
+      const { operator } = certificates;
+      if (operator === undefined) return;
+      operatorCredentials?.renew(operator);
       const { server } = instance;
       if ("setSecureContext" in server && typeof server.setSecureContext === "function") {
-        Reflect.apply(server.setSecureContext, server, [secureContext(tls)]);
+        Reflect.apply(server.setSecureContext, server, [secureContext(operator)]);
       }
     },
     close: () => close(app, operatorPort, agentPort),

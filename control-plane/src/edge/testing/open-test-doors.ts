@@ -1,7 +1,8 @@
 /** The real doors on free ports, over rooms that the test makes up. */
-import { ServerCredentials } from "@grpc/grpc-js";
+import { CertificateAuthority } from "../../access/access.module.js";
 import type { Caller, Role } from "../../kernel/caller.js";
 import { OpsError } from "../../kernel/errors.js";
+import { DAY } from "../../kernel/time.js";
 import { createLogger, type Logger, silentLogger } from "../../platform/logger.js";
 import { Metrics } from "../../platform/metrics.js";
 import { system } from "../../platform/system.js";
@@ -10,7 +11,7 @@ import { type Doors, openDoors } from "../doors.js";
 import { edgeModule } from "../edge.module.js";
 import { Gate, type GatePorts } from "../gate.js";
 import { GrpcDoor } from "../grpc/grpc-door.js";
-import { reflectionGuard } from "../grpc/reflection-guard.js";
+import type { TlsIdentity } from "../grpc-server.js";
 import { type Check, HealthChecks } from "../health/check-health.js";
 import { EventLoopLag } from "../health/event-loop.js";
 import { Serving } from "../health/serving.js";
@@ -31,9 +32,13 @@ export interface TestDoorsOptions {
   readonly agents?: Partial<AgentDoor>;
   readonly authenticate?: GatePorts["authenticate"];
   readonly permit?: GatePorts["permit"];
+  /** Whether operators, too, must speak TLS. */
+  readonly tls?: boolean;
 }
 
 export interface TestDoors extends Doors {
+  /** What the agents' port shows, and with `tls` the others too. */
+  readonly identity: Required<TlsIdentity>;
   readonly rest: string;
   readonly metrics: Metrics;
   readonly serving: Serving;
@@ -104,23 +109,23 @@ export async function openTestDoors(options: TestDoorsOptions = {}): Promise<Tes
     serving,
   });
   const any = { host: "127.0.0.1", port: 0 };
-  const credentials = ServerCredentials.createInsecure();
-  const guard = reflectionGuard(
-    (metadata) => grpcDoor.enter(metadata),
-    () => system.draws.hex(16),
-  );
+  const identity = await testIdentity();
+  const operator = options.tls === true ? identity : undefined;
   const doors = await openDoors({
     root,
+    system,
     logger,
     httpDoor,
+    grpcDoor,
     services,
-    rest: { ...any, tls: undefined },
-    grpc: { ...any, credentials, interceptors: [guard] },
-    agents: { ...any, credentials },
+    rest: { ...any, tls: operator },
+    grpc: { ...any, tls: operator },
+    agents: { ...any, tls: identity },
   });
   return {
     ...doors,
-    rest: `http://127.0.0.1:${doors.restPort}`,
+    rest: `http${operator === undefined ? "" : "s"}://127.0.0.1:${doors.restPort}`,
+    identity,
     metrics,
     serving,
     eventLoop,
@@ -132,4 +137,23 @@ export async function openTestDoors(options: TestDoorsOptions = {}): Promise<Tes
       await doors.close();
     },
   };
+}
+
+let authority: Promise<CertificateAuthority> | undefined;
+
+/** A new certificate of one authority that is made for the test run. */
+export async function testIdentity(): Promise<Required<TlsIdentity>> {
+  const kept = new Map<string, string>();
+  authority ??= CertificateAuthority.open({
+    store: {
+      place: "memory",
+      read: async (name) => kept.get(name),
+      create: async (name, text) => void kept.set(name, text),
+    },
+    system,
+    clientLifetime: DAY,
+  });
+  const made = await authority;
+  const { chainPem, keyPem } = await made.issueForServer([]);
+  return { certificatePem: chainPem, keyPem, clientCaPem: made.certificatePem };
 }

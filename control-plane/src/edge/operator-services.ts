@@ -1,0 +1,43 @@
+/** The operator services there are, each with the room that answers it, and the document that describes them. */
+import type { JsonObject } from "@bufbuild/protobuf";
+import { comments } from "@mainstay/proto/gen/comments";
+import { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
+import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
+import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
+import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
+import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import type { ServiceImplementation } from "@mainstay/proto/service";
+import type { CallContext } from "../platform/call.js";
+import { type OperatorService, operatorService } from "./operator-api.js";
+import { httpRules } from "./rest/http-rule.js";
+import { openApi } from "./rest/openapi.js";
+
+export interface OperatorImplementations {
+  readonly access: ServiceImplementation<typeof AccessService, CallContext>;
+  readonly fleet: ServiceImplementation<typeof FleetService, CallContext>;
+  readonly metrics: ServiceImplementation<typeof MetricsService, CallContext>;
+  readonly alerts: ServiceImplementation<typeof AlertsService, CallContext>;
+  readonly commands: ServiceImplementation<typeof CommandsService, CallContext>;
+  readonly journal: ServiceImplementation<typeof JournalService, CallContext>;
+  readonly health: ServiceImplementation<typeof HealthService, CallContext>;
+}
+
+/** A room's service is added here, and nowhere else in this folder. */
+export function operatorServices(rooms: OperatorImplementations): readonly OperatorService[] {
+  return [
+    operatorService(HealthService, rooms.health),
+    operatorService(FleetService, rooms.fleet),
+    operatorService(MetricsService, rooms.metrics),
+    operatorService(AlertsService, rooms.alerts),
+    operatorService(CommandsService, rooms.commands),
+    operatorService(JournalService, rooms.journal),
+    operatorService(AccessService, rooms.access),
+  ];
+}
+
+export function describeServices(services: readonly OperatorService[], version: string): JsonObject {
+  const rules = httpRules(services.map(({ service }) => service));
+  return openApi(rules, { title: "Mainstay", version, comments });
+}
