@@ -4,9 +4,9 @@ import { readFileSync } from "node:fs";
 import { type Config, parseConfig } from "./config.js";
 import { connectControlPlane } from "./control-plane/client.js";
 import { messageOf } from "./errors.js";
-import { type RunningServer, startHttp } from "./http-main.js";
 import { createLogger, type Logger } from "./logger.js";
-import { startStdio } from "./stdio-main.js";
+import { type RunningServer, startHttp } from "./serve-http.js";
+import { startStdio } from "./serve-stdio.js";
 import { system, systemClock } from "./system.js";
 
 /** A fault that one sentence says all about; the program ends with it. */

@@ -2,8 +2,8 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import type { Config } from "../config.js";
 import { connectControlPlane } from "../control-plane/client.js";
-import { type RunningServer, startHttp } from "../http-main.js";
 import { createLogger } from "../logger.js";
+import { type RunningServer, startHttp } from "../serve-http.js";
 import { system } from "../system.js";
 import { FakeControlPlane } from "./fake-control-plane.js";
 

@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { connect } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type House, openHouse, textOf } from "./testing/house.js";
+import { type House, openHouse, textOf } from "../testing/house.js";
 
 let house: House;
 beforeAll(async () => {

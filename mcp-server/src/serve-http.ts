@@ -1,14 +1,10 @@
 /** The server over HTTP: built from the ground up, stopped in reverse. */
-import "reflect-metadata";
 import { createMcpHandler } from "@modelcontextprotocol/server";
-import { NestFactory } from "@nestjs/core";
-import { FastifyAdapter, type NestFastifyApplication } from "@nestjs/platform-fastify";
 import { Authenticator } from "./access/authenticate.js";
-import { appModule } from "./app.module.js";
+import { createApp } from "./app.module.js";
 import type { Config } from "./config.js";
 import type { ControlPlane } from "./control-plane/client.js";
 import { HttpDoor } from "./edge/http-door.js";
-import type { HttpReply, HttpRequest } from "./edge/http-types.js";
 import { messageOf } from "./errors.js";
 import { HealthReport } from "./health/health-report.js";
 import { LoopLag } from "./health/loop-lag.js";
@@ -37,9 +33,6 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** A client that sends its request slower than this is gone. */
-const REQUEST_TIMEOUT_MS = 30_000;
-const CONNECTIONS_MAX = 1_024;
 const LISTEN_STREAMS_MAX = 64;
 const DRAIN_MS = 5_000;
 
@@ -75,37 +68,18 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
   const endpoint = { handler, bodyBytesMax: config.bodyBytesMax, toolNames, onError };
   const report = new HealthReport({ clock, lag, watch, meter, version });
 
-  const adapter = new FastifyAdapter({
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    ...(parts.tls === undefined ? {} : { https: parts.tls }),
-  });
-  const app = await NestFactory.create<NestFastifyApplication>(
-    appModule({ door, endpoint, report }),
-    adapter,
-    { logger: false, bodyParser: false, abortOnError: false },
-  );
-  const fastify = adapter.getInstance();
-  fastify.addHook("onRequest", async (request: HttpRequest, reply: HttpReply) => {
-    if (!(await door.enter(request, reply))) return reply;
-    return undefined;
-  });
-  // Bodies are read by the one controller that wants them, within its own bound.
-  fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser("*", (_request: unknown, _payload: unknown, done: (error: null) => void) =>
-    done(null),
-  );
-  fastify.server.maxConnections = CONNECTIONS_MAX;
+  const app = await createApp({ door, endpoint, report }, parts.tls);
+  let port: number;
   try {
-    await app.listen(config.port, config.host);
+    port = await app.listen(config.port, config.host);
   } catch (error) {
     await app.close();
     throw error;
   }
   lag.start();
   watch.start();
-  const address = fastify.server.address();
   return {
-    port: typeof address === "object" && address !== null ? address.port : config.port,
+    port,
     async stop() {
       await watch.stop();
       lag.stop();
@@ -114,7 +88,7 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
       const late = clock.sleep(DRAIN_MS, deadline.signal).then(async () => {
         if (deadline.signal.aborted) return;
         await handler.close();
-        fastify.server.closeAllConnections();
+        app.cut();
       });
       await closed;
       deadline.abort();

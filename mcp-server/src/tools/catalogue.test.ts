@@ -2,8 +2,8 @@ import { AlertState } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
 import { CommandState } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { Liveness } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { ERAS, type House, openHouse, textOf } from "./testing/house.js";
-import { catalogue } from "./tools/catalogue.js";
+import { ERAS, type House, openHouse, textOf } from "../testing/house.js";
+import { catalogue } from "./catalogue.js";
 
 let house: House;
 beforeAll(async () => {
@@ -108,7 +108,7 @@ describe.each(ERAS)("a client of %s", (era) => {
 test("the definitions are those that were published", async () => {
   const client = await house.connect();
   const { tools } = await client.listTools();
-  await expect(`${JSON.stringify(tools, null, 2)}\n`).toMatchFileSnapshot("./tools/catalogue.json");
+  await expect(`${JSON.stringify(tools, null, 2)}\n`).toMatchFileSnapshot("./catalogue.json");
 });
 
 test("the definitions cost at most 5,000 tokens (four characters each) and nest no references", async () => {
