@@ -229,11 +229,6 @@ export class AgentLink {
   }
 }
 
-/** Serves one stream; for those who hold no AgentLink. */
-export function serveAgentStream(call: AgentCall, link: AgentLink): Promise<void> {
-  return link.serve(call);
-}
-
 function outletOf(
   call: AgentCall,
   ended: AbortController,

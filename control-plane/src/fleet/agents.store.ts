@@ -7,7 +7,7 @@ import { type Sql, sql } from "../platform/postgres/sql.js";
 import type { AdmissionFacts } from "./domain/admit-agent.js";
 import type { AgentDescription, Liveness, Node } from "./domain/agent.js";
 import type { NameHolder } from "./domain/join-token.js";
-import { tellFleet } from "./fleet-news.js";
+import { FLEET_CHANNEL, type FleetNews } from "./fleet-news.js";
 
 interface Row {
   node_id: string;
@@ -190,6 +190,11 @@ export async function openStream(
   const generation = Number(row.session_generation);
   await tellFleet(tx, { nodeId: id, generation });
   return { generation, before: row.before };
+}
+
+/** Told when the transaction commits. */
+async function tellFleet(tx: Transaction, news: FleetNews): Promise<void> {
+  await tx.query(sql`select pg_notify(${FLEET_CHANNEL}, ${JSON.stringify(news)})`);
 }
 
 export interface Heard {

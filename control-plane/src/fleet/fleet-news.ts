@@ -1,7 +1,5 @@
 /** What replicas tell each other about nodes, by NOTIFY. It may be missed: a poll finds the same a little later. */
 import { type NodeId, nodeId } from "../kernel/ids.js";
-import type { Transaction } from "../platform/postgres/database.js";
-import { sql } from "../platform/postgres/sql.js";
 
 export const FLEET_CHANNEL = "fleet";
 
@@ -9,11 +7,6 @@ export interface FleetNews {
   readonly nodeId: NodeId;
   /** A newer stream was opened; absent: the node was revoked. */
   readonly generation?: number;
-}
-
-/** Told when the transaction commits. */
-export async function tellFleet(tx: Transaction, news: FleetNews): Promise<void> {
-  await tx.query(sql`select pg_notify(${FLEET_CHANNEL}, ${JSON.stringify(news)})`);
 }
 
 /** Undefined for anything else than FleetNews, such as the empty payload of a listener that has just connected. */

@@ -133,7 +133,7 @@ export class AgentHouse {
   readonly telemetry = new FakeTelemetry();
   readonly desk = new FakeDesk();
   readonly ups: UpSample[] = [];
-  readonly clients = new Set<Client>();
+  readonly agents = new Set<ScriptedAgent>();
 
   private constructor(
     readonly database: Database,
@@ -207,7 +207,7 @@ export class AgentHouse {
   }
 
   async close(): Promise<void> {
-    for (const client of this.clients) client.close();
+    for (const agent of this.agents) agent.cut();
     await this.link.drain();
     this.server.forceShutdown();
     await rm(this.directory, { recursive: true, force: true });
@@ -247,8 +247,9 @@ export class AgentHouse {
       ),
       { "grpc.ssl_target_name_override": "control-plane.mainstay", "grpc.enable_retries": 0 },
     );
-    this.clients.add(client);
-    return new ScriptedAgent(client);
+    const agent = new ScriptedAgent(client);
+    this.agents.add(agent);
+    return agent;
   }
 
   /** Opens a stream, says hello and is welcomed. */
