@@ -15,8 +15,7 @@ import { type NodeId, nodeId } from "../kernel/ids.js";
 import { DAY, HOUR, SECOND } from "../kernel/time.js";
 import type { CallContext } from "../platform/call.js";
 import { silentLogger } from "../platform/logger.js";
-import { Database, type Transaction } from "../platform/postgres/database.js";
-import { type Sql, sql } from "../platform/postgres/sql.js";
+import { sql } from "../platform/postgres/sql.js";
 import { sha256Hex, systemDraws } from "../platform/system.js";
 import { type FakeSystem, fakeSystem } from "../platform/testing/fake-system.js";
 import { createTestDatabase, type TestDatabase } from "../platform/testing/test-database.js";
@@ -26,6 +25,7 @@ import type { Inventory } from "./domain/inventory.js";
 import { enrollAgent, makeJoinToken, renewCertificate } from "./enroll-agent.js";
 import { createFleet, type Fleet, openAgentStream } from "./fleet.module.js";
 import { certificateFigures, saveInventory } from "./inventory.store.js";
+import { FlakyDatabase } from "./testing/flaky-database.js";
 import type { UpSample } from "./up-series.js";
 
 const START = Date.UTC(2026, 10, 22);
@@ -486,25 +486,4 @@ function inventory(n: number): Inventory {
     services: [],
     processes: [],
   };
-}
-
-/** PostgreSQL that the test can take away. */
-class FlakyDatabase extends Database {
-  away = false;
-
-  constructor(url: string) {
-    super({ url, logger: silentLogger, connectionsMax: 2 });
-  }
-
-  override query<Row extends object>(statement: Sql): Promise<readonly Row[]> {
-    return this.away ? this.#gone() : super.query<Row>(statement);
-  }
-
-  override transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.away ? this.#gone() : super.transaction<T>(work);
-  }
-
-  #gone(): Promise<never> {
-    return Promise.reject(new OpsError("UNAVAILABLE", "PostgreSQL is away"));
-  }
 }
