@@ -21,6 +21,8 @@ for (const [room, seen] of Object.entries(rooms)) {
 const controlPlane = "^control-plane/src";
 const test = "\\.test\\.(?:ts|mjs)$|/testing/";
 const pure = `${controlPlane}/(?:kernel|promql|[^/]+/domain)/`;
+/** ground.ts, rooms.ts, house.ts, main.ts: they put the house together, and no room looks up at them. */
+const composition = `${controlPlane}/[^/]+\\.ts$`;
 const oneOf = (patterns) => `(?:${patterns.join("|")})`;
 
 /** A library, or the wire types, may be imported only in the places named (and in tests). */
@@ -117,6 +119,7 @@ const libraries = [
   onlyIn("threads", "^(?:node:)?worker_threads$", [`${controlPlane}/timeseries/`]),
   onlyIn("grpc", "node_modules/@grpc/", [
     "^proto/src/",
+    composition,
     `${controlPlane}/edge/`,
     "^agent/src/(?:link|identity)/",
     "^mcp-server/src/control-plane/",
@@ -125,13 +128,17 @@ const libraries = [
   ]),
   onlyIn("nest", "node_modules/@nestjs/", [
     "\\.(?:module|controller|guard)\\.ts$",
+    composition,
     `${controlPlane}/edge/`,
-    "/src/main\\.ts$",
+    "/src/(?:http-)?main\\.ts$",
   ]),
   onlyIn("wire-types", "^proto/gen/", [
     "^proto/",
-    "\\.api\\.ts$",
+    "\\.(?:api|module)\\.ts$",
+    composition,
     `${controlPlane}/edge/`,
+    // The agents' open streams: what is sent on them is what they are made of.
+    `${controlPlane}/fleet/sessions?\\.ts$`,
     "^agent/",
     "^mcp-server/src/(?:control-plane|tools)/",
     "^e2e/",
@@ -143,6 +150,7 @@ export default {
   forbidden: [...everywhere, ...workspaces, ...floor, ...libraries],
   options: {
     doNotFollow: { path: "node_modules" },
+    exclude: { path: "^(?:proto|control-plane|agent|mcp-server|e2e)/dist/" },
     tsPreCompilationDeps: true,
     combinedDependencies: true,
     // Sources, not what was built from them: the walls stand before anything is compiled.

@@ -15,6 +15,14 @@ process.on("exit", () => {
   for (const program of running) program.kill("SIGKILL");
 });
 
+/** What a program sees of our environment: nothing that configures it, and the mark by which a test run ends what it left. */
+function inherited(): Record<string, string> {
+  const names = ["PATH", "HOME", "MAINSTAY_TEST_RUN"];
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] ?? ""]])),
+  );
+}
+
 /** Lines kept for whoever asks why. */
 const LINES_MAX = 5_000;
 
@@ -35,7 +43,7 @@ export class Program {
   constructor({ name, command, args, env = {} }: ProgramOptions) {
     this.name = name;
     this.#child = spawn(command, [...args], {
-      env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "/", NODE_OPTIONS: "", ...env },
+      env: { ...inherited(), ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     running.add(this);
@@ -104,6 +112,17 @@ export class Program {
     } catch (cause) {
       throw new Error(`${this.name}:\n${this.text(30)}`, { cause });
     }
+  }
+
+  /** Waits until it has printed something that matches; throws with its last lines when it does not. */
+  async prints(pattern: RegExp, withinMs = 20_000): Promise<void> {
+    await until(
+      `${this.name} to print ${pattern}`,
+      () => (pattern.test(this.text()) ? true : undefined),
+      withinMs,
+    ).catch((cause: unknown) => {
+      throw new Error(`${this.name} did not print ${pattern}:\n${this.text(30)}`, { cause });
+    });
   }
 
   kill(signal: NodeJS.Signals): void {

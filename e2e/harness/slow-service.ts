@@ -13,7 +13,7 @@ export class SlowService {
     mkdirSync(directory, { recursive: true });
     this.#notes = join(directory, "notes");
     this.#pidFile = join(directory, "pid");
-    const script = join(import.meta.dirname, "slow-service.mjs");
+    const script = join(import.meta.dirname, "slow-process.mjs");
     this.#start = [process.execPath, script, this.#notes, this.#pidFile, String(stopMs)];
   }
 

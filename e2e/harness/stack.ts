@@ -18,8 +18,12 @@ export interface StackOptions {
   readonly policy?: string;
   /** Further arguments of the control plane. */
   readonly args?: readonly string[];
+  /** Further environment of the control plane. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Where the state lives. @default a new temporary directory, removed at the end */
   readonly state?: string;
+  /** An existing database instead of an embedded one. */
+  readonly databaseUrl?: string;
 }
 
 export const ALLOW_ALL = "rules: [{ name: everything, verdict: allow }]\n";
@@ -86,7 +90,10 @@ export class Stack {
       name: "control plane",
       command: process.execPath,
       args: [
-        ...[join(ROOT, "control-plane/dist/main.js"), "--embedded", "--state", this.state],
+        ...[join(ROOT, "control-plane/dist/main.js"), "--state", this.state],
+        ...(this.#options.databaseUrl === undefined
+          ? ["--embedded"]
+          : ["--database-url", this.#options.databaseUrl]),
         ...["--rest-port", `${rest}`, "--grpc-port", `${grpc}`, "--agent-port", `${agents}`],
         ...[
           "--rules",
@@ -98,9 +105,15 @@ export class Stack {
         ],
         ...(this.#options.args ?? []),
       ],
+      env: this.#options.env ?? {},
     });
     await this.#controlPlane.says("control plane ready", 60_000);
     return this.#controlPlane;
+  }
+
+  /** The embedded database's address, for another replica. */
+  get databaseUrl(): string {
+    return `postgresql://mainstay@localhost/postgres?${new URLSearchParams({ host: join(this.state, "postgres/run") })}`;
   }
 
   /** The local user: an administrator. */

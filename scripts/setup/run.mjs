@@ -16,7 +16,8 @@ const outputBytesMaxDefault = 256 * 1024;
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ env?: Record<string, string | undefined>, timeoutMs?: number, outputBytesMax?: number, streams?: "both" | "stdout", cwd?: string }} [options]
- *   timeoutMs: it is killed then; default 15 minutes. cwd: default the clone's root. streams: "stdout" leaves out what it wrote to stderr.
+ *   timeoutMs: it is killed then; default 15 minutes. cwd: default the clone's root. streams: "stdout" leaves
+ *   out what it wrote to stderr, unless it wrote nothing else.
  * @returns {Promise<Outcome>}
  */
 export function run(command, args, options = {}) {
@@ -29,28 +30,41 @@ export function run(command, args, options = {}) {
     timeout: options.timeoutMs ?? 15 * 60_000,
     killSignal: "SIGKILL",
   });
-  /** @type {Buffer[]} */
-  let kept = [];
-  let bytes = 0;
-  /** @param {Buffer} chunk */
-  const keep = (chunk) => {
-    kept.push(chunk);
-    bytes += chunk.length;
-    if (bytes > 2 * outputBytesMax) {
-      const end = Buffer.concat(kept).subarray(-outputBytesMax);
-      kept = [end];
-      bytes = end.length;
-    }
-  };
-  child.stdout.on("data", keep);
+  const both = new Tail(outputBytesMax);
   // What nobody reads must still be drained, or the tool stops at a full pipe.
-  child.stderr.on("data", options.streams === "stdout" ? () => {} : keep);
+  const errors = options.streams === "stdout" ? new Tail(outputBytesMax) : both;
+  child.stdout.on("data", (chunk) => both.take(chunk));
+  child.stderr.on("data", (chunk) => errors.take(chunk));
   return new Promise((resolve) => {
     child.on("error", (error) => resolve({ code: 127, output: `${command}: ${error.message}\n` }));
-    child.on("close", (code) =>
-      resolve({ code: code ?? 128, output: Buffer.concat(kept).subarray(-outputBytesMax).toString("utf8") }),
-    );
+    child.on("close", (code) => resolve({ code: code ?? 128, output: both.text || errors.text }));
   });
+}
+
+/** The end of a stream, bounded. */
+class Tail {
+  /** @param {number} bytesMax */
+  constructor(bytesMax) {
+    this.bytesMax = bytesMax;
+  }
+
+  /** @type {Buffer[]} */
+  #kept = [];
+  #bytes = 0;
+
+  /** @param {Buffer} chunk */
+  take(chunk) {
+    this.#kept.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes <= 2 * this.bytesMax) return;
+    const end = Buffer.concat(this.#kept).subarray(-this.bytesMax);
+    this.#kept = [end];
+    this.#bytes = end.length;
+  }
+
+  get text() {
+    return Buffer.concat(this.#kept).subarray(-this.bytesMax).toString("utf8");
+  }
 }
 
 /**

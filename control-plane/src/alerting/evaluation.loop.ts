@@ -10,8 +10,7 @@ import { DAY, type Duration, type Instant, SECOND } from "../kernel/time.js";
 import type { Logger } from "../platform/logger.js";
 import { Loop, type LoopStatus } from "../platform/loop.js";
 import type { Database, Transaction } from "../platform/postgres/database.js";
-import { holdLease, releaseLease } from "../platform/postgres/lease.js";
-import { sql } from "../platform/postgres/sql.js";
+import { holdLease, releaseLease, stillHolds } from "../platform/postgres/lease.js";
 import type { System } from "../platform/system.js";
 import { STALE_NAN } from "../promql/series-source.js";
 import type { Sample, Value } from "../promql/value.js";
@@ -329,9 +328,7 @@ export class Evaluator {
 
   /** A replica that was paused past its lease must not write over its successor. */
   async #assertLead(tx: Transaction): Promise<void> {
-    const rows = await tx.query(sql`
-      select 1 as held from lease where name = ${LEASE} and holder = ${this.#ports.replica} and until > clock_timestamp() for share`);
-    if (rows.length === 0)
+    if (!(await stillHolds(tx, LEASE, this.#ports.replica)))
       throw new OpsError("ABORTED", "the lease on judging rules has passed to another replica");
   }
 }

@@ -37,6 +37,16 @@ export async function holdLease(
   return row && { name, holder, generation: Number(row.generation), until: row.until.getTime() };
 }
 
+/**
+ * Whether `holder` has the lease now, and keeps it from changing hands until the transaction ends: a replica that was
+ * paused past its lease must not write over its successor.
+ */
+export async function stillHolds(tx: Queryable, name: string, holder: string): Promise<boolean> {
+  const rows = await tx.query(sql`
+    select 1 as held from lease where name = ${name} and holder = ${holder} and until > clock_timestamp() for share`);
+  return rows.length > 0;
+}
+
 /** Lets the lease go, if `holder` has it. */
 export async function releaseLease(db: Queryable, name: string, holder: string): Promise<void> {
   await db.query(sql`update lease set until = clock_timestamp() where name = ${name} and holder = ${holder}`);

@@ -1,8 +1,14 @@
 import type { Instant } from "../../kernel/time.js";
 import type { LayoutSeen } from "./accept-samples.js";
 import { halvesOf } from "./double-bits.js";
-import type { HotWindow } from "./hot-window.js";
 import type { Lane } from "./lane.js";
+
+/** What a layout asks of the window that its samples go into, by series id. */
+interface NewestSamples {
+  newestOf(id: number): Instant;
+  /** Whether the newest sample has the value at `index` of `halves`. */
+  newestEquals(id: number, halves: Uint32Array, index: number): boolean;
+}
 
 /** How the frames of one announced layout go into a lane. */
 export class Layout implements LayoutSeen {
@@ -10,7 +16,7 @@ export class Layout implements LayoutSeen {
   readonly refusedSeries: number;
 
   constructor(
-    readonly window: HotWindow,
+    readonly window: NewestSamples,
     readonly lane: Lane,
     readonly seriesVerdicts: Uint8Array,
     /** For each column of the lane, its position in the frame; undefined when they are the same. */
