@@ -3,7 +3,7 @@ import { Liveness } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Operator } from "../harness/operator.js";
 import { Stack } from "../harness/stack.js";
-import { pause, until, untilTrue } from "../harness/until.js";
+import { pause, until } from "../harness/until.js";
 
 let stack: Stack;
 let operator: Operator;
@@ -48,9 +48,7 @@ describe("an agent's identity", () => {
     await stack.agent("sleeper").stop();
     await pause(CERTIFICATE_SECONDS * 1_000 + 2_000);
     await stack.startAgent("sleeper", {}, false);
-    await untilTrue("the agent to say why", () =>
-      /certificate.*expired/i.test(stack.agent("sleeper").text()),
-    );
+    await stack.agent("sleeper").prints(/certificate.*expired/i);
     const lost = await node("sleeper");
     expect(lost.liveness).toBe(Liveness.LOST);
     expect(lost.livenessBecause).toMatch(/certificate.*expired/i);
@@ -63,7 +61,7 @@ describe("an agent's identity", () => {
     await stack.startAgent("outlaw");
     await live("outlaw");
     await operator.fleet().revokeNode({ nodeId: "outlaw", reason: "left the company" });
-    await untilTrue("the agent to hear of it", () => /revoked/i.test(stack.agent("outlaw").text()), 3_000);
+    await stack.agent("outlaw").prints(/revoked/i, 3_000);
     await pause(2_000);
     expect((await node("outlaw")).liveness).toBe(Liveness.REVOKED);
   });
@@ -73,7 +71,7 @@ describe("an agent's identity", () => {
     await stack.startAgent("twin", { joinToken: token });
     await live("twin");
     await stack.startAgent("twin-2", { joinToken: token });
-    await untilTrue("the refusal", () => /token/i.test(stack.agent("twin-2").text()));
+    await stack.agent("twin-2").prints(/token/i);
     const { nodes } = await operator.fleet().listNodes({});
     expect(nodes.map(({ name }) => name)).not.toContain("twin-2");
   });
