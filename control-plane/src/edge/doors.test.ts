@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { connect } from "node:tls";
 import { promisify } from "node:util";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
@@ -10,6 +11,11 @@ import {
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
+import {
+  Health,
+  HealthCheckRequestSchema,
+  type HealthCheckResponse,
+} from "@mainstay/proto/gen/grpc/health/v1/health_pb";
 import {
   FleetService,
   GetNodeRequestSchema,
@@ -26,7 +32,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OpsError } from "../kernel/errors.js";
 import type { CallContext } from "../platform/call.js";
 import { operatorService } from "./operator-api.js";
-import { openTestDoors, type TestDoors, TOKEN } from "./testing/open-test-doors.js";
+import { openTestDoors, type TestDoors, TOKEN, testIdentity } from "./testing/open-test-doors.js";
 
 const run = promisify(execFile);
 const BUF = new URL("../../../node_modules/.bin/buf", import.meta.url).pathname;
@@ -210,6 +216,25 @@ describe("REST", () => {
     expect((await post(`"${"x".repeat(1_100_000)}"`)).status).toBe(413);
   });
 
+  test("a page of another site can change nothing with what the browser knows", async () => {
+    const post = async (headers: Record<string, string>): Promise<number> => {
+      const init = { method: "POST", body: "{}", headers };
+      return (await get("/api/mainstay/v1/nodes/a:revoke", init)).status;
+    };
+    expect(await post({ "content-type": "application/json" })).toBe(200);
+    expect(await post({ "content-type": "application/json; charset=utf-8" })).toBe(200);
+    expect(await post({ "content-type": "text/plain" })).toBe(400);
+    expect(await post({ "content-type": "application/x-www-form-urlencoded" })).toBe(400);
+    expect(await post({ "content-type": "application/json", "sec-fetch-site": "cross-site" })).toBe(403);
+    expect(await post({ "content-type": "application/json", "sec-fetch-site": "same-origin" })).toBe(200);
+  });
+
+  test("a name of 500 characters reaches its method", async () => {
+    const name = "n".repeat(500);
+    expect((await get(`/api/mainstay/v1/nodes/${name}`)).status).toBe(404);
+    expect(seen.at(-1)?.request).toMatchObject({ nodeId: name });
+  });
+
   test("what the caller may not is 403 with the reason", async () => {
     const answer = await get("/api/mainstay/v1/join-tokens", { method: "POST" });
     expect(answer.status).toBe(403);
@@ -255,8 +280,9 @@ describe("REST", () => {
   });
 });
 
+const Made = makeClientConstructor(toServiceDefinition(FleetService), "fleet");
+
 function client(): Client & Record<string, never> {
-  const Made = makeClientConstructor(toServiceDefinition(FleetService), "fleet");
   return new Made(`127.0.0.1:${doors.grpcPort}`, credentials.createInsecure()) as Client &
     Record<string, never>;
 }
@@ -382,6 +408,70 @@ describe("buf curl, by reflection alone", () => {
         `${base()}/grpc.health.v1.Health/Check`,
       ]),
     ).rejects.toThrow(/unauthenticated/i);
+  });
+});
+
+describe("closing and renewing", () => {
+  const showsCertificate = (port: number, ca: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const to = { host: "127.0.0.1", port, ca, servername: "localhost", ALPNProtocols: ["h2", "http/1.1"] };
+      const socket = connect(to, () => {
+        resolve(socket.getPeerCertificate().serialNumber);
+        socket.destroy();
+      });
+      socket.on("error", reject);
+    });
+
+  test("a renewed certificate is shown to whoever connects next", async () => {
+    const secure = await openTestDoors({ tls: true });
+    const { clientCaPem: ca } = secure.identity;
+    const operatorPorts = [secure.restPort, secure.grpcPort];
+    const before = await Promise.all(operatorPorts.map((port) => showsCertificate(port, ca)));
+    expect(new Set(before).size).toBe(1);
+    const renewed = await testIdentity();
+    secure.renew({ agents: renewed, operator: renewed });
+    const after = await Promise.all(operatorPorts.map((port) => showsCertificate(port, ca)));
+    expect(new Set(after).size).toBe(1);
+    expect(after[0]).not.toBe(before[0]);
+    await secure.close();
+  });
+
+  test("the agents' port speaks to nobody without a certificate of the house", async () => {
+    const { agentPort, identity } = doors;
+    const greeted = await new Promise<string>((resolve) => {
+      const to = { host: "127.0.0.1", port: agentPort, ca: identity.clientCaPem, servername: "localhost" };
+      const socket = connect({ ...to, ALPNProtocols: ["h2"] });
+      socket.on("error", (error) => resolve(error.message));
+      socket.on("close", () => resolve("closed"));
+      socket.on("data", () => resolve("spoken to"));
+    });
+    expect(greeted).toMatch(/certificate required|closed/i);
+  });
+
+  test("open streams end with the doors, and health says so first", async () => {
+    const closing = await openTestDoors({ services: [journal] });
+    const grpc = new Made(`127.0.0.1:${closing.grpcPort}`, credentials.createInsecure());
+    const { path, requestSerialize, responseDeserialize } = toServiceDefinition(Health).watch;
+    const question = create(HealthCheckRequestSchema);
+    const watch = grpc.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      question,
+      new Metadata(),
+    );
+    const states: unknown[] = [];
+    watch.on("data", (state: HealthCheckResponse) => states.push(state.status));
+    watch.on("error", () => {});
+    const ended = once(watch, "close");
+    await expect.poll(() => states).toEqual([1]);
+    closing.serving.set(false);
+    await expect.poll(() => states).toEqual([1, 2]);
+    const started = performance.now();
+    await closing.close();
+    await ended;
+    expect(performance.now() - started).toBeLessThan(2_500);
+    grpc.close();
   });
 });
 

@@ -23,6 +23,8 @@ const BODY_BYTES_MAX = 1_048_576;
 const OPERATOR_MESSAGE_BYTES_MAX = 1_048_576;
 const AGENT_MESSAGE_BYTES_MAX = 4_194_304;
 const OPERATOR_STREAMS_MAX = 1_000;
+/** Operators, scrapers and dashboards; agents have their own port. */
+const CONNECTIONS_MAX = 2_000;
 const REQUEST_WITHIN = 60 * SECOND;
 
 export interface DoorsOptions {
@@ -138,6 +140,7 @@ function createAdapter({ httpDoor, rest }: DoorsOptions): FastifyAdapter {
       ? new FastifyAdapter(common)
       : new FastifyAdapter({ ...common, https: secureContext(rest.tls) });
   const instance = adapter.getInstance();
+  instance.server.maxConnections = CONNECTIONS_MAX;
   instance.addHook("onRequest", async (request, reply) => {
     reply.header("x-content-type-options", "nosniff").header("cache-control", "no-store");
     if (!(await httpDoor.enter(request, reply))) return reply;

@@ -5,10 +5,11 @@ import { All, Controller, Get, Inject, Req, Res } from "@nestjs/common";
 import { OpsError } from "../kernel/errors.js";
 import type { ErrorShape, HttpDoor } from "./http-door.js";
 import { type HttpReply, type HttpRequest, pathOf, sendJson, signalOf } from "./http-types.js";
+import type { Probes } from "./probes.controller.js";
 import type { Fields } from "./prometheus/parameters.js";
 import type { Endpoint } from "./prometheus/prometheus-api.js";
 import { promError } from "./prometheus/shapes.js";
-import { HTTP_DOOR, PROMETHEUS_API } from "./tokens.js";
+import { HTTP_DOOR, PROBES, PROMETHEUS_API } from "./tokens.js";
 
 const BASE = /^(?:\/prometheus)?\/api\/v1\//;
 
@@ -66,12 +67,22 @@ export class PrometheusApiController {
 /** What promtool's `check healthy` and `check ready` ask. */
 @Controller(["-", "prometheus/-"])
 export class PrometheusManagementController {
-  constructor(@Inject(HTTP_DOOR) private readonly door: HttpDoor) {}
+  constructor(
+    @Inject(HTTP_DOOR) private readonly door: HttpDoor,
+    @Inject(PROBES) private readonly probes: Probes,
+  ) {}
 
   @Get("healthy")
   healthy(@Req() request: HttpRequest, @Res() reply: HttpReply): void {
     this.door.callerOf(request);
     reply.code(200).send("Prometheus Server is Healthy.\n");
+  }
+
+  @Get("ready")
+  ready(@Req() request: HttpRequest, @Res() reply: HttpReply): void {
+    this.door.callerOf(request);
+    const { ready } = this.probes.readiness.read();
+    reply.code(ready ? 200 : 503).send(ready ? "Prometheus Server is Ready.\n" : "Service Unavailable\n");
   }
 }
 

@@ -11,6 +11,21 @@ import { type HttpRule, httpRules, matchRule } from "./rest/http-rule.js";
 import { type Query, readRequest } from "./rest/read-request.js";
 import { HTTP_DOOR, OPEN_API, OPERATOR_API } from "./tokens.js";
 
+/**
+ * A browser that knows a token (as Basic credentials) sends it along with requests that any page makes it send. Such a
+ * page cannot send JSON without asking first, and browsers say where a request comes from.
+ */
+function refuseForeignPages({ headers }: HttpRequest): void {
+  const site = headers["sec-fetch-site"];
+  if (site !== undefined && site !== "same-origin" && site !== "none") {
+    throw new OpsError("PERMISSION_DENIED", `a page of another site (${String(site)}) may not do this`);
+  }
+  const type = headers["content-type"];
+  if (type !== undefined && !/^application\/json\s*(?:;|$)/i.test(type)) {
+    throw new OpsError("INVALID_ARGUMENT", `the body is ${type.slice(0, 100)}, expected application/json`);
+  }
+}
+
 @Controller()
 export class RestController {
   readonly #rules: readonly HttpRule[];
@@ -47,6 +62,7 @@ export class RestController {
       return;
     }
     this.door.countAs(request, match.rule.template);
+    if (verb !== "GET") refuseForeignPages(request);
     const message = readRequest(match.rule, match.fields, request.query as Query, request.body);
     const traceparent = request.headers["traceparent"];
     const answer = await this.api.call(match.rule.method, message, {
