@@ -48,6 +48,10 @@ test.each([
   expect(configOf(argv).controlPlane.security).toEqual(security);
 });
 
+test("an IPv6 address may be written as in a URL", () => {
+  expect(configOf(["--host", "[::1]"]).http.host).toBe("::1");
+});
+
 describe("listening where others can hear", () => {
   test.each([
     ["0.0.0.0", [], true],

@@ -173,7 +173,8 @@ export function parseConfig(
   };
 
   const stdio = flag("stdio");
-  const host = text("host") ?? "127.0.0.1";
+  // Written with or without the brackets of an IPv6 address.
+  const host = (text("host") ?? "127.0.0.1").replace(/^\[(.*)\]$/, "$1");
   const port = whole("port", 0, 65_535, 7_483);
   const tls = tlsOf(text("tlsCert"), text("tlsKey"), faults);
   if (!stdio && tls === undefined && !isLoopback(host) && !flag("plaintext")) {

@@ -50,7 +50,7 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
   const whoAmI = (token: string) =>
     controlPlane.speakAs({ token, traceparent: formatTraceparent(spanBelow(hex)) }).access.whoAmI();
   const admitted = {
-    hosts: [...config.allowedHosts, bracketed(config.host.toLowerCase())],
+    hosts: [...config.allowedHosts, ...ownNames(config.host.toLowerCase())],
     origins: config.allowedOrigins,
   };
   const door = new HttpDoor(new Authenticator(whoAmI, clock), meter, admitted);
@@ -98,7 +98,8 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
   };
 }
 
-/** An IPv6 address as a Host header writes it. */
-function bracketed(host: string): string {
-  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+/** The address listened on, as a Host header writes it; one that stands for all addresses is nobody's name. */
+function ownNames(host: string): string[] {
+  if (host === "0.0.0.0" || host === "::") return [];
+  return [host.includes(":") ? `[${host}]` : host];
 }

@@ -253,3 +253,18 @@ test("a stop lets a request under way finish, and takes no more", async () => {
   await expect(fetch(`${own.url}/health`)).rejects.toThrow();
   await own.close();
 });
+
+test("a client that neither finishes nor leaves does not hold up a stop for longer than its bound", async () => {
+  const own = await openHouse();
+  const socket = connect(own.server.port, "127.0.0.1");
+  const closed = new Promise((resolve) => socket.on("close", resolve));
+  socket.on("error", () => {});
+  socket.write(
+    'POST /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer viewer-token\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"half":',
+  );
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const started = performance.now();
+  await own.close();
+  await closed;
+  expect(performance.now() - started).toBeLessThan(9_000);
+});
