@@ -18,6 +18,7 @@ import { firstFact, welcome } from "./start/words.mjs";
 
 const factsPatienceMs = 30_000;
 const leftoverPatienceMs = 20_000;
+const orphanLookMs = 500;
 /** npm passes on the Ctrl-C that the terminal has sent us already: within this time it is the same one. */
 const sameSignalMs = 1_500;
 
@@ -43,6 +44,12 @@ for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
       house?.kill();
     }
   });
+}
+
+// `kill` of npm ends npm and the shell between us, and tells us nothing: an orphan of npm stops too.
+const parent = process.ppid;
+if (process.env["npm_lifecycle_event"] === "start") {
+  setInterval(() => process.ppid !== parent && stopping.abort(), orphanLookMs).unref();
 }
 
 /** @returns {Promise<void>} */
