@@ -1,98 +1,14 @@
-import { execFile } from "node:child_process";
-import { once } from "node:events";
-import { connect } from "node:tls";
-import { promisify } from "node:util";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import {
-  type Client,
-  credentials,
-  Metadata,
-  makeClientConstructor,
-  type ServiceError,
-  status,
-} from "@grpc/grpc-js";
-import {
-  Health,
-  HealthCheckRequestSchema,
-  type HealthCheckResponse,
-} from "@mainstay/proto/gen/grpc/health/v1/health_pb";
-import {
-  FleetService,
-  GetNodeRequestSchema,
-  type GetNodeResponse,
-  type GetNodeResponseSchema,
-  ListNodesRequestSchema,
-} from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
-import {
-  JournalService,
-  WatchJournalRequestSchema,
-} from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
-import { toServiceDefinition } from "@mainstay/proto/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { OpsError } from "../kernel/errors.js";
-import type { CallContext } from "../platform/call.js";
-import { operatorService } from "./operator-api.js";
-import { openTestDoors, type TestDoors, TOKEN, testIdentity } from "./testing/open-test-doors.js";
-
-const run = promisify(execFile);
-const BUF = new URL("../../../node_modules/.bin/buf", import.meta.url).pathname;
+import { portError } from "./grpc-server.js";
+import { madeUpRooms } from "./testing/made-up-rooms.js";
+import { openTestDoors, type TestDoors, TOKEN } from "./testing/open-test-doors.js";
 
 let doors: TestDoors;
-const seen: { request: unknown; context: CallContext }[] = [];
-let produced = 0;
-let watchEnded = 0;
-
-const fleet = operatorService(FleetService, {
-  async listNodes(request, context) {
-    seen.push({ request, context });
-    if (request.page?.size === 999) throw new Error("secret of the inside");
-    return { nodes: [{ nodeId: "n-1", name: "web-1" }], nextToken: "" };
-  },
-  async getNode(request, context): Promise<MessageInitShape<typeof GetNodeResponseSchema>> {
-    seen.push({ request, context });
-    if (request.nodeId === "slow") {
-      await once(context.signal, "abort");
-      throw new OpsError("CANCELLED", "gone");
-    }
-    if (request.nodeId !== "web-1") {
-      throw new OpsError("NOT_FOUND", `node "${request.nodeId}": not known`, { nodeId: request.nodeId });
-    }
-    return { node: { nodeId: "n-1", name: request.nodeId } };
-  },
-  async createJoinToken(request) {
-    return { token: `mjt_${request.nodeName}_${request.validSeconds}` };
-  },
-  async revokeNode(request, context) {
-    seen.push({ request, context });
-    return { node: { nodeId: request.nodeId } };
-  },
-  async listCertificates() {
-    return {};
-  },
-});
-
-const journal = operatorService(JournalService, {
-  async listEntries() {
-    return {};
-  },
-  async verifyJournal() {
-    return { intact: true, entries: 7n };
-  },
-  async *watchJournal(request) {
-    try {
-      for (let position = request.afterPosition + 1n; position <= 100_000n; position += 1n) {
-        produced += 1;
-        yield { entry: { position, because: "x".repeat(1_000) } };
-      }
-    } finally {
-      watchEnded += 1;
-    }
-  },
-});
+const { services, seen } = madeUpRooms();
 
 beforeAll(async () => {
   doors = await openTestDoors({
-    services: [fleet, journal],
+    services,
     permit: (method, roles) =>
       method.endsWith("/CreateJoinToken") && !roles.includes("viewer")
         ? { kind: "deny", because: "CreateJoinToken needs role viewer" }
@@ -100,7 +16,6 @@ beforeAll(async () => {
   });
 });
 afterAll(() => doors.close());
-
 const bearer = { authorization: `Bearer ${TOKEN}` };
 const get = (path: string, init: RequestInit = {}): Promise<Response> =>
   fetch(`${doors.rest}${path}`, { ...init, headers: { ...bearer, ...init.headers } });
@@ -279,204 +194,7 @@ describe("REST", () => {
     expect(text).toMatch(/^mcp_active_requests 1$/m);
   });
 });
-
-const Made = makeClientConstructor(toServiceDefinition(FleetService), "fleet");
-
-function client(): Client & Record<string, never> {
-  return new Made(`127.0.0.1:${doors.grpcPort}`, credentials.createInsecure()) as Client &
-    Record<string, never>;
-}
-
-function callGetNode(nodeId: string, metadata: Metadata, deadline?: Date): Promise<GetNodeResponse> {
-  const { path, requestSerialize, responseDeserialize } = toServiceDefinition(FleetService).getNode;
-  const grpc = client();
-  return new Promise<GetNodeResponse>((resolve, reject) => {
-    const options = deadline === undefined ? {} : { deadline };
-    grpc.makeUnaryRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      create(GetNodeRequestSchema, { nodeId }),
-      metadata,
-      options,
-      (error, answer) => {
-        if (error !== null) reject(error);
-        else resolve(answer as GetNodeResponse);
-      },
-    );
-  }).finally(() => grpc.close());
-}
-
-function withToken(): Metadata {
-  const metadata = new Metadata();
-  metadata.set("authorization", `Bearer ${TOKEN}`);
-  return metadata;
-}
-
-describe("gRPC", () => {
-  test("a unary call, and its errors by code, sentence and facts", async () => {
-    expect((await callGetNode("web-1", withToken())).node?.name).toBe("web-1");
-    const refused = await callGetNode("x", withToken()).catch((error: ServiceError) => error);
-    expect(refused).toMatchObject({ code: status.NOT_FOUND, details: 'node "x": not known' });
-    const [facts] = (refused as ServiceError).metadata.get("mainstay-details-bin");
-    expect(JSON.parse(String(facts))).toEqual({ nodeId: "x" });
-  });
-
-  test("without a token it is UNAUTHENTICATED", async () => {
-    const refused = await callGetNode("web-1", new Metadata()).catch((error: ServiceError) => error);
-    expect(refused).toMatchObject({ code: status.UNAUTHENTICATED });
-  });
-
-  test("a deadline aborts the call inside", async () => {
-    seen.length = 0;
-    const late = await callGetNode("slow", withToken(), new Date(Date.now() + 200)).catch(
-      (e: ServiceError) => e,
-    );
-    expect(late).toMatchObject({ code: status.DEADLINE_EXCEEDED });
-    await expect.poll(() => seen[0]?.context.signal.aborted).toBe(true);
-  });
-
-  test("a stream is written no faster than it is read, and ends when the client leaves", async () => {
-    produced = 0;
-    watchEnded = 0;
-    const { path, requestSerialize, responseDeserialize } = toServiceDefinition(JournalService).watchJournal;
-    const grpc = client();
-    const call = grpc.makeServerStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      create(WatchJournalRequestSchema),
-      withToken(),
-    );
-    call.on("error", () => {});
-    await once(call, "readable");
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(produced).toBeGreaterThan(10);
-    expect(produced).toBeLessThan(2_000);
-    const before = produced;
-    for (let read = 0; read < 1_000; read += 1) if (call.read() === null) await once(call, "readable");
-    expect(produced).toBeGreaterThan(before);
-    call.cancel();
-    await expect.poll(() => watchEnded).toBe(1);
-    grpc.close();
-  });
-});
-
-describe("buf curl, by reflection alone", () => {
-  const curl = (args: readonly string[]): Promise<{ stdout: string }> =>
-    run(BUF, ["curl", "--protocol", "grpc", "--http2-prior-knowledge", ...args], { cwd: "/" });
-  const auth = ["-H", `authorization: Bearer ${TOKEN}`, "--reflect-header", "*"];
-  const base = (): string => `http://127.0.0.1:${doors.grpcPort}`;
-
-  test("lists services, calls one, and reads a stream", async () => {
-    const { stdout: listed } = await curl([...auth, "--list-services", base()]);
-    expect(listed).toContain("mainstay.operator.v1.FleetService");
-    expect(listed).toContain("grpc.health.v1.Health");
-    const { stdout } = await curl([
-      ...auth,
-      "-d",
-      '{"nodeId":"web-1"}',
-      `${base()}/mainstay.operator.v1.FleetService/GetNode`,
-    ]);
-    expect(JSON.parse(stdout)).toMatchObject({ node: { name: "web-1" } });
-    const { stdout: streamed } = await curl([
-      ...auth,
-      "-d",
-      '{"afterPosition":"99998"}',
-      `${base()}/mainstay.operator.v1.JournalService/WatchJournal`,
-    ]);
-    expect(streamed.match(/"position"/g)).toHaveLength(2);
-    const { stdout: enrolled } = await curl([
-      ...auth,
-      "-d",
-      "{}",
-      `${base()}/mainstay.agent.v1.AgentService/Enroll`,
-    ]);
-    expect(JSON.parse(enrolled)).toEqual({});
-  });
-
-  test("reflection needs a token too, and health does not", async () => {
-    await expect(curl(["--list-services", base()])).rejects.toThrow(/not authenticated/i);
-    const health = ["--schema", new URL("../../../proto", import.meta.url).pathname];
-    const { stdout } = await curl([...health, "-d", "{}", `${base()}/grpc.health.v1.Health/Check`]);
-    expect(JSON.parse(stdout)).toEqual({ status: "SERVING" });
-    await expect(
-      curl([
-        ...health,
-        "-d",
-        '{"service":"mainstay.operator.v1.FleetService"}',
-        `${base()}/grpc.health.v1.Health/Check`,
-      ]),
-    ).rejects.toThrow(/unauthenticated/i);
-  });
-});
-
-describe("closing and renewing", () => {
-  const showsCertificate = (port: number, ca: string): Promise<string> =>
-    new Promise((resolve, reject) => {
-      const to = { host: "127.0.0.1", port, ca, servername: "localhost", ALPNProtocols: ["h2", "http/1.1"] };
-      const socket = connect(to, () => {
-        resolve(socket.getPeerCertificate().serialNumber);
-        socket.destroy();
-      });
-      socket.on("error", reject);
-    });
-
-  test("a renewed certificate is shown to whoever connects next", async () => {
-    const secure = await openTestDoors({ tls: true });
-    const { clientCaPem: ca } = secure.identity;
-    const operatorPorts = [secure.restPort, secure.grpcPort];
-    const before = await Promise.all(operatorPorts.map((port) => showsCertificate(port, ca)));
-    expect(new Set(before).size).toBe(1);
-    const renewed = await testIdentity();
-    secure.renew({ agents: renewed, operator: renewed });
-    const after = await Promise.all(operatorPorts.map((port) => showsCertificate(port, ca)));
-    expect(new Set(after).size).toBe(1);
-    expect(after[0]).not.toBe(before[0]);
-    await secure.close();
-  });
-
-  test("the agents' port speaks to nobody without a certificate of the house", async () => {
-    const { agentPort, identity } = doors;
-    const greeted = await new Promise<string>((resolve) => {
-      const to = { host: "127.0.0.1", port: agentPort, ca: identity.clientCaPem, servername: "localhost" };
-      const socket = connect({ ...to, ALPNProtocols: ["h2"] });
-      socket.on("error", (error) => resolve(error.message));
-      socket.on("close", () => resolve("closed"));
-      socket.on("data", () => resolve("spoken to"));
-    });
-    expect(greeted).toMatch(/certificate required|closed/i);
-  });
-
-  test("open streams end with the doors, and health says so first", async () => {
-    const closing = await openTestDoors({ services: [journal] });
-    const grpc = new Made(`127.0.0.1:${closing.grpcPort}`, credentials.createInsecure());
-    const { path, requestSerialize, responseDeserialize } = toServiceDefinition(Health).watch;
-    const question = create(HealthCheckRequestSchema);
-    const watch = grpc.makeServerStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      question,
-      new Metadata(),
-    );
-    const states: unknown[] = [];
-    watch.on("data", (state: HealthCheckResponse) => states.push(state.status));
-    watch.on("error", () => {});
-    const ended = once(watch, "close");
-    await expect.poll(() => states).toEqual([1]);
-    closing.serving.set(false);
-    await expect.poll(() => states).toEqual([1, 2]);
-    const started = performance.now();
-    await closing.close();
-    await ended;
-    expect(performance.now() - started).toBeLessThan(2_500);
-    grpc.close();
-  });
-});
-
-test("a taken port is one clear sentence", async () => {
-  const { portError } = await import("./grpc-server.js");
+test("a taken port is one clear sentence", () => {
   const taken = portError(
     "REST",
     "127.0.0.1",
@@ -486,5 +204,4 @@ test("a taken port is one clear sentence", async () => {
   expect(taken.message).toBe(
     "REST: port 80 on 127.0.0.1 is taken; stop what listens there or choose another port",
   );
-  expect(create(ListNodesRequestSchema).page).toBeUndefined();
 });

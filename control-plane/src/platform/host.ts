@@ -1,12 +1,12 @@
 /** The host under this process: what is left of its disk and memory, and how busy it is. */
 import { statfs } from "node:fs/promises";
-import { availableParallelism, freemem, loadavg, totalmem } from "node:os";
+import { availableParallelism, loadavg, totalmem } from "node:os";
 
 export interface HostReading {
   /** Of the filesystem that holds `directory`: what an unprivileged user may still write. */
   readonly diskFreeBytes: number;
   readonly diskTotalBytes: number;
-  /** What the kernel could give to a new program without swapping. */
+  /** What this process may still get without swapping, within its control group's limit; and of how much that is. */
   readonly memoryAvailableBytes: number;
   readonly memoryTotalBytes: number;
   readonly residentBytes: number;
@@ -20,11 +20,12 @@ export interface HostReading {
 export async function readHost(directory: string): Promise<HostReading> {
   const disk = await statfs(directory);
   const { user, system } = process.cpuUsage();
+  const limit = process.constrainedMemory();
   return {
     diskFreeBytes: disk.bavail * disk.bsize,
     diskTotalBytes: disk.blocks * disk.bsize,
-    memoryAvailableBytes: freemem(),
-    memoryTotalBytes: totalmem(),
+    memoryAvailableBytes: process.availableMemory(),
+    memoryTotalBytes: limit > 0 ? Math.min(limit, totalmem()) : totalmem(),
     residentBytes: process.memoryUsage.rss(),
     load: loadavg()[0] ?? 0,
     cores: availableParallelism(),
