@@ -24,12 +24,19 @@ export interface StoreListener {
 /** Opens a line; called again after a loss. */
 export type OpenStorePort = (listener: StoreListener) => StorePort;
 
+/**
+ * What the window keeps lives outside of the heap or for long; V8's 48 MB of room for short-lived objects would be the
+ * greater part of a small installation's memory, and saves no time that could be measured.
+ */
+const YOUNG_GENERATION_MB = 8;
+
 /** A worker thread. `url` is the compiled worker.js; `options` are cloned to it. */
 export function threadStore(url: URL, options: HotWindowOptions): OpenStorePort {
   return (listener) => {
     const worker = new Worker(url, {
       workerData: { seriesLimits: options.seriesLimits, timeLimits: options.timeLimits },
       name: "hot-window",
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     let closing = false;
     let cause = "";

@@ -6,8 +6,10 @@ import type { Instant } from "../../kernel/time.js";
 import { Block, encodeBlock } from "./chunk.js";
 import { copyNaN, halvesOf, isAbsent, markAbsent, sameBits } from "./double-bits.js";
 
-/** Rows that a lane begins with; doubled when full, so that short-lived layouts stay small. */
+/** Rows that a lane begins with, so that short-lived layouts stay small. */
 const HEAD_ROWS_MIN = 4;
+/** 4, 16, 64: doubling would leave twice the memory behind, in pieces that nothing fits. */
+const HEAD_GROWTH = 4;
 /** Most plain rows. At 15 s this is 16 min: the window of an alert's `rate(x[5m])` is never compressed. */
 export const HEAD_ROWS_MAX = 64;
 /** Rows that are compressed at once when the plain ones are full. */
@@ -259,7 +261,7 @@ export class Lane {
       this.#sealFirst(SEALED_ROWS);
       return;
     }
-    const stride = Math.max(HEAD_ROWS_MIN, this.#stride * 2);
+    const stride = Math.max(HEAD_ROWS_MIN, this.#stride * HEAD_GROWTH);
     const values = new Float64Array(stride * this.series.length);
     for (let column = 0; column < this.series.length; column++) {
       values.set(this.#view(column).subarray(0, this.#rows), column * stride);
