@@ -1,5 +1,6 @@
 /** The whole control plane: ground, rooms, doors; opened in this order and closed in the other. */
 import { readFile } from "node:fs/promises";
+import type { LocalTokens } from "./access/access.module.js";
 import { permit } from "./access/domain/permit.js";
 import { appModule } from "./app.module.js";
 import { fromWireEvent } from "./commands/commands.module.js";
@@ -39,7 +40,7 @@ export interface House {
   readonly restPort: number;
   readonly grpcPort: number;
   readonly agentPort: number;
-  readonly operatorTokenFile: string;
+  readonly localTokens: LocalTokens;
   readonly caFile: string;
   /** Closes the doors, sends the agents elsewhere, and takes everything down; never rejects. */
   stop(): Promise<void>;
@@ -57,7 +58,7 @@ export async function openHouse(config: Config, system: System, logger: Logger):
       restPort: doors.restPort,
       grpcPort: doors.grpcPort,
       agentPort: doors.agentPort,
-      operatorTokenFile: rooms.access.operatorTokenFile,
+      localTokens: rooms.access.localTokens,
       caFile: rooms.access.caFile,
       stop: () => lifecycle.stop(),
     };

@@ -33,17 +33,23 @@ async function main(): Promise<number> {
   );
   // Whoever reads our log may go away before us.
   process.stdout.on("error", () => {});
+  process.on("uncaughtException", (error, origin) => {
+    logger.error("the control plane ended by a fault of its own", { origin }, error);
+    process.exit(COULD_NOT_START);
+  });
   const asked = signalled();
   try {
     const opening = openHouse(config, system, logger);
     const house = await opening;
-    const { restPort, grpcPort, agentPort, operatorTokenFile, caFile } = house;
+    const { restPort, grpcPort, agentPort, localTokens, caFile } = house;
     const stateDir = config.stateDirectory;
     logger.info("control plane ready", {
       restPort,
       grpcPort,
       agentPort,
-      operatorTokenFile,
+      operatorTokenFile: localTokens.operator,
+      mcpTokenFile: localTokens.mcp,
+      scrapeTokenFile: localTokens.scrape,
       caFile,
       stateDir,
     });

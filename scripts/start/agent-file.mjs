@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 /**
  * @typedef {import("./options.mjs").Options} Options
- * @typedef {{ operatorTokenFile: string, caFile: string }} Files made by the control plane; absolute paths.
+ * @typedef {{ operatorTokenFile: string, mcpTokenFile: string, scrapeTokenFile: string, caFile: string }} Files made by the control plane; absolute paths.
  */
 
 /** @param {string} state */
@@ -39,9 +39,9 @@ export function agentConfig({ ports, state }, files, joining) {
     health: { host: "127.0.0.1", port: ports.agentHealth },
     collect: {
       scrape: [
-        target("mainstay-control-plane", ports.rest, files.operatorTokenFile),
+        target("mainstay-control-plane", ports.rest, files.scrapeTokenFile),
         target("mainstay-agent", ports.agentHealth, join(agentState(state), "probe-token")),
-        target("mcp-server", ports.mcp, files.operatorTokenFile),
+        target("mcp-server", ports.mcp, files.scrapeTokenFile),
       ],
     },
     actions: { cleanDirectory: { roots: [scratch(state)] }, collectDiagnostics: { enabled: true } },

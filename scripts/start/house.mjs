@@ -9,7 +9,7 @@ import { Program } from "./program.mjs";
 
 /**
  * @typedef {import("./options.mjs").Options} Options
- * @typedef {{ operatorTokenFile: string, caFile: string }} Files
+ * @typedef {import("./agent-file.mjs").Files} Files
  */
 
 /** A first start makes a database cluster, on a busy machine with a slow disk. */
@@ -85,11 +85,17 @@ export class House {
     const main = join(root, "control-plane", "dist", "main.js");
     const args = ["--enable-source-maps", main, ...database, "--state", state, ...listen];
     const program = this.#start("control plane", args, {}, "control plane ready");
-    const { operatorTokenFile, caFile } = await program.whenReady(readyTimeoutMs, stopping);
-    if (typeof operatorTokenFile !== "string" || typeof caFile !== "string") {
-      throw new CannotStart("the control plane is ready and did not say where its operator token and CA are");
+    const said = await program.whenReady(readyTimeoutMs, stopping);
+    const { operatorTokenFile, mcpTokenFile, scrapeTokenFile, caFile } = said;
+    if (
+      typeof operatorTokenFile !== "string" ||
+      typeof mcpTokenFile !== "string" ||
+      typeof scrapeTokenFile !== "string" ||
+      typeof caFile !== "string"
+    ) {
+      throw new CannotStart("the control plane is ready and did not say where its tokens and its CA are");
     }
-    return { operatorTokenFile, caFile };
+    return { operatorTokenFile, mcpTokenFile, scrapeTokenFile, caFile };
   }
 
   /**

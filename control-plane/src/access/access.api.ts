@@ -30,6 +30,15 @@ function fromWire(wire: WireRole): Role {
   return role;
 }
 
+function kindFromWire(kind: string): "human" | "mcp" {
+  if (kind === "" || kind === "human") return "human";
+  if (kind === "mcp") return "mcp";
+  throw new OpsError(
+    "INVALID_ARGUMENT",
+    `create token: kind is ${JSON.stringify(kind.slice(0, 40))}, expected human or mcp`,
+  );
+}
+
 export function accessApi(
   deps: TokensDeps & { readonly authenticator: Authenticator },
 ): ServiceImplementation<typeof AccessService, CallContext> {
@@ -48,6 +57,7 @@ export function accessApi(
     async createToken(request, { caller, trace }) {
       const made = await makeToken(deps, {
         name: request.name,
+        kind: kindFromWire(request.kind),
         roles: request.roles.map(fromWire),
         validFor: request.validSeconds === 0n ? undefined : Number(request.validSeconds) * SECOND,
         by: caller.actor,
@@ -62,6 +72,7 @@ export function accessApi(
         tokens: tokens.map((token) => ({
           tokenId: token.tokenId,
           name: token.name,
+          kind: token.kind,
           roles: token.roles.map((role) => TO_WIRE[role]),
           createdAt: timestampFromMs(token.createdAt),
           ...(token.expiresAt === undefined ? {} : { expiresAt: timestampFromMs(token.expiresAt) }),

@@ -11,7 +11,7 @@ import { accessApi } from "./access.api.js";
 import { Authenticator } from "./authenticate.js";
 import { CertificateAuthority } from "./ca.js";
 import { fileKeyStore, vaultKeyStore } from "./key-store.js";
-import { ensureLocalOperator } from "./local-token.js";
+import { ensureLocalTokens, type LocalTokens } from "./local-token.js";
 import { OrderSigner } from "./order-signer.js";
 import { writePrivateFile } from "./private-file.js";
 import { ServerCertificates } from "./server-certificate.js";
@@ -23,7 +23,7 @@ export {
   type IssuedCertificate,
   type ServerCertificate,
 } from "./ca.js";
-export { ensureLocalToken } from "./local-token.js";
+export type { LocalTokens } from "./local-token.js";
 export { OrderSigner, type PublicOrderKey, type Signature } from "./order-signer.js";
 export { ServerCertificates } from "./server-certificate.js";
 
@@ -50,8 +50,8 @@ export interface Access {
   readonly api: ServiceImplementation<typeof AccessService, CallContext>;
   /** The authority's certificate, PEM, for clients to trust. */
   readonly caFile: string;
-  /** The local user's token. */
-  readonly operatorTokenFile: string;
+  /** The local user's tokens, by what they are for. */
+  readonly localTokens: LocalTokens;
 }
 
 /** Opens the keys, makes at the first start what is missing, and writes the local user's token. */
@@ -70,12 +70,7 @@ export async function openAccess(deps: AccessDeps): Promise<Access> {
   const authenticator = new Authenticator({ database, clock: system.clock, logger });
   const caFile = `${stateDirectory}/ca.pem`;
   await writePrivateFile(caFile, authority.certificatePem, system.draws.hex(8), 0o644);
-  const operatorTokenFile = await ensureLocalOperator({
-    database,
-    system,
-    authenticator,
-    stateDir: stateDirectory,
-  });
+  const localTokens = await ensureLocalTokens({ database, system, authenticator, stateDir: stateDirectory });
   const api = accessApi({ database, system, authenticator });
-  return { authenticator, authority, serverCertificates, orderSigner, api, caFile, operatorTokenFile };
+  return { authenticator, authority, serverCertificates, orderSigner, api, caFile, localTokens };
 }

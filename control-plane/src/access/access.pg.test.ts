@@ -23,7 +23,7 @@ import { fakeSystem } from "../platform/testing/fake-system.js";
 import { createTestDatabase, type TestDatabase } from "../platform/testing/test-database.js";
 import { accessApi } from "./access.api.js";
 import { Authenticator } from "./authenticate.js";
-import { ensureLocalOperator } from "./local-token.js";
+import { ensureLocalTokens } from "./local-token.js";
 import { findToken } from "./principals.store.js";
 import { endToken, makeToken } from "./tokens.js";
 
@@ -68,7 +68,7 @@ beforeEach(() => {
 const make = (validFor: number | undefined = undefined) =>
   makeToken(
     { database: db.database, system },
-    { name: "ada", roles: ["viewer", "operator"], validFor, by: admin.actor },
+    { name: "ada", kind: "human", roles: ["viewer", "operator"], validFor, by: admin.actor },
   );
 
 describe("a bearer token", () => {
@@ -236,17 +236,22 @@ describe("the local operator's token", () => {
     const stateDir = await mkdtemp(join(tmpdir(), "mainstay-local-"));
     try {
       const deps = { database: db.database, system, authenticator, stateDir };
-      const path = await ensureLocalOperator(deps);
+      const { operator: path, mcp } = await ensureLocalTokens(deps);
       expect((await stat(path)).mode & 0o777).toBe(0o600);
       const text = (await readFile(path, "utf8")).trim();
       expect((await authenticator.authenticate(text)).roles).toEqual(["admin"]);
-      await ensureLocalOperator(deps);
+      await ensureLocalTokens(deps);
       expect((await readFile(path, "utf8")).trim()).toBe(text);
       await writeFile(path, "mst_broken");
-      await ensureLocalOperator(deps);
+      await ensureLocalTokens(deps);
       const next = (await readFile(path, "utf8")).trim();
       expect(next).not.toBe(text);
       expect((await authenticator.authenticate(next)).actor.name).toBe("local-operator");
+      // What an AI client asks for is asked by another principal, so that the local user may approve it.
+      expect(await authenticator.authenticate((await readFile(mcp, "utf8")).trim())).toMatchObject({
+        actor: { kind: "mcp", name: "local-mcp" },
+        roles: ["operator"],
+      });
     } finally {
       await rm(stateDir, { recursive: true, force: true });
     }

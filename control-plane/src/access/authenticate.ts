@@ -79,7 +79,7 @@ export class Authenticator {
     const verdict = judgeToken(token, now);
     if (verdict.kind === "refused") throw new OpsError("UNAUTHENTICATED", verdict.because);
     this.#noteUse(key, token, now);
-    return { actor: { kind: "human", name: token.name }, roles: token.roles, tokenId: token.tokenId };
+    return { actor: { kind: token.kind, name: token.name }, roles: token.roles, tokenId: token.tokenId };
   }
 
   /** Forgets what is kept of a token, so that its end counts here at once. */

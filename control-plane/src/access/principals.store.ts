@@ -9,6 +9,7 @@ import type { Token } from "./domain/token.js";
 interface Row {
   token_id: string;
   name: string;
+  kind: Token["kind"];
   roles: Role[];
   secret_hash: Buffer;
   created_at: Date;
@@ -24,12 +25,13 @@ export interface StoredToken {
   readonly secretHash: Uint8Array;
 }
 
-const COLUMNS = sql`token_id, name, roles, secret_hash, created_at, expires_at, revoked_at, last_used_at`;
+const COLUMNS = sql`token_id, name, kind, roles, secret_hash, created_at, expires_at, revoked_at, last_used_at`;
 
 function toToken(row: Row): Token {
   return {
     tokenId: tokenId(row.token_id),
     name: row.name,
+    kind: row.kind,
     roles: row.roles,
     createdAt: row.created_at.getTime(),
     expiresAt: row.expires_at?.getTime(),
@@ -40,8 +42,8 @@ function toToken(row: Row): Token {
 
 export async function insertToken(tx: Transaction, { token, secretHash }: StoredToken): Promise<void> {
   await tx.query(sql`
-    insert into access_token (token_id, name, roles, secret_hash, created_at, expires_at)
-    values (${token.tokenId}, ${token.name}, ${token.roles}, ${Buffer.from(secretHash)},
+    insert into access_token (token_id, name, kind, roles, secret_hash, created_at, expires_at)
+    values (${token.tokenId}, ${token.name}, ${token.kind}, ${token.roles}, ${Buffer.from(secretHash)},
       ${new Date(token.createdAt)}, ${token.expiresAt === undefined ? null : new Date(token.expiresAt)})`);
 }
 

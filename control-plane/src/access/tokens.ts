@@ -20,6 +20,7 @@ export interface TokensDeps {
 
 export interface TokenWish {
   readonly name: string;
+  readonly kind: Token["kind"];
   readonly roles: readonly Role[];
   /** Undefined: does not expire. */
   readonly validFor: Duration | undefined;
@@ -59,6 +60,7 @@ export async function makeToken(
   const token: Token = {
     tokenId: id,
     name,
+    kind: wish.kind,
     roles,
     createdAt: now,
     expiresAt: wish.validFor === undefined ? undefined : now + wish.validFor,

@@ -11,6 +11,7 @@ const token: Token = {
   expiresAt: undefined,
   revokedAt: undefined,
   lastUsedAt: undefined,
+  kind: "human",
 };
 
 describe("a token's text", () => {

@@ -8,6 +8,8 @@ export interface Token {
   readonly tokenId: TokenId;
   /** The principal it speaks for; several tokens may speak for one. */
   readonly name: string;
+  /** Who speaks with it: a person, or an AI client on a person's behalf. */
+  readonly kind: "human" | "mcp";
   readonly roles: readonly Role[];
   readonly createdAt: Instant;
   /** Undefined: never. */
