@@ -1,9 +1,8 @@
 import type { Columns } from "../columns.js";
 import { type LabelSet, makeSeries, type Series } from "../series.js";
-import { ByteCursor } from "./bytes.js";
 import type { HostReader, HostRoots } from "./host-reader.js";
 import type { DeviceChoice } from "./network.js";
-import { ProcFile } from "./proc-file.js";
+import { kernelNumber, ProcFile } from "./proc-file.js";
 
 const MS_PER_SECOND = 1_000;
 /** A sector of /proc/diskstats is 512 bytes whatever the device's own are. */
@@ -39,7 +38,6 @@ const COLUMNS: readonly (readonly [metric: string, unit: Unit])[] = [
 export class DiskReader implements HostReader {
   readonly name = "diskstats";
   readonly #file: ProcFile;
-  readonly #cursor = new ByteCursor();
   readonly #common: LabelSet;
   readonly #choice: DeviceChoice;
   #devices = new Map<string, readonly Series[] | undefined>();
@@ -51,20 +49,18 @@ export class DiskReader implements HostReader {
   }
 
   read(into: Columns): void {
-    const cursor = this.#file.readInto(this.#cursor);
     const seen = new Map<string, readonly Series[] | undefined>();
     let devices = 0;
-    for (; !cursor.done && devices < this.#choice.devicesMax; cursor.nextLine()) {
-      cursor.skipWords(2);
-      const device = cursor.word();
+    for (const line of this.#file.text().split("\n")) {
+      const words = line.trim().split(/ +/u);
+      const device = words[2];
+      if (device === undefined) continue;
       const series = this.#devices.has(device) ? this.#devices.get(device) : this.#seriesOf(device);
       seen.set(device, series);
       if (series === undefined) continue;
-      devices++;
-      for (let i = 0; i < COLUMNS.length; i++) {
-        const value = cursor.number();
-        if (Number.isNaN(value)) break;
-        into.put(series[i] as Series, inUnit(value, COLUMNS[i]?.[1]));
+      if (devices++ === this.#choice.devicesMax) break;
+      for (let i = 0; i < COLUMNS.length && i + 3 < words.length; i++) {
+        into.put(series[i] as Series, inUnit(kernelNumber(words[i + 3]), COLUMNS[i]?.[1]));
       }
     }
     this.#devices = seen;

@@ -1,10 +1,8 @@
 import type { Columns } from "../columns.js";
 import { type LabelSet, makeSeries, type Series } from "../series.js";
-import { ByteCursor } from "./bytes.js";
 import type { HostReader, HostRoots } from "./host-reader.js";
-import { ProcFile } from "./proc-file.js";
+import { kernelNumber, ProcFile } from "./proc-file.js";
 
-const EQUALS = 61;
 const MICROSECONDS = 1_000_000;
 /** The counters of /proc/vmstat that node_exporter keeps; the rest is for kernel developers. */
 const VMSTAT_WANTED = /^(?:oom_kill|pgpg|pswp|pg.*fault)/u;
@@ -13,10 +11,9 @@ const VMSTAT_WANTED = /^(?:oom_kill|pgpg|pswp|pg.*fault)/u;
 export class VmstatReader implements HostReader {
   readonly name = "vmstat";
   readonly #file: ProcFile;
-  readonly #cursor = new ByteCursor();
   readonly #common: LabelSet;
-  /** By line: the kernel's order does not change while it runs. */
-  #lines: (Series | undefined)[] | undefined;
+  /** The order of lines is the kernel's and stays while it runs. */
+  #wanted: readonly WantedLine[] | undefined;
 
   constructor(roots: HostRoots, common: LabelSet) {
     this.#file = new ProcFile(`${roots.proc}/vmstat`, 8_192);
@@ -24,25 +21,10 @@ export class VmstatReader implements HostReader {
   }
 
   read(into: Columns): void {
-    const cursor = this.#file.readInto(this.#cursor);
-    if (this.#lines === undefined) {
-      this.#lines = [];
-      for (; !cursor.done; cursor.nextLine()) {
-        const name = cursor.word();
-        this.#lines.push(
-          VMSTAT_WANTED.test(name) ? makeSeries(`node_vmstat_${name}`, {}, this.#common) : undefined,
-        );
-      }
-      cursor.rewind();
-    }
-    for (const series of this.#lines) {
-      if (cursor.done) break;
-      if (series !== undefined) {
-        cursor.skipWords(1);
-        into.put(series, cursor.number());
-      }
-      cursor.nextLine();
-    }
+    const lines = this.#file.text().split("\n");
+    this.#wanted ??= wantedOf(lines, this.#common);
+    for (const { place, skip, series } of this.#wanted)
+      into.put(series, kernelNumber(lines[place]?.slice(skip)));
   }
 
   close(): void {
@@ -50,15 +32,29 @@ export class VmstatReader implements HostReader {
   }
 }
 
+interface WantedLine {
+  readonly place: number;
+  /** Characters before the number. */
+  readonly skip: number;
+  readonly series: Series;
+}
+
+function wantedOf(lines: readonly string[], common: LabelSet): WantedLine[] {
+  return lines.flatMap((line, place) => {
+    const name = line.slice(0, line.indexOf(" "));
+    if (!VMSTAT_WANTED.test(name)) return [];
+    return [{ place, skip: name.length + 1, series: makeSeries(`node_vmstat_${name}`, {}, common) }];
+  });
+}
+
 /** /proc/pressure: how long tasks waited for CPU, IO and memory, in seconds. Kernels before 4.20 have no such files. */
 export class PressureReader implements HostReader {
   readonly name = "pressure";
-  readonly #cursor = new ByteCursor();
   readonly #files: readonly { readonly file: ProcFile; readonly waiting: Series; readonly stalled: Series }[];
 
   constructor(roots: HostRoots, common: LabelSet) {
     this.#files = ["cpu", "io", "memory"].map((resource) => ({
-      file: new ProcFile(`${roots.proc}/pressure/${resource}`, 256),
+      file: new ProcFile(`${roots.proc}/pressure/${resource}`, 256, "oneRead"),
       waiting: makeSeries(`node_pressure_${resource}_waiting_seconds_total`, {}, common),
       stalled: makeSeries(`node_pressure_${resource}_stalled_seconds_total`, {}, common),
     }));
@@ -66,17 +62,12 @@ export class PressureReader implements HostReader {
 
   read(into: Columns): void {
     for (const { file, waiting, stalled } of this.#files) {
-      const cursor = file.readInto(this.#cursor);
-      for (; !cursor.done; cursor.nextLine()) {
-        const kind = cursor.word();
-        // avg10=, avg60=, avg300= say the same over a window; total= is the counter.
-        cursor.skipWords(3);
-        cursor.word(EQUALS);
-        cursor.skipByte();
-        const seconds = cursor.number() / MICROSECONDS;
-        if (kind === "some") into.put(waiting, seconds);
+      // avg10=, avg60=, avg300= say the same over a window; total= is the counter.
+      for (const line of file.text().split("\n")) {
+        const seconds = kernelNumber(line.slice(line.lastIndexOf("=") + 1)) / MICROSECONDS;
+        if (line.startsWith("some")) into.put(waiting, seconds);
         // Nothing can be fully stalled on the CPU of the whole host: the kernel gives a line of zeros there.
-        else if (kind === "full" && !file.path.endsWith("/cpu")) into.put(stalled, seconds);
+        else if (line.startsWith("full") && !file.path.endsWith("/cpu")) into.put(stalled, seconds);
       }
     }
   }
@@ -90,7 +81,6 @@ export class PressureReader implements HostReader {
 export class SoftnetReader implements HostReader {
   readonly name = "softnet";
   readonly #file: ProcFile;
-  readonly #cursor = new ByteCursor();
   readonly #common: LabelSet;
   readonly #cpus: (readonly Series[])[] = [];
 
@@ -100,8 +90,7 @@ export class SoftnetReader implements HostReader {
   }
 
   read(into: Columns): void {
-    const cursor = this.#file.readInto(this.#cursor);
-    for (let cpu = 0; !cursor.done; cursor.nextLine(), cpu++) {
+    for (const [cpu, line] of this.#file.text().trimEnd().split("\n").entries()) {
       let series = this.#cpus[cpu];
       if (series === undefined) {
         series = ["processed", "dropped", "times_squeezed"].map((name) =>
@@ -109,7 +98,10 @@ export class SoftnetReader implements HostReader {
         );
         this.#cpus[cpu] = series;
       }
-      for (const metric of series) into.put(metric, Number.parseInt(cursor.word(), 16));
+      const words = line.split(" ", series.length);
+      for (let i = 0; i < series.length; i++) {
+        into.put(series[i] as Series, Number.parseInt(words[i] ?? "", 16));
+      }
     }
   }
 

@@ -1,10 +1,8 @@
 import type { Columns } from "../columns.js";
 import { type LabelSet, makeSeries, type Series } from "../series.js";
-import { ByteCursor } from "./bytes.js";
 import type { HostReader, HostRoots } from "./host-reader.js";
-import { ProcFile } from "./proc-file.js";
+import { kernelNumber, ProcFile } from "./proc-file.js";
 
-const COLON = 58;
 const HEADER_LINES = 2;
 const COLUMNS = [
   ..."bytes packets errs drop fifo frame compressed multicast".split(" ").map((name) => `receive_${name}`),
@@ -22,7 +20,6 @@ export interface DeviceChoice {
 export class NetworkReader implements HostReader {
   readonly name = "netdev";
   readonly #file: ProcFile;
-  readonly #cursor = new ByteCursor();
   readonly #common: LabelSet;
   readonly #choice: DeviceChoice;
   #devices = new Map<string, readonly Series[] | undefined>();
@@ -34,18 +31,21 @@ export class NetworkReader implements HostReader {
   }
 
   read(into: Columns): void {
-    const cursor = this.#file.readInto(this.#cursor);
-    for (let i = 0; i < HEADER_LINES; i++) cursor.nextLine();
     const seen = new Map<string, readonly Series[] | undefined>();
     let devices = 0;
-    for (; !cursor.done && devices < this.#choice.devicesMax; cursor.nextLine()) {
-      const device = cursor.word(COLON);
-      cursor.skipByte();
+    for (const line of this.#file.text().split("\n").slice(HEADER_LINES)) {
+      const colon = line.indexOf(":");
+      if (colon < 0) continue;
+      const device = line.slice(0, colon).trim();
       const series = this.#devices.has(device) ? this.#devices.get(device) : this.#seriesOf(device);
       seen.set(device, series);
       if (series === undefined) continue;
-      devices++;
-      for (const metric of series) into.put(metric, cursor.number());
+      if (devices++ === this.#choice.devicesMax) break;
+      const words = line
+        .slice(colon + 1)
+        .trim()
+        .split(/ +/u);
+      for (let i = 0; i < series.length; i++) into.put(series[i] as Series, kernelNumber(words[i]));
     }
     // What is gone is forgotten: container hosts make thousands of devices in a day.
     this.#devices = seen;

@@ -1,9 +1,8 @@
 import { existsSync } from "node:fs";
 import type { Columns } from "../columns.js";
 import { type LabelSet, makeSeries, type Series } from "../series.js";
-import { ByteCursor } from "./bytes.js";
 import type { HostReader, HostRoots } from "./host-reader.js";
-import { ProcFile } from "./proc-file.js";
+import { kernelNumber, ProcFile } from "./proc-file.js";
 
 /** A file of a few numbers in a row, and the metric that each is; undefined passes one. */
 interface NumbersFile {
@@ -42,24 +41,24 @@ export function numbersReaders(roots: HostRoots, common: LabelSet): HostReader[]
 
 class NumbersReader implements HostReader {
   readonly name: string;
-  readonly #cursor = new ByteCursor();
   readonly #files: readonly { readonly file: ProcFile; readonly series: readonly (Series | undefined)[] }[];
 
   constructor(name: string, files: readonly NumbersFile[], roots: HostRoots, common: LabelSet) {
     this.name = name;
     this.#files = files.map(({ path, metrics }) => ({
-      file: new ProcFile(`${roots.proc}/${path}`, 128),
+      file: new ProcFile(`${roots.proc}/${path}`, 128, "oneRead"),
       series: metrics.map((metric) => (metric === undefined ? undefined : makeSeries(metric, {}, common))),
     }));
   }
 
   read(into: Columns): void {
     for (const { file, series } of this.#files) {
-      const cursor = file.readInto(this.#cursor);
-      for (const metric of series) {
-        const value = cursor.number();
+      const words = file.text().trim().split(/\s+/u);
+      for (const [i, metric] of series.entries()) {
+        if (metric === undefined) continue;
+        const value = kernelNumber(words[i]);
         if (Number.isNaN(value)) throw new Error(`read ${file.path}: expected ${series.length} numbers`);
-        if (metric !== undefined) into.put(metric, value);
+        into.put(metric, value);
       }
     }
   }

@@ -1,15 +1,12 @@
 import type { Columns } from "../columns.js";
 import { type LabelSet, makeSeries, type Series } from "../series.js";
-import { ByteCursor } from "./bytes.js";
 import type { HostReader, HostRoots } from "./host-reader.js";
-import { ProcFile } from "./proc-file.js";
+import { kernelNumber, ProcFile } from "./proc-file.js";
 
 // The kernel gives these in 1/100 s on every architecture that Node runs on, whatever its own tick is (USER_HZ).
 const TICKS_PER_SECOND = 100;
 const MODES = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"] as const;
 const GUEST_MODES = ["user", "nice"] as const;
-const ZERO = 48;
-const NINE = 57;
 
 interface CpuSeries {
   readonly id: string;
@@ -24,13 +21,12 @@ interface CpuSeries {
 export class StatReader implements HostReader {
   readonly name = "stat";
   readonly #file: ProcFile;
-  readonly #cursor = new ByteCursor();
   readonly #common: LabelSet;
   readonly #cpus: CpuSeries[] = [];
   readonly #totals: ReadonlyMap<string, Series>;
 
   constructor(roots: HostRoots, common: LabelSet) {
-    this.#file = new ProcFile(`${roots.proc}/stat`, 16_384);
+    this.#file = new ProcFile(`${roots.proc}/stat`, 16_384, "oneRead");
     this.#common = common;
     this.#totals = new Map([
       ["intr", makeSeries("node_intr_total", {}, common)],
@@ -43,19 +39,20 @@ export class StatReader implements HostReader {
   }
 
   read(into: Columns): void {
-    const cursor = this.#file.readInto(this.#cursor);
     let cpuCount = 0;
-    for (; !cursor.done; cursor.nextLine()) {
-      const key = cursor.word();
+    for (const line of this.#file.text().split("\n")) {
+      const blank = line.indexOf(" ");
+      const key = line.slice(0, blank);
       if (key.startsWith("cpu")) {
-        const digit = key.charCodeAt(3);
         // "cpu" alone is the sum of all.
-        if (digit >= ZERO && digit <= NINE) this.#putCpu(into, cpuCount++, key.slice(3));
+        if (key.length > 3) this.#putCpu(into, cpuCount++, key.slice(3), line.split(" "));
         continue;
       }
       const series = this.#totals.get(key);
-      // `intr` has the sum first and then hundreds of interrupts, which nextLine passes without looking.
-      if (series !== undefined) into.put(series, cursor.number());
+      if (series === undefined) continue;
+      // `intr` has the sum first and then hundreds of interrupts, which are not cut apart.
+      const end = line.indexOf(" ", blank + 1);
+      into.put(series, kernelNumber(line.slice(blank + 1, end < 0 ? undefined : end)));
     }
     if (cpuCount === 0)
       throw new Error(`read ${this.#file.path}: no line begins with "cpu0", expected one per CPU`);
@@ -66,7 +63,7 @@ export class StatReader implements HostReader {
     this.#file.close();
   }
 
-  #putCpu(into: Columns, index: number, id: string): void {
+  #putCpu(into: Columns, index: number, id: string, words: readonly string[]): void {
     let cpu = this.#cpus[index];
     if (cpu?.id !== id) {
       cpu = makeCpu(id, this.#common);
@@ -74,8 +71,8 @@ export class StatReader implements HostReader {
     }
     const { seconds, series } = cpu;
     for (let i = 0; i < seconds.length; i++) {
-      // Kernels before 2.6.33 have no guest columns: number() answers NaN at the line's end, and 0 is what they spent.
-      const read = (this.#cursor.number() || 0) / TICKS_PER_SECOND;
+      // Kernels before 2.6.33 have no guest columns, and spent 0 there.
+      const read = (kernelNumber(words[i + 1]) || 0) / TICKS_PER_SECOND;
       const last = seconds[i] ?? 0;
       if (read >= last || last - read >= 3) seconds[i] = read;
       into.put(series[i] as Series, seconds[i] as number);

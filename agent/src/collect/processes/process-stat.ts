@@ -1,5 +1,3 @@
-import { ByteCursor } from "../host/bytes.js";
-
 /** What /proc/PID/stat says that is of use here. */
 export interface ProcessStat {
   readonly name: string;
@@ -12,6 +10,11 @@ export interface ProcessStat {
 
 const OPEN = 40;
 const CLOSE = 41;
+// Places after the name, where the state is the first: fields 14, 15, 22 and 24 of proc(5).
+const USER_TICKS = 11;
+const SYSTEM_TICKS = 12;
+const START_TICKS = 19;
+const RESIDENT_PAGES = 21;
 
 /**
  * Reads one line of /proc/PID/stat. The name stands in parentheses and may itself hold parentheses, blanks and newlines, so
@@ -21,16 +24,12 @@ export function parseProcessStat(bytes: Buffer, length: number): ProcessStat | u
   const open = bytes.indexOf(OPEN);
   const close = bytes.lastIndexOf(CLOSE, length - 1);
   if (open < 0 || close < open || close >= length) return undefined;
-  const rest = bytes.subarray(close + 1, length);
-  const cursor = new ByteCursor().reset(rest, rest.length);
-  // After the name: state, and then numbers from field 4 (parent) on.
-  cursor.skipWords(11);
-  const user = cursor.number();
-  const system = cursor.number();
-  cursor.skipWords(6);
-  const startTicks = cursor.number();
-  cursor.skipWords(1);
-  const residentPages = cursor.number();
-  if (Number.isNaN(residentPages)) return undefined;
-  return { name: bytes.toString("utf8", open + 1, close), ticks: user + system, startTicks, residentPages };
+  const words = bytes.toString("latin1", close + 2, length).split(" ", RESIDENT_PAGES + 1);
+  if (words.length <= RESIDENT_PAGES) return undefined;
+  return {
+    name: bytes.toString("utf8", open + 1, close),
+    ticks: Number(words[USER_TICKS]) + Number(words[SYSTEM_TICKS]),
+    startTicks: Number(words[START_TICKS]),
+    residentPages: Number(words[RESIDENT_PAGES]),
+  };
 }
