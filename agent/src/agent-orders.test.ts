@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { type CommandEvent, FinishedOutcome } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
 import { afterEach, describe, expect, test } from "vitest";
 import { until } from "./testing/agent-process.js";
-import { closeHouses, endOf, finishOf, house, oldFile, planCleaning } from "./testing/house.js";
+import { closeHouses, endOf, finishOf, house, planCleaning } from "./testing/house.js";
+import { oldFile } from "./testing/old-file.js";
 
 afterEach(closeHouses);
 

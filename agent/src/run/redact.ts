@@ -11,9 +11,14 @@ const rules: readonly (readonly [RegExp, string])[] = [
     `$1$2${shown}`,
   ],
   [/\b(bearer|basic)\s{1,3}[A-Za-z0-9._~+/=-]{8,2000}/gi, `$1 ${shown}`],
-  // password=..., "token": "...", API_KEY ..., --password ...
+  // password=..., "token": "...", API_KEY: ...
   [
-    /([A-Za-z0-9_.-]{0,40}(?:passwo?r?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)[A-Za-z0-9_.-]{0,40}["']?(?:\s{0,3}[:=]\s{0,3}|\s{1,3}))(?:"[^"]{0,1000}"|'[^']{0,1000}'|[^\s,;&"']{1,1000})/gi,
+    /([A-Za-z0-9_.-]{0,40}(?:passwo?r?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)[A-Za-z0-9_.-]{0,40}["']?\s{0,3}[:=]\s{0,3})(?:"[^"]{0,1000}"|'[^']{0,1000}'|[^\s,;&"']{1,1000})/gi,
+    `$1${shown}`,
+  ],
+  // --password ..., -token ...: as an option the value comes after a space; in prose the next word is no secret.
+  [
+    /((?:^|\s)--?[a-z0-9-]{0,40}(?:passwo?r?d|passphrase|secret|token|key|credential)[a-z0-9-]{0,20}\s{1,3})(?:"[^"]{0,1000}"|'[^']{0,1000}'|\S{1,1000})/gi,
     `$1${shown}`,
   ],
   // Join tokens, AWS and GitHub keys, JSON web tokens: known by their shape.

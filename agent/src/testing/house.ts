@@ -1,5 +1,5 @@
 /** A control plane and one agent process for a story, gone when the story is over. */
-import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { CommandEvent, Finished } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
 import { AgentProcess, until } from "./agent-process.js";
@@ -32,13 +32,6 @@ export async function house(
   mkdirSync(root);
   agent.configure(fake, { actions: { cleanDirectory: { roots: [root], minAgeSeconds: 60 } }, ...more });
   return { fake, agent, root };
-}
-
-/** A file that last changed a while ago. */
-export function oldFile(path: string, bytes: number, ageSeconds = 7200): void {
-  writeFileSync(path, Buffer.alloc(bytes, 120));
-  const at = Math.floor(Date.now() / 1000) - ageSeconds;
-  utimesSync(path, at, at);
 }
 
 /** Waits until a command has ended and answers with its last event. */

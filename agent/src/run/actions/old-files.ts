@@ -28,9 +28,7 @@ export interface FoundFiles {
 
 const filesMax = 10_000;
 /** The list as JSON, so that a plan is shorter than the mebibyte that the control plane keeps of a result. */
-const listBytesMax = 900_000;
-/** A file's JSON without its path: `{"inode":...,"mtimeMs":...,"path":...,"size":...},`. */
-const entryBytes = 90;
+const listBytesMax = 1_000_000;
 const depthMax = 64;
 const entriesMax = 2_000_000;
 
@@ -68,7 +66,7 @@ export async function findOldFiles(
   let bytes = 0;
   let listBytes = 0;
   for (const file of walk.found) {
-    listBytes += Buffer.byteLength(JSON.stringify(file.path)) + entryBytes;
+    listBytes += Buffer.byteLength(JSON.stringify(file)) + 1;
     if (listBytes > listBytesMax) break;
     if (args.maxBytes !== undefined && bytes + file.size > args.maxBytes) continue;
     files.push(file);
