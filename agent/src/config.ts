@@ -145,10 +145,8 @@ function parseJson(text: string): Parsed | undefined {
 }
 
 async function parseYaml(text: string): Promise<Parsed> {
-  const { parseDocument } = await import("yaml");
-  const document = parseDocument(text);
-  if (document.errors.length === 0) return { kind: "parsed", value: document.toJS() };
-  return { kind: "faulty", faults: document.errors.map((error) => `YAML: ${error.message.split("\n")[0]}`) };
+  const { readYaml } = await import("./config-yaml.js");
+  return readYaml(text);
 }
 
 function readConfig(fields: Fields, host: string, faults: Fault[]): AgentConfig {
