@@ -25,6 +25,17 @@ describe("the agent's link, as a process", () => {
     expect(await agent.kill("SIGTERM")).toBe(0);
   });
 
+  test("reads a configuration in YAML too, and says all that is wrong with one before it starts", async () => {
+    const { agent } = await house();
+    writeFileSync(agent.configFile, `nodeName: a\nstateDir: ${agent.stateDir}\n`);
+    expect(await agent.check()).toEqual({ code: 0, said: "mainstay-agent: the configuration is sound\n" });
+    writeFileSync(agent.configFile, "nodeName: A_B\nintervalMs: 1\n");
+    const { code, said } = await agent.check();
+    expect(code).toBe(2);
+    expect(said).toContain("nodeName: ");
+    expect(said).toContain("intervalMs: ");
+  });
+
   test("enrols over plaintext on loopback", async () => {
     const { fake, agent } = await house({ enrollOverTls: false });
     await agent.start();

@@ -76,6 +76,22 @@ export class AgentProcess {
     );
   }
 
+  /** Has the configuration checked by a process of its own. */
+  async check(): Promise<{ readonly code: number | null; readonly said: string }> {
+    const child = spawn(process.execPath, [await agentBundle(), "--config", this.configFile, "--check"], {
+      env: { PATH: process.env["PATH"] },
+    });
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8");
+      stream.on("data", (text: string) => {
+        said += text;
+      });
+    }
+    const code = await new Promise<number | null>((resolve) => child.once("close", (exit) => resolve(exit)));
+    return { code, said };
+  }
+
   /** Ends it as a crash would, and waits until it is gone. */
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
     const child = this.#child;
