@@ -8,8 +8,19 @@ export const rooms = {
   timeseries: ["promql"],
   commands: ["journal", "fleet"],
   alerting: ["journal", "promql", "timeseries"],
+  notification: ["journal", "promql", "alerting"],
   remediation: ["journal", "alerting", "commands", "fleet"],
-  edge: ["promql", "journal", "access", "fleet", "timeseries", "commands", "alerting", "remediation"],
+  edge: [
+    "promql",
+    "journal",
+    "access",
+    "fleet",
+    "timeseries",
+    "commands",
+    "alerting",
+    "notification",
+    "remediation",
+  ],
 };
 const names = Object.keys(rooms);
 for (const [room, seen] of Object.entries(rooms)) {

@@ -1,0 +1,173 @@
+/** What notification offers to the doors of the house: Alertmanager's work as plain values. */
+import type { Actor } from "../kernel/actor.js";
+import type { Labels } from "../kernel/labels.js";
+import type { Duration, Instant } from "../kernel/time.js";
+import type { LabelMatcher } from "./domain/matcher.js";
+import type { Silence, SilenceRequest, SilenceState } from "./domain/silence.js";
+
+/** An alert with who hears of it and what hides it. */
+export interface ShownAlert {
+  /** FNV-1a, 64 bits, of the sorted labels: 16 hex digits. */
+  readonly fingerprint: string;
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly startsAt: Instant;
+  /** For an alert without an end of its own: now and the file's `resolve_timeout`. */
+  readonly endsAt: Instant;
+  readonly updatedAt: Instant;
+  readonly generatorUrl: string;
+  /** Names of receivers, in the order of the routes. */
+  readonly receivers: readonly string[];
+  readonly status: {
+    readonly state: "unprocessed" | "active" | "suppressed";
+    /** Ids of silences. */
+    readonly silencedBy: readonly string[];
+    /** Fingerprints of alerts. */
+    readonly inhibitedBy: readonly string[];
+    /** Names of time intervals. */
+    readonly mutedBy: readonly string[];
+  };
+}
+
+/** Which alerts; all conditions hold together. Whatever is not said is wanted. */
+export interface AlertFilter {
+  readonly active?: boolean;
+  readonly silenced?: boolean;
+  readonly inhibited?: boolean;
+  readonly unprocessed?: boolean;
+  readonly muted?: boolean;
+  readonly matchers?: readonly LabelMatcher[];
+  /** A regular expression over the whole of a receiver's name. */
+  readonly receiver?: string;
+}
+
+export interface ShownGroup {
+  readonly labels: Labels;
+  readonly receiver: string;
+  readonly alerts: readonly ShownAlert[];
+}
+
+/** An alert as another Prometheus posts it. */
+export interface PostedAlert {
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  /** Absent: now, or `endsAt` when that is given. */
+  readonly startsAt: Instant | undefined;
+  /** Absent: now and the file's `resolve_timeout`, and later when it is posted again. */
+  readonly endsAt: Instant | undefined;
+  readonly generatorUrl: string;
+}
+
+/** Whatever is good is stored, durably, before this is answered. */
+export interface PostOutcome {
+  readonly stored: number;
+  /** One sentence for each alert that was refused. */
+  readonly faults: readonly string[];
+}
+
+export interface ShownSilence extends Silence {
+  readonly state: SilenceState;
+}
+
+export type SilenceOutcome =
+  | { readonly kind: "stored"; readonly id: string }
+  | { readonly kind: "invalid"; readonly because: string }
+  | { readonly kind: "unknown"; readonly because: string };
+
+/** What was hidden from whom, and what would have been sent. */
+export interface Suppression {
+  readonly by: {
+    readonly kind: "silence" | "inhibition" | "window";
+    /** A silence's id, an inhibiting alert's fingerprint, a time interval's name. */
+    readonly name: string;
+  };
+  readonly fingerprint: string;
+  readonly labels: Labels;
+  readonly receiver: string;
+  readonly groupKey: string;
+  /** How often a notice would have been sent that named this alert. */
+  readonly notices: number;
+  /** Why the last of them would have been sent. */
+  readonly reason: string;
+  readonly firstAt: Instant;
+  readonly lastAt: Instant;
+}
+
+export interface SuppressionFilter {
+  readonly kind?: Suppression["by"]["kind"];
+  readonly name?: string;
+  readonly fingerprint?: string;
+  /** @default 500, at most 5,000 */
+  readonly limit?: number;
+}
+
+/** A notice: who was, or shall be, told what. */
+export interface ShownNotice {
+  readonly id: string;
+  readonly groupKey: string;
+  readonly receiver: string;
+  /** The way to the receiver: `slack[0]`. */
+  readonly integration: string;
+  readonly reason: string;
+  readonly because: string;
+  readonly state: "queued" | "delivered" | "failed" | "superseded" | "withdrawn";
+  readonly fingerprints: readonly string[];
+  readonly attempts: number;
+  /** What the last attempt answered; never a secret. */
+  readonly lastAnswer: string;
+  readonly createdAt: Instant;
+  readonly settledAt: Instant | undefined;
+}
+
+export interface NoticeFilter {
+  readonly fingerprint?: string;
+  readonly receiver?: string;
+  readonly state?: ShownNotice["state"];
+  /** @default 100, at most 1,000 */
+  readonly limit?: number;
+}
+
+/** One way to one receiver, as it fares on the replica that delivers. */
+export interface ChannelHealth {
+  readonly receiver: string;
+  readonly integration: string;
+  readonly up: boolean;
+  readonly failuresInRow: number;
+  readonly downSince: Instant | undefined;
+  readonly lastAnswer: string;
+  readonly queued: number;
+}
+
+export interface NotificationStatus {
+  /** The file in force as YAML that Alertmanager's tools can read, secrets as `<secret>`. */
+  readonly configOriginal: string;
+  /** Why the file as it is now is not in force; empty when it is. */
+  readonly faults: readonly string[];
+  readonly startedAt: Instant;
+  readonly resolveTimeout: Duration;
+  /** Why notices are, or are not, decided and sent here. */
+  readonly because: string;
+  readonly channels: readonly ChannelHealth[];
+}
+
+export interface NotificationDoor {
+  /** All that fire, whoever raised them; what is resolved is left out. Throws INVALID_ARGUMENT for a bad receiver expression. */
+  listAlerts(filter: AlertFilter): Promise<readonly ShownAlert[]>;
+  /** The same by group and receiver, groups sorted by labels. */
+  listGroups(filter: AlertFilter): Promise<readonly ShownGroup[]>;
+  postAlerts(alerts: readonly PostedAlert[]): Promise<PostOutcome>;
+  /** Names, in the order of the file. */
+  receivers(): readonly string[];
+  /** Active first (soonest end first), then pending (soonest start first), then expired (newest first). */
+  listSilences(matchers?: readonly LabelMatcher[]): Promise<readonly ShownSilence[]>;
+  getSilence(id: string): Promise<ShownSilence | undefined>;
+  putSilence(request: SilenceRequest, by: Actor): Promise<SilenceOutcome>;
+  /** Ends it now; false: there is none of this id. */
+  expireSilence(id: string, by: Actor): Promise<boolean>;
+  suppressions(filter: SuppressionFilter): Promise<readonly Suppression[]>;
+  /** Newest first. */
+  notices(filter: NoticeFilter): Promise<readonly ShownNotice[]>;
+  status(): NotificationStatus;
+  /** Reads the file again now; answers why it is not in force, or nothing. */
+  reload(): Promise<readonly string[]>;
+}
