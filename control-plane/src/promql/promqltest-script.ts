@@ -37,10 +37,25 @@ export interface Evaluation {
 /** A command of a script. */
 export type Step =
   | { readonly kind: "clear" }
-  | { readonly kind: "load"; readonly gap: number; readonly series: readonly NotedSeries[] }
+  | {
+      readonly kind: "load";
+      readonly gap: number;
+      readonly series: readonly NotedSeries[];
+      /** `load_with_nhcb`: classic histograms are loaded as native ones too. */
+      readonly convertsHistograms: boolean;
+    }
+  /** An `eval` that is not understood. */
+  | {
+      readonly kind: "unreadable";
+      readonly line: number;
+      readonly statement: string;
+      readonly because: string;
+      /** It speaks of native histograms. */
+      readonly native: boolean;
+    }
   | Evaluation;
 
-const LOAD = /^load(?:_with_nhcb)?\s+(\S+)$/;
+const LOAD = /^load(_with_nhcb)?\s+(\S+)$/;
 const INSTANT = /^eval(?:_(fail|warn|ordered|info))?\s+instant\s+at\s+(\S+)\s+(.+)$/;
 const RANGE = /^eval(?:_(fail|warn|info))?\s+range\s+from\s+(\S+)\s+to\s+(\S+)\s+step\s+(\S+)\s+(.+)$/;
 const EXPECT = /^expect\s+(ordered|fail|warn|no_warn|info|no_info)(?:\s+(regex|msg):(.+))?$/;
@@ -50,7 +65,10 @@ interface Line {
   readonly text: string;
 }
 
-/** The commands of a script. Throws an `Error` that names the line for one that is none. */
+/**
+ * The commands of a script. Throws an `Error` that names the line for one that is none: what is loaded matters to all that follows. An
+ * `eval` that is not understood concerns itself only.
+ */
 export function parseScript(text: string): readonly Step[] {
   const blocks: Line[][] = [];
   text.split("\n").forEach((raw, index) => {
@@ -63,7 +81,16 @@ export function parseScript(text: string): readonly Step[] {
       throw new Error(`line ${index + 1}: expected load, clear or eval, got "${line}"`);
     block.push({ number: index + 1, text: line });
   });
-  return blocks.map(parseBlock);
+  return blocks.map((block) => {
+    const [head] = block;
+    try {
+      return parseBlock(block);
+    } catch (error) {
+      if (head === undefined || !head.text.startsWith("eval") || !(error instanceof Error)) throw error;
+      const native = block.some(({ text: line }) => line.includes("{{"));
+      return { kind: "unreadable", line: head.number, statement: head.text, because: error.message, native };
+    }
+  });
 }
 
 function parseBlock([head, ...body]: readonly Line[]): Step {
@@ -71,7 +98,8 @@ function parseBlock([head, ...body]: readonly Line[]): Step {
   if (head.text === "clear") return { kind: "clear" };
   const load = LOAD.exec(head.text);
   if (load !== null) {
-    return { kind: "load", gap: span(load[1], head), series: body.map((line) => parseSeries(line.text)) };
+    const series = body.map((line) => parseSeries(line.text));
+    return { kind: "load", gap: span(load[2], head), series, convertsHistograms: load[1] !== undefined };
   }
   const instant = INSTANT.exec(head.text);
   if (instant !== null)

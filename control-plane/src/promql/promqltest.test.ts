@@ -105,7 +105,15 @@ describe("a script fails where the answer is not the one written down", () => {
 
 test("each result says which line it is about", () => {
   expect(runScript(`${LOAD}\n# a comment\neval instant at 0 1\n  1\n`)).toEqual([
-    { line: 6, statement: "eval instant at 0 1", failure: undefined },
+    { line: 6, statement: "eval instant at 0 1", tier: "essential", failure: undefined },
+  ]);
+});
+
+test("an eval that is not understood fails, and those after it are judged all the same", () => {
+  const results = runScript(`${LOAD}\neval instant at noon x\n\neval instant at 0 1\n  1\n`);
+  expect(results.map(({ line, failure }) => [line, failure])).toEqual([
+    [5, 'line 5: "noon" is no duration'],
+    [7, undefined],
   ]);
 });
 

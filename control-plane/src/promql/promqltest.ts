@@ -1,12 +1,13 @@
-import type { Labels } from "../kernel/labels.js";
+import { type Labels, METRIC_NAME } from "../kernel/labels.js";
 import { PromqlError } from "./errors.js";
 import { evaluateInstant, evaluateRange } from "./evaluate.js";
-import { describeLabels, keyOf } from "./label-sets.js";
+import { BUCKET_LABEL, describeLabels, keyOf, withoutLabels } from "./label-sets.js";
 import type { EvaluationLimits } from "./limits.js";
 import { MemorySeries } from "./memory-series.js";
 import { formatFloat } from "./number.js";
 import { parseExpr } from "./parse.js";
 import { type Evaluation, parseScript, type Step } from "./promqltest-script.js";
+import { type Tier, tierOf } from "./script-tier.js";
 import type { NotedSeries } from "./series-notation.js";
 import type { Annotated, MatrixValue, Value } from "./value.js";
 
@@ -21,6 +22,7 @@ export interface CaseResult {
   /** Line of the `eval`, from 1. */
   readonly line: number;
   readonly statement: string;
+  readonly tier: Tier;
   /** Why it failed; `undefined` if it passed. */
   readonly failure: string | undefined;
 }
@@ -28,18 +30,40 @@ export interface CaseResult {
 /**
  * Runs a script in the language of Prometheus' own query tests (`load`, `clear`, `eval instant at`, `eval range from`, `expect`; see
  * prometheus/promql/promqltest/README.md). Every `eval` gives a result; a script that is not well formed throws. Native histograms are
- * left out of what is loaded, and an `eval` that expects one fails.
+ * left out of what is loaded, and an `eval` that expects one fails. `name` is the script's file name: some of Prometheus' own scripts
+ * need a feature flag (see `script-tier.ts`).
  */
-export function runScript(text: string, limits: EvaluationLimits = {}): readonly CaseResult[] {
+export function runScript(text: string, limits: EvaluationLimits = {}, name = ""): readonly CaseResult[] {
   const series = new MemorySeries();
+  const histograms: Labels[] = [];
   const results: CaseResult[] = [];
   for (const step of parseScript(text)) {
-    if (step.kind === "clear") series.clear();
-    else if (step.kind === "load") load(series, step);
-    else
-      results.push({ line: step.line, statement: step.statement, failure: failureOf(step, series, limits) });
+    if (step.kind === "clear") {
+      series.clear();
+      histograms.length = 0;
+    } else if (step.kind === "load") {
+      load(series, step);
+      histograms.push(...nativeHistograms(step));
+    } else if (step.kind === "unreadable") {
+      const { line, statement, because, native } = step;
+      results.push({ line, statement, tier: native ? "native-histograms" : "essential", failure: because });
+    } else {
+      const { line, statement } = step;
+      const tier = tierOf(name, step, histograms);
+      results.push({ line, statement, tier, failure: failureOf(step, series, limits) });
+    }
   }
   return results;
+}
+
+/** The series of a block that hold native histograms; for `load_with_nhcb` each classic histogram becomes one as well. */
+function nativeHistograms(step: Extract<Step, { kind: "load" }>): readonly Labels[] {
+  return step.series.flatMap(({ labels, points }) => {
+    if (points.includes("histogram")) return [labels];
+    const name = labels[METRIC_NAME] ?? "";
+    if (!step.convertsHistograms || !name.endsWith("_bucket")) return [];
+    return [{ ...withoutLabels(labels, [BUCKET_LABEL]), [METRIC_NAME]: name.slice(0, -"_bucket".length) }];
+  });
 }
 
 function load(series: MemorySeries, step: Extract<Step, { kind: "load" }>): void {
