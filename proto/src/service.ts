@@ -10,4 +10,6 @@ type Method<M extends DescMethod, Context> = M extends { methodKind: "unary" }
  * One function for each method of a service, keyed by the method's lowerCamelCase name: what a room offers, whatever
  * door it is called through (gRPC, REST). Failures are thrown; the door translates them.
  */
-export type ServiceImplementation<S extends DescService, Context> = { [K in keyof S["method"]]: Method<S["method"][K], Context> };
+export type ServiceImplementation<S extends DescService, Context> = {
+  [K in keyof S["method"]]: Method<S["method"][K], Context>;
+};
