@@ -156,10 +156,11 @@ function openAgentLink(
       onDurable: (heard) => series.onDurable(heard),
     },
     commandEvents: {
-      take: async (node, wire) => {
-        const event = fromWireEvent(wire, system.clock.now());
+      take: async (node, wires) => {
+        const now = system.clock.now();
         // What says nothing we know is acknowledged: the agent must not keep it for ever.
-        if (event !== undefined) await desk.take(node, event);
+        const events = wires.flatMap((wire) => fromWireEvent(wire, now) ?? []);
+        await desk.take(node, ...events);
       },
       // The dispatcher looks at every open command of a node that connects, whatever the agent says of them.
       connected: async () => dispatcher.loop.wake(),

@@ -2,6 +2,7 @@
  * The one hand. Every change of a command goes through here: locked, decided, stored with its journal entry, told live.
  */
 
+import type { NewEntry } from "../journal/domain/entry.js";
 import { appendEntries } from "../journal/journal.module.js";
 import { type Actor, SYSTEM } from "../kernel/actor.js";
 import { OpsError } from "../kernel/errors.js";
@@ -17,11 +18,12 @@ import {
   lockCommand,
   readCommand,
   readCommandByRequest,
-  saveChange,
-  saveEvent,
+  saveCommand,
+  saveOutput,
+  saveSession,
   saveVerification,
 } from "./commands.store.js";
-import type { Command, CommandEvent, Verification } from "./domain/command.js";
+import type { Command, CommandEvent, CommandState, Verification } from "./domain/command.js";
 import { type GuardDecision, guardCommand } from "./domain/guard-command.js";
 import {
   afterApproval,
@@ -30,6 +32,8 @@ import {
   afterRejection,
   afterTime,
   type CommandDecision,
+  changed,
+  isOfNoUse,
 } from "./domain/next-command.js";
 import type { Policy } from "./domain/policy.js";
 
@@ -88,7 +92,10 @@ export class CommandDesk {
     const { database, system, findNode } = this.#ports;
     const what = `request ${request.action}`;
     const requestKey = `${request.requestedBy.kind}/${request.requestedBy.name}/${request.requestId}`;
-    const known = await readCommandByRequest(database, requestKey);
+    const [known, node] = await Promise.all([
+      readCommandByRequest(database, requestKey),
+      findNode(request.node),
+    ]);
     if (known !== undefined) {
       if (known.action === request.action && known.argumentsJson === request.argumentsJson) return known;
       throw new OpsError(
@@ -96,7 +103,6 @@ export class CommandDesk {
         `${what}: request id "${request.requestId}" was used for another command, ${known.id}`,
       );
     }
-    const node = await findNode(request.node);
     if (node === undefined) throw new OpsError("NOT_FOUND", `${what}: there is no node "${request.node}"`);
     if (node.revoked) throw new OpsError("FAILED_PRECONDITION", `${what}: node "${node.name}" was revoked`);
     if (!node.actions.includes(request.action)) {
@@ -138,37 +144,47 @@ export class CommandDesk {
     };
     const stored = await database.transaction(async (tx) => {
       if (!(await insertCommand(tx, command, requestKey))) return false;
-      await this.#journal(
-        tx,
-        "command.requested",
-        command,
-        request.requestedBy,
-        request.reason || command.because,
-        now,
-      );
+      const because = request.reason || command.because;
+      await appendEntries(tx, [entryOf("command.requested", command, request.requestedBy, because, now)]);
       return true;
     });
-    this.#tell(command.id);
+    this.#tell(command);
     if (stored) return command;
     // Another replica stored the same request between our look and our insert.
     return (await readCommandByRequest(database, requestKey)) ?? command;
   }
 
-  /** Takes an agent's event over. Resolves when it is durable, so that the agent may forget it. */
-  async take(from: NodeId, event: CommandEvent): Promise<void> {
+  /**
+   * Takes events over that an agent tells of one command, in their order. Resolves when they are durable, or of no use to
+   * anyone, so that the agent may forget them. They are one transaction: all are taken, or none.
+   */
+  async take(from: NodeId, ...events: readonly CommandEvent[]): Promise<void> {
     const { database, system } = this.#ports;
-    await database.transaction(async (tx) => {
-      const command = await lockCommand(tx, event.commandId);
+    const [first, ...others] = events.filter((event) => !isOfNoUse(event));
+    if (first === undefined) return;
+    const taken = await database.transaction(async (tx) => {
+      const command = await lockCommand(tx, first.commandId);
       // A command that is not known, or is another node's, is answered with an acknowledgement: the agent must not keep it for ever.
-      if (command === undefined || command.nodeId !== from) return;
+      if (command === undefined || command.nodeId !== from) return undefined;
       const now = system.clock.now();
-      const guard = await this.#prepareGuard(tx, command, event, now);
-      const decision = afterEvent(command, event, guard, now);
-      if (decision.kind === "keep" && event.sequence <= sequenceOf(command, event)) return;
-      await saveEvent(tx, event);
-      await this.#carryOut(tx, command, decision, { kind: "agent", name: command.nodeName }, now);
+      const by: Actor = { kind: "agent", name: command.nodeName };
+      const entries: NewEntry[] = [];
+      let next = command;
+      for (const event of [first, ...others]) {
+        const before = next;
+        if (event.sequence <= sequenceOf(before, event)) continue;
+        const guard = await this.#prepareGuard(tx, before, event, now);
+        const decision = afterEvent(before, event, guard, now);
+        if (event.what.kind === "output") await saveOutput(tx, event, event.what);
+        next = carriedOut(withSequence(before, event), decision, now);
+        if (decision.kind === "change") entries.push(entryOfChange(before, next, by, now));
+      }
+      if (next === command) return undefined;
+      await saveCommand(tx, next);
+      await appendEntries(tx, entries);
+      return next;
     });
-    this.#tell(event.commandId);
+    if (taken !== undefined) this.#tell(taken);
   }
 
   approve(id: CommandId, by: Actor, planHash: string): Promise<Command> {
@@ -186,33 +202,38 @@ export class CommandDesk {
   /** Applies the passing of time; answers whether anything changed. */
   async expire(id: CommandId): Promise<boolean> {
     const { database, system } = this.#ports;
-    const changed = await database.transaction(async (tx) => {
+    const expired = await database.transaction(async (tx) => {
       const command = await lockCommand(tx, id);
-      if (command === undefined) return false;
+      if (command === undefined) return undefined;
       const now = system.clock.now();
       const decision = afterTime(command, now);
-      await this.#carryOut(tx, command, decision, SYSTEM, now);
-      return decision.kind === "change";
+      return decision.kind === "keep" ? undefined : this.#carryOut(tx, command, decision, SYSTEM, now);
     });
-    if (changed) this.#tell(id);
-    return changed;
+    if (expired !== undefined) this.#tell(expired);
+    return expired !== undefined;
   }
 
-  /** The order of a command goes out over this stream: stored before it is sent. Undefined when it may no longer go. */
-  async markSent(id: CommandId, generation: number): Promise<Command | undefined> {
+  /**
+   * The order of a command goes out over the node's stream `session`: stored before it is sent. Answers the command as
+   * it then is; undefined when it was decided anew or has moved on meanwhile, and the order may no longer go.
+   */
+  async markSent(command: Command, session: number): Promise<Command | undefined> {
     const { database, system } = this.#ports;
+    if (command.state !== "approved") {
+      return (await saveSession(database, command, session))
+        ? { ...command, sentSession: session }
+        : undefined;
+    }
     const sent = await database.transaction(async (tx) => {
-      const command = await lockCommand(tx, id);
-      if (command === undefined || command.generation !== generation) return undefined;
-      if (command.state !== "approved") return command;
-      const now = system.clock.now();
+      const current = await lockCommand(tx, command.id);
+      if (current?.generation !== command.generation || current.state !== "approved") return undefined;
       const decision: CommandDecision = {
         kind: "change",
         change: { state: "sent", because: "the order is on its way to the agent" },
       };
-      return this.#carryOut(tx, command, decision, SYSTEM, now);
+      return this.#carryOut(tx, { ...current, sentSession: session }, decision, SYSTEM, system.clock.now());
     });
-    if (sent !== undefined) this.#tell(id);
+    if (sent !== undefined) this.#tell(sent);
     return sent;
   }
 
@@ -223,9 +244,10 @@ export class CommandDesk {
       const command = await lockCommand(tx, id);
       if (command === undefined || command.verification === verification) return;
       await saveVerification(tx, id, verification);
-      await this.#journal(tx, `remediation.${verification}`, command, by, because, system.clock.now());
+      const kind = `remediation.${verification}`;
+      await appendEntries(tx, [entryOf(kind, command, by, because, system.clock.now())]);
     });
-    this.#tell(id);
+    this.#tellWatchers(id);
   }
 
   async #decide(
@@ -250,7 +272,7 @@ export class CommandDesk {
       }
       return this.#carryOut(tx, command, decision, by, now);
     });
-    this.#tell(id);
+    this.#tell(next);
     return next;
   }
 
@@ -262,9 +284,9 @@ export class CommandDesk {
     now: Instant,
   ): Promise<Command> {
     if (decision.kind === "keep") return command;
-    const next = await saveChange(tx, command, decision.change, now);
-    const kind = next.state === command.state ? "command.cancelling" : `command.${next.state}`;
-    await this.#journal(tx, kind, next, by, next.because, now);
+    const next = carriedOut(command, decision, now);
+    await saveCommand(tx, next);
+    await appendEntries(tx, [entryOfChange(command, next, by, now)]);
     return next;
   }
 
@@ -296,38 +318,16 @@ export class CommandDesk {
       );
   }
 
-  async #journal(
-    tx: Transaction,
-    kind: string,
-    command: Command,
-    actor: Actor,
-    because: string,
-    at: Instant,
-  ): Promise<void> {
-    await appendEntries(tx, [
-      {
-        at,
-        kind,
-        subject: `command:${command.id}`,
-        actor,
-        because,
-        facts: {
-          node: command.nodeName,
-          action: command.action,
-          generation: command.generation,
-          state: command.state,
-          ...(command.alertId === "" ? {} : { alert: command.alertId }),
-          ...(command.plan === undefined ? {} : { planHash: command.plan.hash, plan: command.plan.summary }),
-          ...(command.summary === "" ? {} : { summary: command.summary, exitCode: command.exitCode }),
-        },
-        traceparent: command.traceparent,
-      },
-    ]);
+  /** Who watches is told of every change; who sends, only of those after which there may be something to send. */
+  #tell(command: Command): void {
+    this.#tellWatchers(command.id);
+    if (MAY_BE_SENT.has(command.state) || command.cancelBecause !== undefined) {
+      this.#ports.live.publish(DISPATCH_CHANNEL, command.id);
+    }
   }
 
-  #tell(id: string): void {
+  #tellWatchers(id: string): void {
     this.#ports.live.publish(commandChannel(id), "");
-    this.#ports.live.publish(DISPATCH_CHANNEL, id);
   }
 
   read(id: CommandId): Promise<Command | undefined> {
@@ -335,5 +335,40 @@ export class CommandDesk {
   }
 }
 
+/** States in which an order waits to go. A stream that opens brings a look of its own. */
+const MAY_BE_SENT: ReadonlySet<CommandState> = new Set(["planning", "approved"]);
+
 const sequenceOf = (command: Command, event: CommandEvent): number =>
   event.mode === "preview" ? command.previewSequence : command.runSequence;
+
+const withSequence = (command: Command, { mode, sequence }: CommandEvent): Command =>
+  mode === "preview" ? { ...command, previewSequence: sequence } : { ...command, runSequence: sequence };
+
+const carriedOut = (command: Command, decision: CommandDecision, now: Instant): Command =>
+  decision.kind === "keep" ? command : changed(command, decision.change, now);
+
+/** `next` is what became of `before`; a cancellation that the agent must still hear of changes no state. */
+function entryOfChange(before: Command, next: Command, by: Actor, now: Instant): NewEntry {
+  const kind = next.state === before.state ? "command.cancelling" : `command.${next.state}`;
+  return entryOf(kind, next, by, next.because, now);
+}
+
+function entryOf(kind: string, command: Command, actor: Actor, because: string, at: Instant): NewEntry {
+  return {
+    at,
+    kind,
+    subject: `command:${command.id}`,
+    actor,
+    because,
+    facts: {
+      node: command.nodeName,
+      action: command.action,
+      generation: command.generation,
+      state: command.state,
+      ...(command.alertId === "" ? {} : { alert: command.alertId }),
+      ...(command.plan === undefined ? {} : { planHash: command.plan.hash, plan: command.plan.summary }),
+      ...(command.summary === "" ? {} : { summary: command.summary, exitCode: command.exitCode }),
+    },
+    traceparent: command.traceparent,
+  };
+}

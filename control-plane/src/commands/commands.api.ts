@@ -34,6 +34,9 @@ const LIMITS = {
 /** While a command is watched, PostgreSQL is asked at least this often, should a live message be lost. */
 const WATCH_INTERVAL = 2 * SECOND;
 
+/** Pieces of output that are read at once. */
+const OUTPUT_PAGE = 100;
+
 export interface CommandsApiPorts {
   readonly database: Database;
   readonly desk: CommandDesk;
@@ -241,20 +244,26 @@ export function commandsApi(
     async *watchCommand(request, context) {
       let told = "";
       let sequence = 0;
+      /** Events of the run up to here hold no output that was not told. */
+      let through = 0;
       const news = listen(request.commandId, context.signal);
       try {
         while (!context.signal.aborted) {
           const command = await need(request.commandId);
-          const output = await readOutput(database, command.id, "run", sequence);
-          for (const piece of output) {
-            sequence = piece.sequence;
-            yield { event: { case: "output", value: outputToWire(piece) } };
+          if (command.runSequence > through) {
+            const output = await readOutput(database, command.id, "run", sequence, OUTPUT_PAGE);
+            for (const piece of output) {
+              sequence = piece.sequence;
+              yield { event: { case: "output", value: outputToWire(piece) } };
+            }
+            if (output.length < OUTPUT_PAGE) through = command.runSequence;
           }
           const change = `${command.state}/${command.changedAt}/${command.verification}`;
           if (change !== told) yield { event: { case: "command", value: toWire(command) } };
           told = change;
-          if (!isOpen(command.state) && output.length === 0) return;
-          if (output.length === 0) await news.wait(WATCH_INTERVAL);
+          if (command.runSequence > through) continue;
+          if (!isOpen(command.state)) return;
+          await news.wait(WATCH_INTERVAL);
         }
       } finally {
         news.stop();

@@ -14,7 +14,6 @@ import {
   type Plan,
   type Verification,
 } from "./domain/command.js";
-import type { CommandChange } from "./domain/next-command.js";
 
 interface Row {
   command_id: string;
@@ -118,44 +117,41 @@ export function lockCommand(tx: Transaction, id: CommandId): Promise<Command | u
   return one(tx, sql`command_id = ${id} for update`);
 }
 
-/** Writes a change; answers the command as it then is. */
-export async function saveChange(
-  tx: Transaction,
-  command: Command,
-  change: CommandChange,
-  now: Instant,
-): Promise<Command> {
-  const next = { ...command, ...change, changedAt: now };
-  // A new decision is a new order: it has not been sent yet.
-  const sentSession = next.generation === command.generation ? (command.sentSession ?? null) : null;
+/** Writes what may change of a command that is locked. */
+export async function saveCommand(tx: Transaction, command: Command): Promise<void> {
   await tx.query(sql`
-    update command set state = ${next.state}, because = ${next.because}, changed_at = ${new Date(now)},
-      generation = ${next.generation}, plan = ${next.plan === undefined ? null : JSON.stringify(next.plan)}::jsonb,
-      approved_kind = ${next.approvedBy?.kind ?? null}, approved_name = ${next.approvedBy?.name ?? null},
-      cancel_because = ${next.cancelBecause ?? null}, exit_code = ${next.exitCode}, summary = ${next.summary},
-      result = ${next.resultJson}, sent_session = ${sentSession}
+    update command set state = ${command.state}, because = ${command.because},
+      changed_at = ${new Date(command.changedAt)}, generation = ${command.generation},
+      plan = ${command.plan === undefined ? null : JSON.stringify(command.plan)}::jsonb,
+      approved_kind = ${command.approvedBy?.kind ?? null}, approved_name = ${command.approvedBy?.name ?? null},
+      cancel_because = ${command.cancelBecause ?? null}, exit_code = ${command.exitCode},
+      summary = ${command.summary}, result = ${command.resultJson}, sent_session = ${command.sentSession ?? null},
+      preview_sequence = ${command.previewSequence}, run_sequence = ${command.runSequence}
     where command_id = ${command.id}`);
-  return next;
 }
 
-/** Notes that an event was taken, and keeps its output. */
-export async function saveEvent(tx: Transaction, event: CommandEvent): Promise<void> {
-  await tx.query(
-    event.mode === "preview"
-      ? sql`update command set preview_sequence = greatest(preview_sequence, ${event.sequence}) where command_id = ${event.commandId}`
-      : sql`update command set run_sequence = greatest(run_sequence, ${event.sequence}) where command_id = ${event.commandId}`,
-  );
-  if (event.what.kind !== "output") return;
+/** Keeps a piece of output; one that is kept already stays as it is. */
+export async function saveOutput(tx: Transaction, event: CommandEvent, output: OutputEvent): Promise<void> {
   await tx.query(sql`
     insert into command_output (command_id, mode, sequence, at, stream, byte_offset, skipped_bytes, data)
-    values (${event.commandId}, ${event.mode}, ${event.sequence}, ${new Date(event.at)}, ${event.what.stream},
-      ${event.what.offset}, ${event.what.skippedBytes}, ${Buffer.from(event.what.data)})
+    values (${event.commandId}, ${event.mode}, ${event.sequence}, ${new Date(event.at)}, ${output.stream},
+      ${output.offset}, ${output.skippedBytes}, ${Buffer.from(output.data)})
     on conflict do nothing`);
 }
 
-/** Notes over which stream the order went. Written before it is sent. */
-export async function saveSent(db: Queryable, id: CommandId, session: number): Promise<void> {
-  await db.query(sql`update command set sent_session = ${session} where command_id = ${id}`);
+/**
+ * Notes over which stream the order goes, before it goes. False when the command is no longer in `state`, or has been
+ * decided anew.
+ */
+export async function saveSession(
+  db: Queryable,
+  { id, generation, state }: Pick<Command, "id" | "generation" | "state">,
+  session: number,
+): Promise<boolean> {
+  const rows = await db.query(sql`
+    update command set sent_session = ${session}
+    where command_id = ${id} and generation = ${generation} and state = ${state} returning command_id`);
+  return rows.length === 1;
 }
 
 export async function saveVerification(

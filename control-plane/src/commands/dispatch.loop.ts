@@ -10,10 +10,13 @@ import type { Database } from "../platform/postgres/database.js";
 import type { Live } from "../platform/redis/live.js";
 import type { Clock } from "../platform/system.js";
 import { type CommandDesk, DISPATCH_CHANNEL } from "./command-desk.js";
-import { readOpen, saveSent } from "./commands.store.js";
+import { readOpen } from "./commands.store.js";
 import { chooseOrder } from "./domain/choose-order.js";
 import type { Command, OrderMode } from "./domain/command.js";
 import { afterTime } from "./domain/next-command.js";
+
+/** Commands that are looked after at the same time. */
+const AT_ONCE = 8;
 
 /** The way to the agents connected here; each call answers at once. */
 export interface AgentLine {
@@ -66,14 +69,19 @@ export class Dispatcher {
     const open = await readOpen(database);
     const openIds = new Set<string>(open.map((command) => command.id));
     for (const id of this.#cancelled.keys()) if (!openIds.has(id)) this.#cancelled.delete(id);
-    for (const command of open) {
-      if (afterTime(command, clock.now()).kind === "change") await desk.expire(command.id);
-      else await this.#send(command);
-    }
+    // Several at a time: each waits for PostgreSQL, and one node's command is not to wait for a hundred others'.
+    const waiting = open.values();
+    const work = async (): Promise<void> => {
+      for (const command of waiting) {
+        if (afterTime(command, clock.now()).kind === "change") await desk.expire(command.id);
+        else await this.#send(command);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
   }
 
   async #send(command: Command): Promise<void> {
-    const { database, desk, line, logger } = this.#options;
+    const { desk, line, logger } = this.#options;
     const session = line.session(command.nodeId);
     if (session === undefined) return;
     const choice = chooseOrder(command, session);
@@ -84,8 +92,7 @@ export class Dispatcher {
       return;
     }
     // Stored before it is sent: after a crash in between, it is sent again, and the agent tells the two apart.
-    await saveSent(database, command.id, session);
-    const current = await desk.markSent(command.id, command.generation);
+    const current = await desk.markSent(command, session);
     if (current === undefined) return;
     if (!line.order(current, choice.mode)) return;
     logger.info("an order was sent", {

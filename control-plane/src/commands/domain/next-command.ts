@@ -20,6 +20,22 @@ export interface CommandChange {
   readonly resultJson?: string;
 }
 
+/** The command after a change. A new decision is a new order: it has not been sent yet. */
+export function changed(command: Command, to: CommandChange, now: Instant): Command {
+  const decided = to.generation !== undefined && to.generation !== command.generation;
+  return {
+    ...command,
+    ...to,
+    changedAt: now,
+    sentSession: decided ? undefined : command.sentSession,
+  };
+}
+
+/** Steps on the way to a plan that nobody asks for afterwards: the plan is what counts, or its refusal. */
+export function isOfNoUse({ mode, what }: CommandEvent): boolean {
+  return mode === "preview" && (what.kind === "accepted" || what.kind === "started");
+}
+
 export type CommandDecision =
   | { readonly kind: "change"; readonly change: CommandChange }
   | { readonly kind: "keep"; readonly because: string };

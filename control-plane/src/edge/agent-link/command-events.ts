@@ -1,5 +1,6 @@
 /**
- * The events of an agent's commands, handed on one after another and acknowledged once they are durable.
+ * The events of an agent's commands, handed on in their order and acknowledged once they are durable. What came while
+ * the last were stored goes together, for each storing waits for a disk.
  * What cannot be stored now is tried again here, so that the agent need not come back for it.
  */
 import type { CommandEvent, OrderMode } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
@@ -11,14 +12,20 @@ import type { Clock } from "../../platform/system.js";
 
 /** Where command events go. `commands` implements it. */
 export interface CommandEvents {
-  /** Resolves when the event is durable, or of no use to anyone: either way the agent may forget it. */
-  take(from: NodeId, event: CommandEvent): Promise<void>;
+  /**
+   * Takes events of one command, in their order, all or none. Resolves when they are durable, or of no use to anyone:
+   * either way the agent may forget them.
+   */
+  take(from: NodeId, events: readonly CommandEvent[]): Promise<void>;
   /** A stream of the node was opened; its agent knows of these commands that were not confirmed to the end. */
   connected(nodeId: NodeId, openCommandIds: readonly string[]): Promise<void>;
 }
 
 /** Events that may wait for PostgreSQL; with more, the stream is read no further. */
 export const WAITING_MAX = 64;
+
+/** Events that are handed on together. */
+const TOGETHER_MAX = 16;
 
 const RETRY_FIRST: Duration = SECOND / 4;
 const RETRY_MAX: Duration = 5 * SECOND;
@@ -68,13 +75,22 @@ export class CommandInbox {
   }
 
   async #work(): Promise<void> {
-    for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
+    for (let events = this.#next(); events.length > 0; events = this.#next()) {
       this.#giveRoom();
       if (this.#options.signal.aborted) break;
-      await this.#handOn(event);
+      await this.#handOn(events);
     }
     this.#working = false;
     this.#giveRoom();
+  }
+
+  /** The first that waits, and those behind it that are of the same command and mode. */
+  #next(): readonly CommandEvent[] {
+    const [first] = this.#waiting;
+    if (first === undefined) return [];
+    const other = this.#waiting.findIndex((event) => keyOf(event) !== keyOf(first));
+    const length = other === -1 ? this.#waiting.length : other;
+    return this.#waiting.splice(0, Math.min(length, TOGETHER_MAX));
   }
 
   #giveRoom(): void {
@@ -82,19 +98,24 @@ export class CommandInbox {
     this.#room = undefined;
   }
 
-  async #handOn(event: CommandEvent): Promise<void> {
-    const { nodeId, events, acknowledge, clock, logger, signal } = this.#options;
-    const key = `${event.mode}:${event.commandId}`;
-    if (this.#broken.has(key)) return;
+  async #handOn(events: readonly CommandEvent[]): Promise<void> {
+    const { nodeId, events: desk, acknowledge, clock, logger, signal } = this.#options;
+    const last = events.at(-1);
+    if (last === undefined || this.#broken.has(keyOf(last))) return;
     for (let wait = RETRY_FIRST; !signal.aborted; wait = Math.min(2 * wait, RETRY_MAX)) {
       try {
-        await events.take(nodeId, event);
-        acknowledge(event.commandId, event.mode, event.sequence);
+        await desk.take(nodeId, events);
+        acknowledge(last.commandId, last.mode, last.sequence);
         return;
       } catch (error) {
         if (!(error instanceof OpsError) || !TRANSIENT.has(error.code)) {
-          this.#broken.add(key);
-          logger.error("a command's event could not be stored", { nodeId, sequence: event.sequence }, error);
+          // One of several may be at fault: those before it are still to be taken.
+          if (events.length > 1) {
+            for (const event of events) await this.#handOn([event]);
+            return;
+          }
+          this.#broken.add(keyOf(last));
+          logger.error("a command's event could not be stored", { nodeId, sequence: last.sequence }, error);
           return;
         }
         if (wait === RETRY_FIRST) {
@@ -105,3 +126,5 @@ export class CommandInbox {
     }
   }
 }
+
+const keyOf = ({ mode, commandId }: CommandEvent): string => `${mode}:${commandId}`;

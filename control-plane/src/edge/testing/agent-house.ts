@@ -104,10 +104,10 @@ export class FakeDesk {
   readonly connections: { readonly nodeId: NodeId; readonly open: readonly string[] }[] = [];
   failures: OpsError[] = [];
 
-  async take(from: NodeId, event: CommandEvent): Promise<void> {
+  async take(from: NodeId, events: readonly CommandEvent[]): Promise<void> {
     const failure = this.failures.shift();
     if (failure !== undefined) throw failure;
-    this.events.push({ from, event });
+    this.events.push(...events.map((event) => ({ from, event })));
   }
 
   async connected(nodeId: NodeId, open: readonly string[]): Promise<void> {
