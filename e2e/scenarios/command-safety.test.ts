@@ -5,6 +5,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { journalOf, reaches, request } from "../harness/commands.js";
 import type { Operator } from "../harness/operator.js";
+import { longestSilence } from "../harness/readings.js";
 import { SlowService } from "../harness/slow-service.js";
 import { Stack } from "../harness/stack.js";
 import { pause, until } from "../harness/until.js";
@@ -93,15 +94,17 @@ describe("a command", () => {
     const ended = await reaches(operator, commandId, [CommandState.SUCCEEDED], 60_000);
     expect(ended.summary).toContain("restarted worker");
     expect(service.count("started")).toBe(before + 1);
-    const counted = `count_over_time(node_time_seconds{node="web-1"}[60s])`;
     await until(
       "the readings of the minute",
       async () => {
-        const at = { seconds: BigInt(Math.floor((cutAt + 62_000) / 1_000)), nanos: 0 };
-        const { series } = await operator.metrics().query({ expr: counted, at });
-        const count = series[0]?.points[0]?.value ?? 0;
-        if (count < 58) throw new Error(`${count} readings of 60`);
-        return count;
+        const silence = await longestSilence(
+          operator,
+          'node_time_seconds{node="web-1"}',
+          cutAt,
+          cutAt + 62_000,
+        );
+        if (silence >= 5) throw new Error(`${silence} s without a reading`);
+        return silence;
       },
       60_000,
     );

@@ -17,6 +17,7 @@ import type { CallContext } from "../platform/call.js";
 import type { Database } from "../platform/postgres/database.js";
 import { findNode, listNodes } from "./agents.store.js";
 import type { Liveness, Node } from "./domain/agent.js";
+import { lostBecause } from "./domain/judge-liveness.js";
 import { type EnrolmentDeps, makeJoinToken } from "./enroll-agent.js";
 import { listCertificates, type PlacedCertificate, readHostState } from "./inventory.store.js";
 import { formatPageToken, pageSize, parsePageToken } from "./page-token.js";
@@ -58,7 +59,10 @@ export function fleetApi(deps: FleetApiDeps): ServiceImplementation<typeof Fleet
       name: node.name,
       hostname: node.hostname,
       liveness: TO_WIRE[node.liveness],
-      livenessBecause: node.livenessBecause,
+      livenessBecause:
+        node.liveness === "lost"
+          ? lostBecause(node.livenessBecause, node.certificateExpiresAt, system.clock.now())
+          : node.livenessBecause,
       ...(heardAt === undefined ? {} : { lastHeardAt: timestampFromMs(heardAt) }),
       enrolledAt: timestampFromMs(node.enrolledAt),
       ...(node.certificateExpiresAt === undefined

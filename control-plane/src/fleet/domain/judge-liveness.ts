@@ -67,6 +67,17 @@ function reason(facts: LivenessFacts, now: Instant): string {
   return facts.streamEnded === undefined ? "" : `: ${facts.streamEnded}`;
 }
 
+/** The reason as it is told later: what was found when the node was lost, and that its certificate has run out since. */
+export function lostBecause(
+  because: string,
+  certificateExpiresAt: Instant | undefined,
+  now: Instant,
+): string {
+  if (certificateExpiresAt === undefined || certificateExpiresAt > now || because.includes("certificate"))
+    return because;
+  return `${because}; its certificate has expired since, ${ago(now - certificateExpiresAt)}: it must enroll again`;
+}
+
 function seconds(silence: Duration): string {
   return formatDuration(Math.floor(silence / SECOND) * SECOND);
 }
