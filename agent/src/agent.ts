@@ -8,7 +8,7 @@ import { enroll } from "./identity/enroll.js";
 import { IdentityKeeper } from "./identity/keeper.js";
 import { makePrivateDirectory, statePaths } from "./identity/state-files.js";
 import { lockState } from "./identity/state-lock.js";
-import { openStream } from "./link/channel.js";
+import { openStream, serverName } from "./link/channel.js";
 import { Link } from "./link/connect.js";
 import { Outbox } from "./link/outbox.js";
 import { inventoryMessage } from "./link/wire.js";
@@ -163,7 +163,10 @@ export async function startAgent(
     say: log,
     run: runForCollector,
     ownPid: process.pid,
-    always: { files: [paths.certificate], endpoints: [] },
+    always: {
+      files: [paths.certificate],
+      endpoints: [{ ...config.controlPlane.agents, serverName, caFile: paths.authority }],
+    },
     extra: () => watch.figures(),
   });
   collector.start({

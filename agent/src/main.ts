@@ -37,6 +37,8 @@ async function main(): Promise<number> {
   }
   const { config } = loaded;
   const log = jsonLog((line) => process.stdout.write(line), realSystem.clock.now, config.logLevel);
+  // Whoever reads the log may go away; the agent stays.
+  process.stdout.on("error", () => undefined);
   process.on("unhandledRejection", (reason) => {
     log("error", "a promise was left alone", { because: reasonOf(reason) });
   });

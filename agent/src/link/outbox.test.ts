@@ -6,7 +6,8 @@ import { afterAll, describe, expect, test } from "vitest";
 import { isStale, markStale, type SeriesSet } from "../collect/reading.js";
 import { FakeSystem } from "../testing/fake-system.js";
 import { Announcer } from "./announcer.js";
-import { Outbox, type OutgoingFrame } from "./outbox.js";
+import { Outbox } from "./outbox.js";
+import type { OutgoingFrame } from "./outbox-reader.js";
 
 const home = mkdtempSync(join(tmpdir(), "mainstay-outbox-"));
 afterAll(() => rmSync(home, { recursive: true }));

@@ -9,18 +9,11 @@ import type { Reading, SeriesSet } from "../collect/reading.js";
 import { makePrivateDirectory, readIfThere, writePrivateFile } from "../identity/state-files.js";
 import { type Log, reasonOf } from "../log.js";
 import type { Timers } from "../system.js";
-import { encodeRecord, readRecord, recordBytesMax } from "./records.js";
+import { readHead } from "./outbox-head.js";
+import { OutboxReader } from "./outbox-reader.js";
+import { encodeRecord, recordBytesMax } from "./records.js";
 import { Segment } from "./segment.js";
-import {
-  decodeFrame,
-  decodeSet,
-  encodeFrame,
-  encodeSet,
-  type NamedSet,
-  nameSet,
-  recordKind,
-  type StoredFrame,
-} from "./stored-frame.js";
+import { encodeFrame, encodeSet, type NamedSet, nameSet, recordKind } from "./stored-frame.js";
 
 /** How an outbox is kept. */
 export interface OutboxSettings {
@@ -39,12 +32,6 @@ export interface OutboxFigures {
   readonly bytes: number;
   readonly droppedFrames: number;
   readonly lostBytes: number;
-}
-
-/** What a sender reads: a frame and the set that its values belong to. */
-export interface OutgoingFrame {
-  readonly frame: StoredFrame;
-  readonly set: NamedSet;
 }
 
 /** The outbox. One per state directory. */
@@ -264,80 +251,6 @@ export class Outbox {
   }
 }
 
-/** Walks through the outbox. Stays right while segments come and go. */
-export class OutboxReader {
-  readonly #segments: () => readonly Segment[];
-  readonly #sets = new Map<string, NamedSet>();
-  #after: bigint;
-  #segment: Segment | undefined;
-  #offset = 0;
-
-  constructor(segments: () => readonly Segment[], after: bigint) {
-    this.#segments = segments;
-    this.#after = after;
-  }
-
-  /** The next frame; undefined when there is none yet. */
-  next(): OutgoingFrame | undefined {
-    for (;;) {
-      const segments = this.#segments();
-      if (this.#segment === undefined || !segments.includes(this.#segment)) {
-        // The first that holds something after the last frame read: also when the one being read gave way to newer ones.
-        this.#enter(segments.find((segment) => segment.last > this.#after));
-      }
-      const segment = this.#segment;
-      if (segment === undefined) return undefined;
-      const record = readRecord(segment.file, this.#offset, segment.bytes);
-      if (record === undefined) {
-        const following = segments[segments.indexOf(segment) + 1];
-        if (following === undefined) return undefined;
-        this.#enter(following);
-        continue;
-      }
-      this.#offset = record.next;
-      const found = this.#take(record.kind, record.payload);
-      if (found !== undefined) return found;
-    }
-  }
-
-  #enter(segment: Segment | undefined): void {
-    this.#segment = segment;
-    this.#offset = 0;
-    this.#sets.clear();
-  }
-
-  #take(kind: number, payload: Buffer): OutgoingFrame | undefined {
-    if (kind === recordKind.set) {
-      const set = decodeSet(payload);
-      if (set !== undefined) this.#sets.set(set.id, set);
-      return undefined;
-    }
-    const frame = kind === recordKind.frame ? decodeFrame(payload) : undefined;
-    if (frame === undefined || frame.sequence <= this.#after) return undefined;
-    this.#after = frame.sequence;
-    const set = this.#sets.get(frame.setId);
-    return set === undefined ? undefined : { frame, set };
-  }
-}
-
 function segmentName(first: bigint): string {
   return `frames-${first.toString().padStart(20, "0")}.seg`;
-}
-
-interface Head {
-  readonly id: string;
-  readonly bootId: string;
-  readonly closed: boolean;
-  readonly lastSequence: bigint;
-}
-
-function readHead(text: string | undefined): Head | undefined {
-  try {
-    const value: unknown = JSON.parse(text ?? "");
-    const { id, bootId, closed, lastSequence } = Object(value) as Readonly<Record<string, unknown>>;
-    if (typeof id !== "string" || typeof bootId !== "string") return undefined;
-    return { id, bootId, closed: closed === true, lastSequence: BigInt(String(lastSequence)) };
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,6 @@
 /** The agent as a process of its own, from its bundle, in a directory of its own: to be started, killed and started again. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,7 @@ let bundled: Promise<string> | undefined;
 export function agentBundle(): Promise<string> {
   bundled ??= (async () => {
     const directory = mkdtempSync(join(tmpdir(), "mainstay-agent-bundle-"));
+    process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
     await build({
       entryPoints: { agent: source },
       outdir: directory,

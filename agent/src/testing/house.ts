@@ -1,5 +1,5 @@
 /** A control plane and one agent process for a story, gone when the story is over. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { CommandEvent, Finished } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
 import { AgentProcess, until } from "./agent-process.js";
@@ -27,7 +27,12 @@ export async function house(
   const fake = await FakeControlPlane.start(options);
   open.push(fake);
   const agent = new AgentProcess();
-  open.push({ stop: () => agent.kill() });
+  open.push({
+    stop: async () => {
+      await agent.kill();
+      rmSync(agent.directory, { recursive: true, force: true });
+    },
+  });
   const root = join(agent.directory, "root");
   mkdirSync(root);
   agent.configure(fake, { actions: { cleanDirectory: { roots: [root], minAgeSeconds: 60 } }, ...more });
