@@ -157,6 +157,47 @@ test("whatever labels a program writes, escaped as the format says, are read as 
   );
 });
 
+test("a line of a known series is read as it is when nothing is known", () => {
+  const series = fc.constantFrom("a", "a:b", 'a{b="c"}', 'a{b="c d"}', 'a {b="c"}', 'a{b="1 2"}', "ab");
+  const value = fc.constantFrom(
+    "1",
+    "+Inf",
+    "NaN",
+    "1.5e3",
+    "x",
+    "",
+    "0x1",
+    "2 3",
+    "1 -5",
+    "4 # {} 1",
+    "7\r",
+    " 8",
+    "9 ",
+  );
+  const line = fc
+    .tuple(fc.constantFrom("", " ", "#"), series, fc.constantFrom(" ", "", "  "), value)
+    .map((parts) => parts.join(""));
+  fc.assert(
+    fc.property(
+      fc.array(line, { maxLength: 6 }),
+      fc.subarray(["a", "a:b", 'a{b="c"}', 'a{b="c d"}', 'a {b="c"}', "ab"]),
+      (lines, known) => {
+        const text = lines.join("\n");
+        const quick: [string, number][] = [];
+        const fault = parseExposition(
+          text,
+          (seriesText, is) => quick.push([seriesText, is]) > 0,
+          (seriesText) => known.includes(seriesText),
+        );
+        const careful = parse(text);
+        expect(quick).toEqual(careful.samples);
+        expect(fault === undefined ? undefined : `line ${fault.line}: ${fault.because}`).toBe(careful.fault);
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
 test("hostile text ends in samples or a fault, in time that grows with its length alone", () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom(...'a{}="\\,# \n\t1.eE+-'), maxLength: 200 }), (text) => {

@@ -17,30 +17,48 @@ const TAB = 9;
 const SPACE = 32;
 const QUOTE = 34;
 const HASH = 35;
-const ZERO = 48;
-const NINE = 57;
 const BACKSLASH = 92;
 const OPEN = 123;
 const CLOSE = 125;
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/u;
-const INTEGER_DIGITS_MAX = 15;
 /** Name and labels of one series. What Kubernetes exporters say of a pod is about 1 KB. */
 const SERIES_TEXT_MAX = 65_536;
+
+/** Whether a series' text was taken before: then it is known to be whole, and its line needs no careful reading. */
+export type IsKnown = (seriesText: string) => boolean;
 
 /**
  * Gives every sample of `text` to `take`. Comments, types, timestamps and exemplars are passed over: a reading has one
  * time, that of the scrape (Prometheus' `honor_timestamps: false`). Answers with the first fault, after which nothing
  * of the text should be believed.
  */
-export function parseExposition(text: string, take: TakeSample): ExpositionFault | undefined {
+export function parseExposition(
+  text: string,
+  take: TakeSample,
+  isKnown: IsKnown = () => false,
+): ExpositionFault | undefined {
   const { length } = text;
   let at = 0;
   for (let line = 1; at < length; line++) {
     let end = text.indexOf("\n", at);
     if (end < 0) end = length;
-    const from = skipBlanks(text, at, end);
+    const start = at;
     at = end + 1;
+    // The ordinary line, in native steps alone: a series that is known, one blank, a value. That this cut is the one that
+    // careful reading would make follows from the text being known: it ends where labels or a name end.
+    // Within the line: looking back from its end in the whole text would go through all lines before that have no blank.
+    const whole = text.slice(start, end);
+    const blank = whole.lastIndexOf(" ");
+    if (blank > 0) {
+      const seriesText = whole.slice(0, blank);
+      const value = isKnown(seriesText) ? parseNumber(whole.slice(blank + 1)) : undefined;
+      if (value !== undefined) {
+        if (take(seriesText, value)) continue;
+        return undefined;
+      }
+    }
+    const from = skipBlanks(text, start, end);
     if (from >= end || text.charCodeAt(from) === HASH) continue;
     const seriesEnd = endOfSeries(text, from, end);
     if (seriesEnd < 0) return { line, because: "the labels do not end" };
@@ -49,7 +67,7 @@ export function parseExposition(text: string, take: TakeSample): ExpositionFault
       return { line, because: `a series' text is over ${SERIES_TEXT_MAX} long` };
     const valueFrom = skipBlanks(text, seriesEnd, end);
     const valueEnd = endOfWord(text, valueFrom, end);
-    const value = parseValue(text, valueFrom, valueEnd);
+    const value = parseNumber(text.slice(valueFrom, valueEnd));
     if (value === undefined)
       return { line, because: `the value is ${quoted(text.slice(valueFrom, valueEnd))}` };
     const fault = faultOfTail(text, valueEnd, end);
@@ -137,21 +155,6 @@ function endOfLabels(text: string, from: number, end: number): number {
     else if (code === CLOSE && !quotes) return at + 1;
   }
   return -1;
-}
-
-function parseValue(text: string, from: number, end: number): number | undefined {
-  // Most values are small integers: no slice is made for them.
-  if (end - from <= INTEGER_DIGITS_MAX && end > from) {
-    let value = 0;
-    let at = from;
-    for (; at < end; at++) {
-      const code = text.charCodeAt(at);
-      if (code < ZERO || code > NINE) break;
-      value = value * 10 + code - ZERO;
-    }
-    if (at === end) return value;
-  }
-  return parseNumber(text.slice(from, end));
 }
 
 /** A float as Go reads it, less the hexadecimal ones and underscores, which Prometheus refuses too. */

@@ -52,7 +52,7 @@ export class ScrapedColumns {
     let because: string | undefined;
     if (this.#values.length !== known) this.#values = new Float64Array(known);
     const values = this.#values;
-    const fault = parseExposition(text, (seriesText, value) => {
+    const take = (seriesText: string, value: number): boolean => {
       if (++samples > this.#sampleLimit) {
         because = `more than ${this.#sampleLimit} samples (sampleLimit)`;
         return false;
@@ -80,7 +80,8 @@ export class ScrapedColumns {
         addedValues.push(value);
       }
       return true;
-    });
+    };
+    const fault = parseExposition(text, take, (seriesText) => this.#byText.has(seriesText));
     if (fault !== undefined) because = `line ${fault.line}: ${fault.because}`;
     if (because !== undefined) {
       this.#forget((entry) => entry.place < known && entry.place >= 0);
