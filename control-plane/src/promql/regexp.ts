@@ -32,8 +32,17 @@ export interface CompiledRegexp {
   test(text: string): boolean;
   /** The groups of a match of the whole text (`groups[0]` is all of it; `undefined` for one that took no part), or `undefined`. */
   groups(text: string): readonly (string | undefined)[] | undefined;
+  /** The first match anywhere from `from` on, the leftmost and of those the preferred one, or `undefined`. */
+  find(text: string, from: number): FoundMatch | undefined;
   /** `names[i]` is the name of group `i`, or empty. */
   readonly names: readonly string[];
+}
+
+/** A match within a text, and its groups as in `groups`. */
+export interface FoundMatch {
+  readonly start: number;
+  readonly end: number;
+  readonly groups: readonly (string | undefined)[];
 }
 
 /** Compiles a pattern of RE2's syntax, anchored at both ends. Throws {@link RegexpError}. */
@@ -53,7 +62,30 @@ export function compileRegexp(pattern: string): CompiledRegexp {
     remembered.set(text, answer);
     return answer;
   };
-  return { test: simple ?? test, groups: (text) => machine.groups(text), names: tree.names };
+  return {
+    test: simple ?? test,
+    groups: (text) => machine.groups(text),
+    find: (text, from) => machine.find(text, from),
+    names: tree.names,
+  };
+}
+
+/** Every match of `pattern` in `text` replaced by `template` with its groups, as Go's ReplaceAllString does. */
+export function replaceAllMatches(pattern: CompiledRegexp, text: string, template: string): string {
+  let out = "";
+  let copied = 0;
+  let at = 0;
+  while (at <= text.length) {
+    const match = pattern.find(text, at);
+    if (match === undefined) break;
+    // An empty match right after a match is none.
+    if (match.end > match.start || match.start > copied || match.start === 0) {
+      out += text.slice(copied, match.start) + expandTemplate(template, match.groups, pattern.names);
+      copied = match.end;
+    }
+    at = match.end > at ? match.end : at + ((text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1);
+  }
+  return out + text.slice(copied);
 }
 
 /** The usual patterns (`a|b`, `x.*`, `.*y.*`) as plain comparisons of texts. */
@@ -174,8 +206,40 @@ class Machine {
 
   groups(text: string): readonly (string | undefined)[] | undefined {
     const saved = this.run(text, true);
-    if (saved === undefined) return undefined;
-    const groups: (string | undefined)[] = [text];
+    return saved === undefined ? undefined : this.groupsOf(text, saved, text);
+  }
+
+  find(text: string, from: number): FoundMatch | undefined {
+    let threads: Thread[] = [];
+    let found: { start: number; end: number; saved: readonly number[] } | undefined;
+    for (let at = from; ; ) {
+      const seen = new Uint8Array(this.program.length);
+      const here: Thread[] = [];
+      for (const thread of threads) this.follow(here, seen, thread, text, at, true);
+      // Whoever begins later is preferred less; and once something matched, nobody begins.
+      if (found === undefined) this.follow(here, seen, { at: 0, saved: [at] }, text, at, true);
+      if (here.length === 0 && found !== undefined) break;
+      const point = text.codePointAt(at) ?? -1;
+      threads = [];
+      for (const thread of here) {
+        const instruction = this.program[thread.at] as Instruction;
+        if (instruction.kind === "match") {
+          found = { start: thread.saved[0] ?? at, end: at, saved: thread.saved };
+          break;
+        }
+        if (point >= 0 && instruction.kind === "chars" && instruction.set.has(point))
+          threads.push({ at: thread.at + 1, saved: thread.saved });
+      }
+      if (point < 0 || (found !== undefined && threads.length === 0)) break;
+      at += point > 0xffff ? 2 : 1;
+    }
+    if (found === undefined) return undefined;
+    const { start, end, saved } = found;
+    return { start, end, groups: this.groupsOf(text, saved, text.slice(start, end)) };
+  }
+
+  private groupsOf(text: string, saved: readonly number[], all: string): readonly (string | undefined)[] {
+    const groups: (string | undefined)[] = [all];
     for (let group = 1; group < this.groupCount; group++) {
       const from = saved[group * 2];
       const to = saved[group * 2 + 1];

@@ -52,7 +52,7 @@ describe("a template", () => {
     ["{{ $value", "template: unclosed action"],
     ["{{ if true }}x", "template: unexpected EOF"],
     ["x{{ end }}", "template: unexpected {{end}}"],
-    ["{{ range query }}x{{ end }}", "template: {{range}} is not built yet"],
+    ['{{ query "up" }}', 'template: function "query" not defined'],
     ["{{ }}", "template: missing value for command"],
     ["{{ $labels.a ; }}", 'template: unexpected ";" in action'],
   ])("%s is refused: %s", (text, message) => {

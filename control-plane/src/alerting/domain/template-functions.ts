@@ -1,25 +1,12 @@
 /** The functions that templates may call, as Prometheus defines them (docs: template reference). */
-import type { Labels } from "../../kernel/labels.js";
-import type { Instant } from "../../kernel/time.js";
-
-export type TemplateValue = string | number | boolean | Labels;
-
-/** Undefined: the arguments do not fit. */
-export type TemplateFunction = (args: readonly TemplateValue[], now: Instant) => TemplateValue | undefined;
-
-export function truth(value: TemplateValue): boolean {
-  if (typeof value === "object") return Object.keys(value).length > 0;
-  return typeof value === "number" ? value !== 0 : value !== "" && value !== false;
-}
-
-function toNumber(value: TemplateValue | undefined): number | undefined {
-  if (typeof value === "number") return value;
-  if (typeof value !== "string" || value.trim() === "") return undefined;
-  if (/^[+]?inf$/i.test(value)) return Number.POSITIVE_INFINITY;
-  if (/^-inf$/i.test(value)) return Number.NEGATIVE_INFINITY;
-  const number = Number(value);
-  return Number.isNaN(number) && !/^nan$/i.test(value) ? undefined : number;
-}
+import { toNumber } from "../../kernel/template/builtins.js";
+import { significant } from "../../kernel/template/printf.js";
+import type { TemplateFunction, TemplateFunctions } from "../../kernel/template/run-template.js";
+import { TemplateError } from "../../kernel/template/template-error.js";
+import { SafeText } from "../../kernel/template/value.js";
+import { parseDuration, SECOND } from "../../kernel/time.js";
+import { type CompiledRegexp, compileRegexp, replaceAllMatches } from "../../promql/regexp.js";
+import { RegexpError } from "../../promql/regexp-syntax.js";
 
 const numeric =
   (format: (value: number) => string): TemplateFunction =>
@@ -33,21 +20,8 @@ const textual =
   ([text]) =>
     typeof text === "string" ? format(text) : undefined;
 
-/** `%.4g` of C and Go: four significant digits, no trailing zeros. */
-function fourDigits(value: number): string {
-  if (Number.isNaN(value)) return "NaN";
-  if (!Number.isFinite(value)) return value > 0 ? "+Inf" : "-Inf";
-  if (value === 0) return "0";
-  const exponent = Number(value.toExponential(3).split("e")[1]);
-  if (exponent < -4 || exponent >= 4) {
-    const [digits, power] = value.toExponential(3).split("e") as [string, string];
-    const sign = power.startsWith("-") ? "-" : "+";
-    const trimmed = digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
-    return `${trimmed}e${sign}${power.replace(/^[+-]/, "").padStart(2, "0")}`;
-  }
-  const text = value.toPrecision(4);
-  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
-}
+/** `%.4g` of C and Go. */
+const fourDigits = (value: number): string => significant(value, 4);
 
 function humanize(value: number): string {
   if (value === 0 || !Number.isFinite(value)) return fourDigits(value);
@@ -81,7 +55,7 @@ function humanize1024(value: number): string {
   return `${fourDigits(rest)}${units[step]}`;
 }
 
-function humanizeDuration(value: number): string {
+export function humanizeDuration(value: number): string {
   if (!Number.isFinite(value)) return fourDigits(value);
   if (value === 0) return "0s";
   if (Math.abs(value) >= 1) {
@@ -129,50 +103,48 @@ function humanizeTimestamp(seconds: number): string {
   return `${year}-${two(month)}-${two(day)} ${two(Math.floor(clock / 3600))}:${two(Math.floor(clock / 60) % 60)}:${two(clock % 60)} +0000 UTC`;
 }
 
-function printf([format, ...args]: readonly TemplateValue[]): string | undefined {
-  if (typeof format !== "string") return undefined;
-  let next = 0;
-  return format.replace(
-    /%(-?0?\d*)(?:\.(\d+))?([vsdfgeqtx%])/g,
-    (_, width: string, precision: string | undefined, verb: string) => {
-      if (verb === "%") return "%";
-      const value = args[next++];
-      if (value === undefined) return `%!${verb}(MISSING)`;
-      return pad(one(value, verb, precision), width);
-    },
-  );
+/** The pattern, compiled; it never takes more time than its length times the text's. */
+export function compilePattern(name: string, pattern: string): CompiledRegexp {
+  try {
+    return compileRegexp(pattern);
+  } catch (error) {
+    if (error instanceof RegexpError) throw new TemplateError(`error calling ${name}: ${error.message}`);
+    throw error;
+  }
 }
 
-function one(value: TemplateValue, verb: string, precision: string | undefined): string {
-  const number = toNumber(value);
-  const digits = precision === undefined ? undefined : Math.min(Number(precision), 100);
-  if (verb === "f" && number !== undefined)
-    return Number.isFinite(number) ? number.toFixed(digits ?? 6) : fourDigits(number);
-  if (verb === "e" && number !== undefined)
-    return number.toExponential(digits ?? 6).replace(/e([+-])(\d)$/, "e$10$2");
-  if (verb === "g" && number !== undefined)
-    return digits === undefined ? String(number) : String(Number(number.toPrecision(Math.max(1, digits))));
-  if (verb === "d" && number !== undefined) return String(Math.trunc(number));
-  if (verb === "x" && number !== undefined) return Math.trunc(number).toString(16);
-  if (verb === "q") return JSON.stringify(String(value));
-  const text = String(value);
-  return verb === "s" && digits !== undefined ? text.slice(0, digits) : text;
-}
+/** Longest text in which a pattern is looked for. */
+const SEARCHED_MAX = 64 * 1024;
 
-function pad(text: string, width: string): string {
-  const size = Math.min(Number(width.replace(/^-?0?/, "")) || 0, 1_000);
-  if (width.startsWith("-")) return text.padEnd(size);
-  return width.startsWith("0") ? text.padStart(size, "0") : text.padStart(size);
-}
+export const reReplaceAll: TemplateFunction = ([pattern, replacement, text]) => {
+  if (typeof pattern !== "string" || typeof replacement !== "string" || typeof text !== "string")
+    return undefined;
+  if (text.length > SEARCHED_MAX) throw new TemplateError("error calling reReplaceAll: the text is too long");
+  return replaceAllMatches(compilePattern("reReplaceAll", pattern), text, replacement);
+};
 
-const compare =
-  (holds: (a: number, b: number) => boolean): TemplateFunction =>
-  ([a, b]) => {
-    const [x, y] = [toNumber(a), toNumber(b)];
-    return x === undefined || y === undefined ? undefined : holds(x, y);
-  };
+/** Whether the pattern is found anywhere. */
+export const match: TemplateFunction = ([pattern, text]) => {
+  if (typeof pattern !== "string" || typeof text !== "string") return undefined;
+  if (text.length > SEARCHED_MAX) throw new TemplateError("error calling match: the text is too long");
+  return compilePattern("match", pattern).find(text, 0) !== undefined;
+};
 
-export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
+/** The first letter of each word large. */
+export const title = textual((text) =>
+  text.replace(
+    /(^|[^\p{L}\p{N}_'])(\p{Ll})/gu,
+    (_, before: string, letter: string) => before + letter.toUpperCase(),
+  ),
+);
+
+const seconds: TemplateFunction = ([text]) => {
+  const duration = typeof text === "string" ? parseDuration(text) : undefined;
+  return duration === undefined ? undefined : duration / SECOND;
+};
+
+/** What rules may call besides Go's own functions. */
+export const RULE_FUNCTIONS: TemplateFunctions = {
   humanize: numeric(humanize),
   humanize1024: numeric(humanize1024),
   humanizeDuration: numeric(humanizeDuration),
@@ -180,38 +152,15 @@ export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
   humanizeTimestamp: numeric(humanizeTimestamp),
   toUpper: textual((text) => text.toUpperCase()),
   toLower: textual((text) => text.toLowerCase()),
-  title: textual((text) =>
-    text.replace(/(^|\s)(\p{Ll})/gu, (_, before: string, letter: string) => before + letter.toUpperCase()),
-  ),
+  title,
   stripPort: textual((text) => text.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1")),
   stripDomain: textual((text) =>
     /^[\d.]+(:\d+)?$/.test(text) ? text : text.replace(/^([^.:]+)\.[^:]*/, "$1"),
   ),
-  reReplaceAll: ([pattern, replacement, text]) => {
-    if (typeof pattern !== "string" || typeof replacement !== "string" || typeof text !== "string")
-      return undefined;
-    try {
-      return text.replace(new RegExp(pattern, "gu"), replacement.replace(/\$\{(\w+)\}/g, "$$$1"));
-    } catch {
-      return undefined;
-    }
-  },
-  printf,
-  print: (args) => args.map(String).join(""),
-  eq: ([first, ...rest]) => (first === undefined || rest.length === 0 ? undefined : rest.includes(first)),
-  ne: ([a, b]) => (a === undefined || b === undefined ? undefined : a !== b),
-  lt: compare((a, b) => a < b),
-  le: compare((a, b) => a <= b),
-  gt: compare((a, b) => a > b),
-  ge: compare((a, b) => a >= b),
-  not: ([value]) => (value === undefined ? undefined : !truth(value)),
-  and: (args) => args.find((value) => !truth(value)) ?? args.at(-1),
-  or: (args) => args.find(truth) ?? args.at(-1),
-  len: ([value]) =>
-    typeof value === "string"
-      ? value.length
-      : typeof value === "object"
-        ? Object.keys(value).length
-        : undefined,
-  index: ([map, key]) => (typeof map === "object" && typeof key === "string" ? (map[key] ?? "") : undefined),
+  reReplaceAll,
+  match,
+  safeHtml: ([text]) => (typeof text === "string" ? new SafeText(text) : undefined),
+  parseDuration: seconds,
+  externalURL: () => "",
+  pathPrefix: () => "",
 };
