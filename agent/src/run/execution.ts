@@ -53,7 +53,9 @@ export class Execution {
   async start(): Promise<void> {
     const { journal, system, log } = this.#parts;
     const { commandId, mode, action, timeoutMs, outputBytesMax } = this.order;
-    await journal.append(commandId, mode, { kind: "started" });
+    const begun = journal.append(commandId, mode, { kind: "started" });
+    // What is to be done once must be known to have begun. A preview touches nothing, and may be made again.
+    if (mode === "run") await begun;
     const output = new BoundedOutput(outputBytesMax, ({ stream, offset, data, skippedBytes }) => {
       const body: EventBody = { kind: "output", stream, offset, data: data.toString("base64"), skippedBytes };
       journal
@@ -90,12 +92,18 @@ export class Execution {
 
   async #act(output: BoundedOutput, deadline: number): Promise<Ending> {
     const { actions, plans, policy, system } = this.#parts;
+    let said = false;
     const context: ActionContext = {
       policy,
       system,
       signal: this.#stop.signal,
       deadline,
-      say: (text, stream = "stdout") => output.write(stream, `${text}\n`),
+      say: (text, stream = "stdout") => {
+        output.write(stream, `${text}\n`);
+        // The first word goes at once, for somebody waits for it; the others are gathered.
+        if (!said) output.flush();
+        said = true;
+      },
       runProgram,
       startDetached,
     };
