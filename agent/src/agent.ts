@@ -164,7 +164,8 @@ export async function startAgent(
     run: runForCollector,
     ownPid: process.pid,
     always: {
-      files: [paths.certificate],
+      // Not the agent's own certificate: it lives for a day and renews itself, and has a figure of its own.
+      files: [paths.authority],
       endpoints: [{ ...config.controlPlane.agents, serverName, caFile: paths.authority }],
     },
     extra: () => watch.figures(),
