@@ -149,11 +149,12 @@ describe("the agent's link, as a process", () => {
   });
 
   test("renews its certificate over the live stream and uses it on the next", async () => {
-    const { fake, agent } = await house({ certificateMs: 9_000 });
+    const { fake, agent } = await house({ certificateMs: 6_000 });
     await agent.start();
     await until("it asked for a new certificate", () => fake.renewals >= 1);
     await until("it took it", () => agent.lines.some((line) => line.includes("the certificate was renewed")));
     expect(fake.hellos).toHaveLength(1);
+    expect(fake.renewals).toBe(1);
     fake.cut();
     await until("a second stream", () => fake.hellos.length >= 2);
     expect(fake.peerSerials[1]).not.toBe(fake.peerSerials[0]);

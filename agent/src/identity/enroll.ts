@@ -56,6 +56,7 @@ export async function enroll(facts: EnrollFacts): Promise<Enrolled> {
       keyId: key.keyId,
       spki: Buffer.from(key.publicKey).toString("base64"),
     })),
+    receivedAt: facts.now(),
   };
   const fault = faultOfIdentity(identity) ?? pinFault(identity.caPem, facts.token);
   if (fault !== undefined) {

@@ -10,6 +10,7 @@ import {
   adoptOrderKeys,
   faultOfIdentity,
   type Identity,
+  lifetimeOf,
   loadIdentity,
   type PinnedKey,
   saveIdentity,
@@ -101,6 +102,7 @@ describe("a stored identity", () => {
       certificatePem,
       caPem: authority.pem,
       orderKeys: [{ keyId, spki: publicKey.toString("base64") }],
+      receivedAt: Date.now(),
     };
   }
 
@@ -111,6 +113,14 @@ describe("a stored identity", () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(loadIdentity(path)).toEqual(identity);
     expect(faultOfIdentity(identity)).toBeUndefined();
+  });
+
+  test("its life begins when it came, however far its certificate was dated back", async () => {
+    const identity = await sound();
+    expect(lifetimeOf(identity).notBefore).toBe(identity.receivedAt);
+    const before = { ...identity, receivedAt: 0 };
+    expect(lifetimeOf(before).notBefore).toBeLessThan(identity.receivedAt);
+    expect(lifetimeOf({ ...identity, receivedAt: Date.now() + 86_400_000 })).toEqual(lifetimeOf(before));
   });
 
   test.each([

@@ -19,6 +19,8 @@ export interface Identity {
   readonly certificatePem: string;
   readonly caPem: string;
   readonly orderKeys: readonly PinnedKey[];
+  /** When the certificate came, in ms since the epoch. */
+  readonly receivedAt: number;
 }
 
 /** From when to when the identity's certificate holds, in ms since the epoch. */
@@ -59,7 +61,13 @@ export function lifetimeOf(identity: Identity): Lifetime {
   let lifetime = lifetimes.get(identity);
   if (lifetime === undefined) {
     const leaf = new X509Certificate(identity.certificatePem);
-    lifetime = { notBefore: Date.parse(leaf.validFrom), notAfter: Date.parse(leaf.validTo) };
+    const [notBefore, notAfter] = [Date.parse(leaf.validFrom), Date.parse(leaf.validTo)];
+    const { receivedAt } = identity;
+    // It may be dated back, for hosts whose clocks are behind; what counts for its renewal is when it came.
+    lifetime = {
+      notBefore: receivedAt > notBefore && receivedAt < notAfter ? receivedAt : notBefore,
+      notAfter,
+    };
     lifetimes.set(identity, lifetime);
   }
   return lifetime;
@@ -132,7 +140,7 @@ export function adoptOrderKeys(
 
 function asIdentity(value: unknown): Identity | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { nodeId, privateKeyPem, certificatePem, caPem, orderKeys } = value as Readonly<
+  const { nodeId, privateKeyPem, certificatePem, caPem, orderKeys, receivedAt } = value as Readonly<
     Record<string, unknown>
   >;
   if (typeof nodeId !== "string" || typeof privateKeyPem !== "string") return undefined;
@@ -143,6 +151,6 @@ function asIdentity(value: unknown): Identity | undefined {
     return typeof keyId === "string" && typeof spki === "string" ? [{ keyId, spki }] : [];
   });
   return keys.length === orderKeys.length
-    ? { nodeId, privateKeyPem, certificatePem, caPem, orderKeys: keys }
+    ? { nodeId, privateKeyPem, certificatePem, caPem, orderKeys: keys, receivedAt: Number(receivedAt) || 0 }
     : undefined;
 }

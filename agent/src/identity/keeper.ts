@@ -47,6 +47,7 @@ export class IdentityKeeper {
   readonly #stop = new AbortController();
   #identity: Identity | undefined;
   #renewalKey: string | undefined;
+  #askedAt: number | undefined;
   #enrolling = false;
   #clockOffsetMs = 0;
   #check: (() => void) | undefined;
@@ -118,7 +119,12 @@ export class IdentityKeeper {
     const before = this.#identity;
     const privateKeyPem = this.#renewalKey;
     if (before === undefined || privateKeyPem === undefined) return;
-    const identity: Identity = { ...before, privateKeyPem, certificatePem: response.certificatePem };
+    const identity: Identity = {
+      ...before,
+      privateKeyPem,
+      certificatePem: response.certificatePem,
+      receivedAt: this.#now(),
+    };
     const fault = faultOfRenewal(before, identity, response.caPem);
     if (fault !== undefined) {
       log("error", "a renewed certificate is not sound; the old one stays", { because: fault });
@@ -179,11 +185,17 @@ export class IdentityKeeper {
     this.#checkSoon(Math.max(renewRetryMinMs, Math.min(renewRetryMaxMs, (life.notAfter - this.#now()) / 10)));
   }
 
-  /** With a new key each time; the old one keeps its certificate until the new one has its own. */
+  /**
+   * Whether a request is out; one that is young may still be answered and is not made again. With a new key each time:
+   * the old one keeps its certificate until the new one has its own.
+   */
   #ask(): boolean {
+    const now = this.#parts.system.clock.monotonic();
+    if (this.#askedAt !== undefined && now - this.#askedAt < renewRetryMinMs) return true;
     const key = newPrivateKeyPem();
     if (!this.#parts.askRenewal(certificateRequest(key, this.#parts.nodeName))) return false;
     this.#renewalKey = key;
+    this.#askedAt = now;
     return true;
   }
 

@@ -40,7 +40,7 @@ export interface ReceivedFrame {
 export interface FakeOptions {
   /** Whether Enroll is served over TLS. Default true. */
   readonly enrollOverTls?: boolean;
-  /** How long certificates hold, from one second ago. Default an hour. */
+  /** How long certificates hold from now. Default an hour. */
   readonly certificateMs?: number;
   readonly heartbeatMs?: number;
 }
@@ -160,8 +160,9 @@ export class FakeControlPlane {
   }
 
   async #issue(csr: Uint8Array): Promise<{ readonly pem: string; readonly toMs: number }> {
-    const fromMs = Date.now() - 1000;
-    const toMs = fromMs + (this.#options.certificateMs ?? 3_600_000);
+    // Dated back, as a real authority does.
+    const fromMs = Date.now() - 60_000;
+    const toMs = Date.now() + (this.#options.certificateMs ?? 3_600_000);
     return { pem: await this.authority.issue(csr, this.nodeId, { fromMs, toMs }), toMs };
   }
 
