@@ -15,11 +15,12 @@ import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { cpuSeconds, memoryMb } from "./process-cost.mjs";
 
-const HELP = `node agent/bench/footprint.mjs [--seconds 180] [--warm 40] [--interval 15] [--json]
+const HELP = `node agent/bench/footprint.mjs [--seconds 180] [--warm 40] [--interval 15] [--bundle FILE] [--json]
 
   --seconds   how long is measured; at 15 s an idle agent does a dozen readings in 180 s
   --warm      how long both run before that
   --interval  seconds between readings and between scrapes
+  --bundle    the agent; default agent/dist/agent.mjs, which is built when it is not there
 `;
 const EXPORTER = "prometheus-node-exporter";
 /** The exporter's collectors that the agent has too. */
@@ -33,6 +34,7 @@ const { values: options } = parseArgs({
     seconds: { type: "string", default: "180" },
     warm: { type: "string", default: "40" },
     interval: { type: "string", default: "15" },
+    bundle: { type: "string" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -45,7 +47,7 @@ const measuredMs = Number(options.seconds) * 1_000;
 const warmMs = Number(options.warm) * 1_000;
 const intervalMs = Number(options.interval) * 1_000;
 const agentRoot = fileURLToPath(new URL("..", import.meta.url));
-const bundle = join(agentRoot, "dist/agent.mjs");
+const bundle = options.bundle ?? join(agentRoot, "dist/agent.mjs");
 const scratch = mkdtempSync(join(tmpdir(), "mainstay-footprint-"));
 /** @type {import("node:child_process").ChildProcess[]} */
 const children = [];
