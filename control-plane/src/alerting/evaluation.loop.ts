@@ -5,14 +5,13 @@
  * state it had, with the time it became active.
  */
 import { OpsError } from "../kernel/errors.js";
-import { type Labels, labelsKey, METRIC_NAME } from "../kernel/labels.js";
+import { labelsKey, METRIC_NAME } from "../kernel/labels.js";
 import { DAY, type Duration, type Instant, SECOND } from "../kernel/time.js";
 import type { Logger } from "../platform/logger.js";
 import { Loop, type LoopStatus } from "../platform/loop.js";
 import type { Database, Transaction } from "../platform/postgres/database.js";
 import { holdLease, releaseLease, stillHolds } from "../platform/postgres/lease.js";
 import type { System } from "../platform/system.js";
-import { STALE_NAN } from "../promql/series-source.js";
 import type { Sample, Value } from "../promql/value.js";
 import type { Evaluation, KeyedExpression, OwnSample } from "../timeseries/timeseries.module.js";
 import {
@@ -23,9 +22,10 @@ import {
   readOrphans,
   saveAlerts,
 } from "./alerts.store.js";
-import { type Alert, evaluateRule, type Transition } from "./domain/evaluate-rule.js";
+import { type Alert, evaluateRule, NO_SURROUNDINGS, type Transition } from "./domain/evaluate-rule.js";
 import { type CatchUp, readyToEvaluate } from "./domain/ready-to-evaluate.js";
 import type { AlertingRule, RecordingRule, Rule, RuleGroup } from "./domain/rule.js";
+import { alertSeries, vectorOf } from "./domain/rule-series.js";
 
 const LEASE = "alerting";
 const LEASE_LENGTH: Duration = 15 * SECOND;
@@ -252,7 +252,7 @@ export class Evaluator {
 
   /** Answers why it failed, or undefined. */
   async #judge(group: RuleGroup, rule: Rule, value: Value, now: Instant): Promise<string | undefined> {
-    const vector = asVector(value, now);
+    const vector = vectorOf(value, now);
     if (vector === undefined) return `the expression gives a ${value.kind}, expected a vector or a scalar`;
     return rule.kind === "recording"
       ? this.#record(rule, vector, group.limit, now)
@@ -289,7 +289,10 @@ export class Evaluator {
     const all = this.#alerts;
     if (all === undefined) return "another replica judges the rules";
     const known = all.get(rule.key) ?? new Map<string, Alert>();
-    const outcome = evaluateRule(rule, vector, known, group.limit, now);
+    const outcome = evaluateRule(
+      { rule, vector, known, limit: group.limit, surroundings: NO_SURROUNDINGS },
+      now,
+    );
     if (outcome.kind === "failed") return outcome.because;
     await this.#save(rule, group, outcome.alerts, outcome.transitions, now);
     all.set(rule.key, new Map(outcome.alerts.map((alert) => [labelsKey(alert.labels), alert])));
@@ -331,36 +334,4 @@ export class Evaluator {
     if (!(await stillHolds(tx, LEASE, this.#ports.replica)))
       throw new OpsError("ABORTED", "the lease on judging rules has passed to another replica");
   }
-}
-
-function asVector(value: Value, now: Instant): readonly Sample[] | undefined {
-  if (value.kind === "vector") return value.samples;
-  if (value.kind === "scalar") return [{ labels: {}, timestamp: now, value: value.value }];
-  return undefined;
-}
-
-/** The series ALERTS and ALERTS_FOR_STATE, as Prometheus writes them; what an alert left is marked stale. */
-function alertSeries(
-  alerts: readonly Alert[],
-  transitions: readonly Transition[],
-  now: Instant,
-): readonly OwnSample[] {
-  const samples: OwnSample[] = [];
-  const add = (labels: Labels, value: number): void => void samples.push({ labels, timestampMs: now, value });
-  const named = (labels: Labels, state: string): Labels => ({
-    ...labels,
-    [METRIC_NAME]: "ALERTS",
-    alertstate: state,
-  });
-  for (const { labels, state } of alerts) {
-    if (state.kind === "resolved") continue;
-    add(named(labels, state.kind), 1);
-    add({ ...labels, [METRIC_NAME]: "ALERTS_FOR_STATE" }, state.activeAt / 1_000);
-  }
-  for (const { alert, from, to } of transitions) {
-    if (from === "pending" || from === "firing") add(named(alert.labels, from), STALE_NAN);
-    if (to === "inactive" || to === "resolved")
-      add({ ...alert.labels, [METRIC_NAME]: "ALERTS_FOR_STATE" }, STALE_NAN);
-  }
-  return samples;
 }

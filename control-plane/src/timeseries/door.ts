@@ -98,7 +98,8 @@ export type Evaluation =
 export interface OwnSample {
   readonly labels: Labels;
   readonly timestampMs: Instant;
-  readonly value: number;
+  /** "stale": the series has ended here. The marker's bits do not outlive an object's field, so it is named. */
+  readonly value: number | "stale";
 }
 
 /** Counters and gauges of the engine, for metrics and health. */

@@ -11,7 +11,7 @@ import type { Logger } from "../platform/logger.js";
 import type { Loop } from "../platform/loop.js";
 import type { Database } from "../platform/postgres/database.js";
 import type { System } from "../platform/system.js";
-import { isStale, markStaleAt } from "../promql/series-source.js";
+import { markStaleAt } from "../promql/series-source.js";
 import type { MatrixValue, Value } from "../promql/value.js";
 import { ChunkStore } from "./chunks.store.js";
 import { ClientSession } from "./client-session.js";
@@ -223,7 +223,7 @@ export class TimeSeries implements TimeSeriesDoor {
     if (samples.length === 0) return;
     const values = new Float64Array(samples.length);
     for (const [index, { value }] of samples.entries()) {
-      if (isStale(value)) markStaleAt(values, index);
+      if (value === "stale") markStaleAt(values, index);
       else values[index] = value;
     }
     await this.#client().call("append", {

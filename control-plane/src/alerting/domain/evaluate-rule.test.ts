@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { labelsKey } from "../../kernel/labels.js";
-import { MINUTE } from "../../kernel/time.js";
-import { type Alert, evaluateRule } from "./evaluate-rule.js";
+import { type Instant, MINUTE } from "../../kernel/time.js";
+import type { Sample } from "../../promql/value.js";
+import { type Alert, evaluateRule as evaluate, NO_SURROUNDINGS } from "./evaluate-rule.js";
 import type { AlertingRule } from "./rule.js";
 
 const rule: AlertingRule = {
@@ -16,6 +17,14 @@ const rule: AlertingRule = {
 };
 const sample = (labels: Record<string, string>, value: number) => ({ labels, value, timestamp: 0 });
 const known = (alerts: readonly Alert[]) => new Map(alerts.map((alert) => [labelsKey(alert.labels), alert]));
+const evaluateRule = (
+  of: AlertingRule,
+  vector: readonly Sample[],
+  before: ReadonlyMap<string, Alert>,
+  limit: number,
+  now: Instant,
+  resolving?: readonly Sample[],
+) => evaluate({ rule: of, vector, known: before, limit, resolving, surroundings: NO_SURROUNDINGS }, now);
 const judged = (...args: Parameters<typeof evaluateRule>) => {
   const outcome = evaluateRule(...args);
   if (outcome.kind !== "judged") throw new Error(outcome.because);

@@ -5,7 +5,8 @@
  *       ▲────────────┘
  *
  * The moves and their times are Prometheus': an alert fires when its condition has held for at least `for`, and goes
- * on for `keep_firing_for` after the condition went.
+ * on for `keep_firing_for` after the condition went. Beyond Prometheus, a rule may name an expression that has to hold
+ * before an alert resolves, and an alert that fires again and again goes on until it has been quiet.
  */
 import { type Duration, formatDuration, type Instant } from "../../kernel/time.js";
 
@@ -17,7 +18,7 @@ export type AlertState =
       readonly kind: "firing";
       readonly activeAt: Instant;
       readonly firedAt: Instant;
-      /** Since when the condition no longer holds and only keep_firing_for keeps it. */
+      /** Since when the condition no longer holds, and only keep_firing_for, the resolve expression or flapping keeps it. */
       readonly keptSince?: Instant;
     }
   | {
@@ -26,6 +27,15 @@ export type AlertState =
       readonly firedAt: Instant;
       readonly resolvedAt: Instant;
     };
+
+/** What is known of an alert's condition now. */
+export interface Condition {
+  readonly holds: boolean;
+  /** False: the rule's resolve expression does not hold (yet). @default true */
+  readonly resolves?: boolean;
+  /** Why it counts as flapping; absent when it does not. */
+  readonly flapping?: string;
+}
 
 export interface HoldTimes {
   readonly holdFor: Duration;
@@ -40,11 +50,12 @@ export interface NextAlertState {
 /** The next state of one alert. Never throws. */
 export function nextAlertState(
   state: AlertState,
-  holds: boolean,
+  condition: boolean | Condition,
   times: HoldTimes,
   now: Instant,
 ): NextAlertState {
-  return holds ? whenHolds(state, times, now) : whenNot(state, times, now);
+  const known = typeof condition === "boolean" ? { holds: condition } : condition;
+  return known.holds ? whenHolds(state, times, now) : whenNot(state, known, times, now);
 }
 
 function whenHolds(state: AlertState, { holdFor }: HoldTimes, now: Instant): NextAlertState {
@@ -76,7 +87,12 @@ function whenHolds(state: AlertState, { holdFor }: HoldTimes, now: Instant): Nex
   }
 }
 
-function whenNot(state: AlertState, { keepFiringFor }: HoldTimes, now: Instant): NextAlertState {
+function whenNot(
+  state: AlertState,
+  { resolves, flapping }: Condition,
+  { keepFiringFor }: HoldTimes,
+  now: Instant,
+): NextAlertState {
   switch (state.kind) {
     case "inactive":
     case "resolved":
@@ -85,12 +101,14 @@ function whenNot(state: AlertState, { keepFiringFor }: HoldTimes, now: Instant):
       return { state: { kind: "inactive" }, because: "the condition ceased to hold before `for` had passed" };
     case "firing": {
       const since = state.keptSince ?? now;
-      if (keepFiringFor > 0 && now - since < keepFiringFor) {
-        return {
-          state: { ...state, keptSince: since },
-          because: `the condition ceased to hold ${formatDuration(now - since)} ago; keep_firing_for is ${formatDuration(keepFiringFor)}`,
-        };
-      }
+      const kept = (why: string): NextAlertState => ({
+        state: { ...state, keptSince: since },
+        because: `the condition ceased to hold ${formatDuration(now - since)} ago; ${why}`,
+      });
+      if (keepFiringFor > 0 && now - since < keepFiringFor)
+        return kept(`keep_firing_for is ${formatDuration(keepFiringFor)}`);
+      if (resolves === false) return kept("the resolve expression does not hold yet");
+      if (flapping !== undefined) return kept(`it is flapping: ${flapping}`);
       return {
         state: { kind: "resolved", activeAt: state.activeAt, firedAt: state.firedAt, resolvedAt: now },
         because: "the condition no longer holds",

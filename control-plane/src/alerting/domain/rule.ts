@@ -5,8 +5,9 @@ import { type Duration, MINUTE, parseDuration } from "../../kernel/time.js";
 import { PromqlError } from "../../promql/errors.js";
 import { parseExpr } from "../../promql/parse.js";
 import { checkTemplate } from "./render-text.js";
+import { parseExtensions, type RuleExtensions } from "./rule-extensions.js";
 
-export interface AlertingRule {
+export interface AlertingRule extends RuleExtensions {
   readonly kind: "alerting";
   /** Stable over reloads: group, name, and which of that name in the group. */
   readonly key: string;
@@ -112,6 +113,7 @@ export function parseRuleFile(
         );
       };
       judgeRule(rule, fault);
+      const extensions = parseExtensions(rule.annotations, (_, message) => fault("annotations", message));
       const name = rule.alert ?? rule.record ?? "";
       const nth = (counts.get(name) ?? 0) + 1;
       counts.set(name, nth);
@@ -128,6 +130,7 @@ export function parseRuleFile(
             keepFiringFor: rule.keep_firing_for ?? 0,
             labels,
             annotations: rule.annotations,
+            ...extensions,
           };
     });
     return {

@@ -1,0 +1,44 @@
+/**
+ * YAML as values that know on which line they stood, so that a fault can be told with its place.
+ */
+import { LineCounter, parseDocument } from "yaml";
+
+/** A path into the file's content: keys and indexes. */
+export type ContentPath = readonly (string | number)[];
+
+/** The file's content, and where its parts stand. */
+export interface FileContent {
+  readonly value: unknown;
+  /** The line of the part at `path`, counted from 1; that of its nearest ancestor when it is absent. */
+  lineOf(path: ContentPath): number;
+}
+
+export type ParsedContent<T> = { readonly value: T } | { readonly faults: readonly string[] };
+
+/** Reads YAML; faults carry path and line. */
+export function parseYamlText<T>(
+  path: string,
+  text: string,
+  parse: (content: FileContent) => ParsedContent<T>,
+): ParsedContent<T> {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  if (document.errors.length > 0) {
+    return {
+      faults: document.errors.map((error) => {
+        const [first] = error.message.split("\n");
+        return `${path}:${lines.linePos(error.pos[0]).line}: ${first}`;
+      }),
+    };
+  }
+  const lineOf = (part: ContentPath): number => {
+    for (let length = part.length; length > 0; length--) {
+      const node = document.getIn(part.slice(0, length), true) as { range?: readonly number[] } | undefined;
+      const offset = node?.range?.[0];
+      if (offset !== undefined) return lines.linePos(offset).line;
+    }
+    return 1;
+  };
+  const parsed = parse({ value: document.toJS() as unknown, lineOf });
+  return "faults" in parsed ? { faults: parsed.faults.map((fault) => `${path}:${fault}`) } : parsed;
+}
