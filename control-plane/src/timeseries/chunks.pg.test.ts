@@ -179,6 +179,27 @@ describe("chunks", () => {
 });
 
 describe("partitions", () => {
+  test("are made and dropped while chunks are written, and neither waits for ever for the other", async () => {
+    const writer = new ChunkStore(fixture.database);
+    const day = dayOf(T0);
+    const item = {
+      node: "n-1",
+      name: "db-1",
+      outboxId: "box-1",
+      fromSequence: 1,
+      throughSequence: 1,
+      chunk: { from: T0, to: T0, samples: 1, digests: ["d"], names: [["d", "[]"]], parts: Uint8Array.of(0) },
+    } as const;
+    const written = Array.from({ length: 40 }, () => writer.write([item]));
+    const altered = Array.from({ length: 20 }, async (_, index) => {
+      const other = new ChunkStore(fixture.database);
+      await other.ensureDays([day - 40 - (index % 3), day - 30]);
+      await other.dropDaysBefore(day - 35);
+    });
+    expect(await Promise.all(written)).toHaveLength(40);
+    await Promise.all(altered);
+  });
+
   test("past the retention are dropped, with the names that only they used", async () => {
     const store = new ChunkStore(fixture.database);
     const day = dayOf(T0);

@@ -3,6 +3,7 @@
  */
 import { promisify } from "node:util";
 import { deflateRaw, inflateRaw } from "node:zlib";
+import { OpsError } from "../kernel/errors.js";
 import { DAY, type Instant } from "../kernel/time.js";
 import type { Database, Queryable } from "../platform/postgres/database.js";
 import { type Sql, sql } from "../platform/postgres/sql.js";
@@ -75,15 +76,18 @@ async function unpack(coding: number, bytes: Buffer): Promise<Uint8Array> {
 
 export class ChunkStore {
   readonly #database: Database;
+  readonly #mayWrite: (tx: Queryable) => Promise<boolean>;
   readonly #knownDays = new Set<number>();
 
-  constructor(database: Database) {
+  /** `mayWrite` is asked in each writing transaction: what a replica that leads no more has in memory is another's to write. */
+  constructor(database: Database, mayWrite: (tx: Queryable) => Promise<boolean> = async () => true) {
     this.#database = database;
+    this.#mayWrite = mayWrite;
   }
 
   /**
    * Writes chunks, names and positions in one transaction; all or nothing. Returns the bytes of chunks written.
-   * Throws OpsError UNAVAILABLE or RESOURCE_EXHAUSTED when PostgreSQL is away or full.
+   * Throws OpsError UNAVAILABLE or RESOURCE_EXHAUSTED when PostgreSQL is away or full, ABORTED when it may not write.
    */
   async write(items: readonly CollectedChunk[]): Promise<number> {
     const chunks = items.flatMap((item) => (item.chunk === undefined ? [] : [{ item, chunk: item.chunk }]));
@@ -94,6 +98,8 @@ export class ChunkStore {
     const packedNames = await Promise.all(names.map(({ json }) => pack(json)));
     await this.ensureDays(chunks.map(({ chunk }) => dayOf(chunk.from)));
     await this.#database.transaction(async (tx) => {
+      if (!(await this.#mayWrite(tx)))
+        throw new OpsError("ABORTED", "another replica writes the samples now");
       if (names.length > 0) {
         await tx.query(sql`
           insert into metric_layout (day, digest, coding, names)
@@ -197,27 +203,34 @@ export class ChunkStore {
   async ensureDays(days: readonly number[]): Promise<void> {
     for (const day of new Set(days)) {
       if (this.#knownDays.has(day)) continue;
-      await this.#database.transaction(async (tx) => {
-        await tx.query(sql`select pg_advisory_xact_lock(${PARTITION_LOCK})`);
-        for (const statement of createPartitions(day)) await tx.query({ text: statement, values: [] });
-      });
+      for (const partition of partitionsOf(day))
+        await this.#alter(partition.name, "missing", partition.create);
       this.#knownDays.add(day);
     }
   }
 
   /** Drops the partitions of days before `day`; returns which. */
   async dropDaysBefore(day: number): Promise<readonly number[]> {
-    return this.#database.transaction(async (tx) => {
+    const old = (await partitionDays(this.#database)).filter((each) => each < day);
+    for (const each of old) {
+      this.#knownDays.delete(each);
+      for (const partition of partitionsOf(each)) await this.#alter(partition.name, "there", partition.drop);
+    }
+    return old;
+  }
+
+  /**
+   * Runs `statement` if the partition is there or missing. Each in a transaction of its own: it locks the whole table,
+   * and one that held two of them would sooner or later wait for a writer that waits for it. Looking first spares that
+   * lock; what is seen may be a moment old, so the statements themselves take either case.
+   */
+  async #alter(partition: string, when: "there" | "missing", statement: string): Promise<void> {
+    await this.#database.transaction(async (tx) => {
       await tx.query(sql`select pg_advisory_xact_lock(${PARTITION_LOCK})`);
-      const old = (await partitionDays(tx)).filter((each) => each < day);
-      for (const each of old) {
-        this.#knownDays.delete(each);
-        await tx.query({
-          text: `drop table if exists ${partitionOf("metric_chunk", each)}, ${partitionOf("metric_layout", each)}`,
-          values: [],
-        });
-      }
-      return old;
+      const [found] = await tx.query<{ there: boolean }>(
+        sql`select to_regclass(${partition}) is not null as there`,
+      );
+      if (found?.there === (when === "there")) await tx.query({ text: statement, values: [] });
     });
   }
 }
@@ -228,18 +241,29 @@ function mayHold({ from, to, spanMax }: ChunkRange): Sql {
     and from_time <= to_timestamp(${to / 1_000}::double precision)`;
 }
 
-const partitionOf = (table: string, day: number): string => `${table}_${day}`;
+interface Partition {
+  readonly name: string;
+  readonly create: string;
+  readonly drop: string;
+}
 
 /** A day's partitions. The numbers are ours, so they may stand in the text; bounds take no parameters. */
-function createPartitions(day: number): readonly string[] {
+function partitionsOf(day: number): readonly Partition[] {
   const from = new Date(day * DAY).toISOString();
   const to = new Date((day + 1) * DAY).toISOString();
   return [
-    `create table if not exists ${partitionOf("metric_chunk", day)} partition of metric_chunk
-      for values from ('${from}') to ('${to}')`,
-    `create table if not exists ${partitionOf("metric_layout", day)} partition of metric_layout
-      for values from (${day}) to (${day + 1})`,
+    partition("metric_layout", day, `from (${day}) to (${day + 1})`),
+    partition("metric_chunk", day, `from ('${from}') to ('${to}')`),
   ];
+}
+
+function partition(table: string, day: number, bounds: string): Partition {
+  const name = `${table}_${day}`;
+  return {
+    name,
+    create: `create table if not exists ${name} partition of ${table} for values ${bounds}`,
+    drop: `drop table if exists ${name}`,
+  };
 }
 
 async function partitionDays(db: Queryable): Promise<readonly number[]> {

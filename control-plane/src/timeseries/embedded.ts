@@ -9,7 +9,7 @@ import type { Labels } from "../kernel/labels.js";
 import { type Duration, HOUR, type Instant, MINUTE, SECOND } from "../kernel/time.js";
 import type { Logger } from "../platform/logger.js";
 import type { Loop } from "../platform/loop.js";
-import type { Database } from "../platform/postgres/database.js";
+import type { Database, Queryable } from "../platform/postgres/database.js";
 import type { System } from "../platform/system.js";
 import { markStaleAt } from "../promql/series-source.js";
 import type { MatrixValue, Value } from "../promql/value.js";
@@ -46,6 +46,7 @@ const RESTART_AFTER_MAX: Duration = 30 * SECOND;
 /** How long the last writing may take when the engine is stopped. */
 const LAST_WRITE: Duration = 5 * SECOND;
 const LISTED_DEFAULT = 10_000;
+const REREAD_LOOK: Duration = 50;
 
 /** What the engine is made of. */
 export interface TimeSeriesDeps {
@@ -60,6 +61,8 @@ export interface TimeSeriesDeps {
   /** How long samples wait to become a chunk. @default 2 min */
   readonly chunkAfter?: Duration;
   readonly seriesLimits?: Partial<SeriesLimits>;
+  /** Whether this replica may write samples, asked in the writing transaction. @default it may */
+  readonly mayWrite?: (tx: Queryable) => Promise<boolean>;
   /** `thread` evaluates on a worker thread; `in-process` is for tests. @default thread */
   readonly place?: "thread" | "in-process";
   /** The compiled worker. @default worker.js beside this file */
@@ -103,7 +106,7 @@ export class TimeSeries implements TimeSeriesDoor {
         : threadStore(deps.workerUrl ?? new URL("./worker.js", import.meta.url), options);
     const { clock } = deps.system;
     if (deps.database !== undefined) {
-      this.#chunks = new ChunkStore(deps.database);
+      this.#chunks = new ChunkStore(deps.database, deps.mayWrite);
       this.#writer = new ChunkWriter({
         clock,
         logger: deps.logger,
@@ -154,6 +157,24 @@ export class TimeSeries implements TimeSeriesDoor {
       await state.client.close();
     }
     this.#state = { kind: "stopped" };
+  }
+
+  /**
+   * Forgets what is in memory and reads back what PostgreSQL has: another replica took the samples meanwhile. Sessions
+   * are told that they are lost. Resolves when it is read, at once when the engine is stopped.
+   */
+  async reread(because: string): Promise<void> {
+    // A start under way may have read before the other's last writing.
+    while (this.#state.kind === "starting" || this.#state.kind === "restarting")
+      await this.#deps.system.clock.sleep(REREAD_LOOK);
+    if (this.#state.kind !== "running") return;
+    const { client } = this.#state;
+    this.#state = { kind: "restarting", because };
+    this.#loseSessions(because);
+    // What is being written now goes through the old line.
+    await this.#writer?.idle();
+    await client.close();
+    await this.#restart();
   }
 
   async openSession(node: SessionNode): Promise<OpenedSession> {
@@ -358,10 +379,14 @@ export class TimeSeries implements TimeSeriesDoor {
     this.#restarts++;
     this.#state = { kind: "restarting", because };
     this.#deps.logger.error("the time series engine died and is started again", { because });
+    this.#loseSessions(because);
+    void this.#restart();
+  }
+
+  #loseSessions(because: string): void {
     const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
     for (const session of sessions) session.lose(because);
-    void this.#restart();
   }
 
   async #restart(): Promise<void> {
