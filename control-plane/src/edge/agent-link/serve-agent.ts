@@ -90,11 +90,11 @@ export class AgentConversation {
       case "layout":
         this.#resendAsked = false;
         frames.layout(body.value.layoutId, body.value.refs);
-        return undefined;
+        return frames.busy ? this.#room() : undefined;
       case "series":
         this.#resendAsked = false;
         frames.announce(body.value.series);
-        return undefined;
+        return frames.busy ? this.#room() : undefined;
       case "commandEvent":
         return this.#commands.push(body.value);
       case "inventory":
@@ -125,20 +125,25 @@ export class AgentConversation {
     return this.#deps.frames.frame(sequence, layoutId, Number(timestampMs), values);
   }
 
-  /** While we wait nothing is read; that is our doing, so the agent counts as heard. */
   async #takeWhenReady(frame: Frame): Promise<void> {
-    const { frames, clock, session, signal } = this.#deps;
-    while (!signal.aborted) {
-      const pause = new AbortController();
-      await Promise.race([frames.ready(), clock.sleep(SECOND, pause.signal)]);
-      pause.abort();
-      session.touch();
-      if (frames.busy) continue;
+    while (!this.#deps.signal.aborted) {
+      await this.#room();
       const answer = this.#offer(frame);
       if (answer === "busy") continue;
       if (answer === "unknown-layout") this.#askToResend();
       return;
     }
+  }
+
+  /** While we wait nothing is read; that is our doing, so the agent counts as heard. */
+  async #room(): Promise<void> {
+    const { frames, clock, session, signal } = this.#deps;
+    do {
+      const pause = new AbortController();
+      await Promise.race([frames.ready(), clock.sleep(SECOND, pause.signal)]);
+      pause.abort();
+      session.touch();
+    } while (frames.busy && !signal.aborted);
   }
 
   /** Once, until something is announced again: frames under way would each ask for it. */
