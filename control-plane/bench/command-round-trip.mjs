@@ -34,6 +34,7 @@ import {
   WatchCommandResponseSchema,
 } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
+import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { asIs, ECHO_PATH } from "./echo.mjs";
 import { operatorClient, startHouse } from "./house.mjs";
 import { cpuSeconds, cpuSecondsOfTree, loadAverage, Programs, quantile, sleep, table } from "./processes.mjs";
@@ -91,7 +92,7 @@ async function startAgent(house) {
   }
 }
 
-/** One command, timed by the requester's clock; `steps` by the control plane's, in whole milliseconds. */
+/** One command, timed by the requester's clock. */
 async function oneCommand(commands, cleaned, number) {
   const old = join(cleaned, `old-${number}`);
   writeFileSync(old, "x");
@@ -107,27 +108,36 @@ async function oneCommand(commands, cleaned, number) {
   const began = performance.now();
   const { command: requested } = await commands.requestCommand(request);
   const stored = performance.now() - began;
-  const seen = { stored };
-  const changedAt = { requested: timestampMs(requested.requestedAt) };
-  let answer;
-  for await (const told of commands.watchCommand({ commandId: requested.commandId })) {
+  const seen = { commandId: requested.commandId, request, stored };
+  for await (const { event } of commands.watchCommand({ commandId: requested.commandId })) {
     const at = performance.now() - began;
-    if (told.event.case === "output") {
+    if (event.case === "output") {
       seen.output ??= at;
-      answer ??= told;
-      continue;
+      seen.outputAt ??= Date.now();
+      seen.answer ??= create(WatchCommandResponseSchema, { event });
+    } else if (event.case === "command") {
+      seen.ended = at;
+      seen.state = event.value.state;
     }
-    if (told.event.case !== "command") continue;
-    const name = CommandState[told.event.value.state].toLowerCase();
-    seen[name] ??= at;
-    changedAt[name] ??= timestampMs(told.event.value.changedAt);
-    seen.ended = at;
-    seen.state = told.event.value.state;
   }
   if (seen.state !== CommandState.SUCCEEDED || seen.output === undefined) {
     throw new Error(`command ${number} ended as ${CommandState[seen.state]} without output`);
   }
-  return { ...seen, changedAt, request, answer };
+  return seen;
+}
+
+/** When each step of a command was taken, by the journal and the log: whole milliseconds of one clock. */
+async function stepsOf({ commandId, outputAt }, journal, ordersSent) {
+  const { entries } = await journal.listEntries({ subject: `command:${commandId}` });
+  const at = Object.fromEntries(entries.map((entry) => [entry.kind, timestampMs(entry.at)]));
+  return {
+    requested: at["command.requested"],
+    asked: ordersSent.get(`preview/${commandId}`),
+    approved: at["command.approved"],
+    ordered: ordersSent.get(`run/${commandId}`),
+    begun: at["command.running"],
+    output: outputAt,
+  };
 }
 
 async function startEcho(sizes) {
@@ -172,7 +182,12 @@ async function measure() {
   const house = await startHouse(programs, directory);
   const agent = await startAgent(house);
   const commands = operatorClient(CommandsService, house);
-  clients.push(commands);
+  const journal = operatorClient(JournalService, house);
+  clients.push(commands, journal);
+  const ordersSent = new Map();
+  house.program.onSaid(({ sentence, commandId, mode, time }) => {
+    if (sentence === "an order was sent") ordersSent.set(`${mode}/${commandId}`, Date.parse(time));
+  });
 
   const began = performance.now();
   let sizes;
@@ -208,8 +223,9 @@ async function measure() {
     postgres: perCommand(cpuSecondsOfTree(house.postgresPid) - cpuBefore.postgres),
     agent: perCommand(cpuSeconds(agent.program.pid) - cpuBefore.agent),
   };
-  const between = (from, to) =>
-    both(done.map(({ changedAt }) => changedAt[to] - changedAt[from]).filter(Number.isFinite));
+  const steps = [];
+  for (const command of done) steps.push(await stepsOf(command, journal, ordersSent));
+  const between = (from, to) => both(steps.map((at) => at[to] - at[from]));
   return {
     commands: done.length,
     bytes: sizes,
@@ -219,12 +235,11 @@ async function measure() {
     requestAnsweredMs: both(done.map(({ stored }) => stored)),
     echoMs: both(echoes),
     stepsMs: {
-      "requested to approved: stored, asked, planned, judged": between("requested", "approved"),
-      "approved to sent: the order is on its way": between("approved", "sent"),
-      "sent to running: signed, verified, journalled, begun": between("sent", "running"),
-      "running to the first output at the requester": both(
-        done.map(({ output, running }) => output - running),
-      ),
+      "stored, and the agent asked for its plan": between("requested", "asked"),
+      "planned by the agent, judged by policy, stored": between("asked", "approved"),
+      "the order stored and sent": between("approved", "ordered"),
+      "verified, journalled and begun by the agent, stored": between("ordered", "begun"),
+      "the first output at the requester": between("begun", "output"),
     },
     syncMs: syncMs(join(agent.stateDir, "bench-sync")),
     cpuMsPerCommand,

@@ -126,6 +126,11 @@ class Program {
     });
   }
 
+  /** Tells `listener` of each line of JSON from now on. */
+  onSaid(listener) {
+    this.#waiting.add({ wanted: (said) => listener(said) === true, resolve: () => {}, reject: () => {} });
+  }
+
   async stop() {
     if (this.#ended) return;
     this.#child.kill("SIGTERM");
