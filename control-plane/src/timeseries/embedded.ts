@@ -137,8 +137,12 @@ export class TimeSeries implements TimeSeriesDoor {
   /** Reads the hot window back and begins to work. Throws what PostgreSQL throws. */
   async start(): Promise<void> {
     this.#state = { kind: "starting" };
-    const client = await this.#boot();
-    this.#state = { kind: "running", client };
+    try {
+      this.#state = { kind: "running", client: await this.#boot() };
+    } catch (error) {
+      this.#state = { kind: "stopped" };
+      throw error;
+    }
     for (const loop of this.#loops) loop.start();
   }
 
@@ -148,9 +152,7 @@ export class TimeSeries implements TimeSeriesDoor {
     await Promise.all(this.#loops.map((loop) => loop.stop()));
     const state = this.#state;
     if (state.kind === "running") {
-      await this.#writer?.write(0, AbortSignal.timeout(LAST_WRITE)).catch((error: unknown) => {
-        this.#deps.logger.warn("the last samples were not written; the agents hold them", {}, error);
-      });
+      await this.#writeLast();
       this.#state = { kind: "stopped" };
       for (const session of this.#sessions.values()) session.lose("the control plane stops");
       this.#sessions.clear();
@@ -292,6 +294,23 @@ export class TimeSeries implements TimeSeriesDoor {
           because: `samples are kept in memory only and not acknowledged: ${failure}`,
         };
       }
+    }
+  }
+
+  async #writeLast(): Promise<void> {
+    const { clock } = this.#deps.system;
+    const enough = new AbortController();
+    // An unreachable PostgreSQL must not keep the process from ending; what is not written the agents send again.
+    const late = clock.sleep(LAST_WRITE, enough.signal).then(() => {
+      if (!enough.signal.aborted) throw new OpsError("DEADLINE_EXCEEDED", `not within ${LAST_WRITE} ms`);
+    });
+    try {
+      await Promise.race([this.#writer?.write(0, AbortSignal.timeout(LAST_WRITE)), late]);
+    } catch (error) {
+      this.#deps.logger.warn("the last samples were not written; the agents hold them", {}, error);
+    } finally {
+      enough.abort();
+      await late.catch(() => {});
     }
   }
 

@@ -2,7 +2,7 @@
  * From the hot window to chunks and back, on the side that owns the window. Nothing is marked durable before PostgreSQL
  * has said so; until then the same rows are offered again.
  */
-import { DAY, type Instant } from "../kernel/time.js";
+import { DAY, type Duration, type Instant, SECOND } from "../kernel/time.js";
 import { sha256Hex } from "../platform/system.js";
 import type { SortedLabels } from "./domain/accept-samples.js";
 import { Block, joinParts, splitParts } from "./domain/chunk.js";
@@ -10,7 +10,9 @@ import type { HotWindow } from "./domain/hot-window.js";
 import type { Lane } from "./domain/lane.js";
 import type { Layout } from "./domain/layout.js";
 import type { NodeTable, StoredNode } from "./node-table.js";
-import type { CollectedChunk, StoreCalls } from "./store-protocol.js";
+import { type CollectedChunk, OWN, type StoreCalls } from "./store-protocol.js";
+
+const OWN_WAITS_MAX: Duration = 10 * SECOND;
 
 interface Mark {
   readonly node: StoredNode;
@@ -50,8 +52,11 @@ export class HotChunks {
     let bytes = 0;
     let more = false;
     // What waits longest goes first, so that a bound on bytes starves nobody.
+    // No agent holds what the control plane itself made: it waits less.
+    const enough = ({ id }: StoredNode): Duration =>
+      id === OWN ? Math.min(waitedMs, OWN_WAITS_MAX) : waitedMs;
     const waiting = [...this.#nodes.all()].filter(
-      (node) => node.pendingSince !== undefined && now - node.pendingSince >= waitedMs,
+      (node) => node.pendingSince !== undefined && now - node.pendingSince >= enough(node),
     );
     waiting.sort((a, b) => (a.pendingSince as number) - (b.pendingSince as number));
     for (const node of waiting) {

@@ -13,6 +13,8 @@ import type { Annotated, SeriesPoints } from "../promql/value.js";
 import type { TimeSeriesDoor } from "./door.js";
 
 const LABEL_VALUES_MAX = 10_000;
+/** Points of one answer: as messages they take a hundred bytes each. */
+const POINTS_MAX = 500_000;
 
 export interface MetricsApiDeps {
   readonly clock: Clock;
@@ -41,7 +43,7 @@ export function metricsApi({
           return { kind: value.kind, series: found, warnings };
         }
         case "matrix":
-          return { kind: value.kind, series: value.series.map(seriesOf), warnings };
+          return { kind: value.kind, series: matrixOf(value.series), warnings };
       }
     },
 
@@ -53,7 +55,7 @@ export function metricsApi({
       const value = await series.queryRange(request.expr, from, to, Number(request.stepMs), {
         signal: context.signal,
       });
-      return { series: value.series.map(seriesOf), warnings: notesOf(value) };
+      return { series: matrixOf(value.series), warnings: notesOf(value) };
     },
 
     async listLabelValues(request) {
@@ -84,6 +86,18 @@ function seriesOf({ labels, timestamps, values }: SeriesPoints): MessageInitShap
     labels: { ...labels },
     points: Array.from(timestamps, (timestamp, index) => point(timestamp, values[index] as number)),
   };
+}
+
+function matrixOf(series: readonly SeriesPoints[]): MessageInitShape<typeof SeriesResultSchema>[] {
+  const points = series.reduce((sum, { values }) => sum + values.length, 0);
+  if (points > POINTS_MAX) {
+    throw new OpsError(
+      "RESOURCE_EXHAUSTED",
+      `the answer has ${points} points, more than ${POINTS_MAX}: aggregate, or ask for a shorter time or a longer step`,
+      { points, pointsMax: POINTS_MAX },
+    );
+  }
+  return series.map(seriesOf);
 }
 
 function notesOf(value: Annotated): string[] {
