@@ -32,6 +32,11 @@ export class CatchUp {
     return this.#caughtUp.size;
   }
 
+  /** Counts anew: another replica had the streams until now. */
+  restart(): void {
+    this.#caughtUp.clear();
+  }
+
   /** As the time series' own; looks at each frame's time until one is news. */
   async openSession(node: SessionNode): Promise<OpenedSession> {
     const opened = await this.#series.openSession(node);

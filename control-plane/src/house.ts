@@ -140,7 +140,7 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
 
 function openAgentLink(
   ground: Ground,
-  { access, fleet, series, catchUp, desk, dispatcher }: Rooms,
+  { access, fleet, leadership, series, catchUp, desk, dispatcher }: Rooms,
 ): AgentLink {
   const { database, system, logger } = ground;
   return new AgentLink({
@@ -151,6 +151,7 @@ function openAgentLink(
     replicaId: fleet.replicaId,
     certifier: access.authority,
     orderKeys: () => access.orderSigner.publicKeys(),
+    admit: () => leadership.assertLeads(),
     telemetry: {
       openSession: (node) => catchUp.openSession(node),
       onDurable: (heard) => series.onDurable(heard),

@@ -11,7 +11,7 @@ import {
   type TargetNode,
 } from "./commands/commands.module.js";
 import { DENY_ALL, type Policy, parsePolicy } from "./commands/domain/policy.js";
-import { countByLiveness, createFleet, type Fleet, findNode } from "./fleet/fleet.module.js";
+import { countByLiveness, createFleet, type Fleet, findNode, Leadership } from "./fleet/fleet.module.js";
 import type { Ground } from "./ground.js";
 import { journalApi } from "./journal/journal.module.js";
 import type { LoopStatus } from "./platform/loop.js";
@@ -25,6 +25,7 @@ const COMMANDS_OF_ALERT_MAX = 100;
 export interface Rooms {
   readonly access: Access;
   readonly fleet: Fleet;
+  readonly leadership: Leadership;
   readonly series: TimeSeries;
   readonly catchUp: CatchUp;
   readonly desk: CommandDesk;
@@ -57,14 +58,39 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   });
   lifecycle.startLoop(access.serverCertificates.loop);
 
-  const series = createTimeSeries({ database, system, logger });
+  const replicaId = system.draws.id(clock.now());
+  const series = createTimeSeries({
+    database,
+    system,
+    logger,
+    mayWrite: (tx) => leadership.stillLeads(tx),
+  });
+  const catchUp = new CatchUp(series, clock);
+  let liveBefore = 0;
+  const leadership: Leadership = new Leadership({
+    database,
+    system,
+    logger,
+    replicaId,
+    takeOver: async () => {
+      await series.reread("this replica takes over");
+      catchUp.restart();
+      liveBefore = (await countByLiveness(database)).live;
+    },
+    // The streams end with their sessions; the agents go to the new leader and bring again what was not durable.
+    stepDown: (because) => void series.reread(because),
+  });
+  lifecycle.started("leadership", () => leadership.stop());
+  await leadership.start();
   await series.start();
   lifecycle.started("time series", () => series.stop());
-  const catchUp = new CatchUp(series, clock);
 
-  const liveBefore = (await countByLiveness(database)).live;
-  const append: Parameters<typeof createFleet>[0]["append"] = (samples) => series.append(samples);
-  const fleet = createFleet({ database, system, logger, certifier: access.authority, append });
+  const append: Parameters<typeof createFleet>[0]["append"] = async (samples) => {
+    if (leadership.leads) await series.append(samples);
+  };
+  const mayLead = (): boolean => leadership.leads;
+  const certifier = access.authority;
+  const fleet = createFleet({ database, system, logger, certifier, append, replicaId, mayLead });
   await fleet.liveness.start();
   lifecycle.started("liveness", () => fleet.liveness.stop());
 
@@ -103,7 +129,8 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     database,
     system,
     logger,
-    replica: fleet.replicaId,
+    replica: replicaId,
+    leadsSince: () => (leadership.state.kind === "leads" ? leadership.state.since : undefined),
     evaluateMany: (expressions, at) => series.evaluateMany(expressions, at),
     append: (samples) => series.append(samples),
     catchUp: async () => ({ expected: liveBefore, caughtUp: Math.min(catchUp.count, liveBefore) }),
@@ -134,6 +161,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   return {
     access,
     fleet,
+    leadership,
     series,
     catchUp,
     desk,
@@ -157,6 +185,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     },
     loops: () => [
       access.serverCertificates.loop.status,
+      leadership.loop.status,
       fleet.liveness.loop.status,
       policy.loop.status,
       dispatcher.loop.status,

@@ -42,6 +42,8 @@ export interface EvaluationPorts {
   readonly logger: Logger;
   /** Names this replica. */
   readonly replica: string;
+  /** Since when this replica sees all samples; undefined while another does. */
+  readonly leadsSince: () => Instant | undefined;
   readonly evaluateMany: (
     expressions: readonly KeyedExpression[],
     at: Instant,
@@ -66,7 +68,8 @@ const UNKNOWN: RuleStatus = {
 
 export class Evaluator {
   readonly #ports: EvaluationPorts;
-  readonly #startedAt: Instant;
+  /** Since when the samples that are judged are seen here. */
+  #leadsSince: Instant | undefined;
   readonly #lead: Loop;
   #groups: readonly RuleGroup[] = [];
   #groupLoops = new Map<string, { readonly group: RuleGroup; readonly loop: Loop }>();
@@ -77,7 +80,6 @@ export class Evaluator {
 
   constructor(ports: EvaluationPorts) {
     this.#ports = ports;
-    this.#startedAt = ports.system.clock.now();
     this.#lead = new Loop({
       name: "alerting.lead",
       interval: BEAT,
@@ -122,9 +124,19 @@ export class Evaluator {
   }
 
   async #leadOnce(): Promise<void> {
-    const { database, replica, logger, system, catchUp } = this.#ports;
+    const { database, replica, logger, system, catchUp, leadsSince } = this.#ports;
+    const since = leadsSince();
+    if (since === undefined || since !== this.#leadsSince) {
+      // Without all samples nothing is judged, and what another has judged meanwhile is to be read anew.
+      this.#leadsSince = since;
+      if (this.#alerts !== undefined) await this.#stepDown();
+    }
+    if (since === undefined) {
+      this.#because = "another replica judges the rules";
+      return;
+    }
     if (this.#alerts === undefined) {
-      const readiness = readyToEvaluate(this.#startedAt, await catchUp(), system.clock.now());
+      const readiness = readyToEvaluate(since, await catchUp(), system.clock.now());
       this.#because = readiness.because;
       if (!readiness.ready) return;
     }
@@ -134,10 +146,8 @@ export class Evaluator {
       throw error;
     });
     if (lease === undefined) {
-      if (this.#alerts !== undefined) logger.warn("another replica judges the rules now");
       this.#because = "another replica judges the rules";
-      await this.#stopGroups();
-      this.#alerts = undefined;
+      if (this.#alerts !== undefined) await this.#stepDown();
       return;
     }
     if (this.#alerts !== undefined) return;
@@ -149,6 +159,14 @@ export class Evaluator {
       generation: lease.generation,
     });
     await this.#startGroups();
+  }
+
+  async #stepDown(): Promise<void> {
+    const { database, replica, logger } = this.#ports;
+    logger.warn("the rules are judged here no more");
+    await this.#stopGroups();
+    this.#alerts = undefined;
+    await releaseLease(database, LEASE, replica).catch(() => {});
   }
 
   async #load(): Promise<Map<string, Map<string, Alert>>> {

@@ -55,6 +55,8 @@ export interface AgentLinkDeps {
   readonly certifier: Certifier;
   /** The keys that orders are signed with; agents pin them. */
   readonly orderKeys: () => readonly PublicOrderKey[];
+  /** Resolves when streams are served here; throws UNAVAILABLE when another replica leads. @default at once */
+  readonly admit?: () => Promise<void>;
   readonly telemetry: Pick<TimeSeriesDoor, "openSession" | "onDurable">;
   readonly commandEvents: CommandEvents;
 }
@@ -111,6 +113,7 @@ export class AgentLink {
     const peer = peerOf(call);
     const admission = await this.#admit(peer);
     const hello = await this.#hello(messages);
+    await this.#deps.admit?.();
     const ended = new AbortController();
     const opened = await openAgentStream(
       database,
@@ -137,6 +140,8 @@ export class AgentLink {
         name: admission.name,
         outboxId: hello.outboxId,
       });
+      // Another may have taken over while this stream was being opened.
+      await this.#deps.admit?.();
       ended.signal.addEventListener("abort", () => frames.close(), { once: true });
       if (ended.signal.aborted) frames.close();
       frames.onLost((because) => session.end(new OpsError("UNAVAILABLE", because)));

@@ -22,6 +22,7 @@ export {
 export { certificateFigures, saveInventory } from "./inventory.store.js";
 export type { LivenessLoop } from "./liveness.loop.js";
 export { openAgentStream } from "./open-stream.js";
+export { Leadership, type LeadershipState } from "./replicas.loop.js";
 export { type Outlet, Session } from "./session.js";
 export { type SendOutcome, type SessionFigures, Sessions } from "./sessions.js";
 export type { UpSample } from "./up-series.js";
@@ -33,6 +34,10 @@ export interface FleetDeps {
   readonly certifier: Certifier;
   /** Takes the `up{job="mainstay-agent"}` samples. */
   readonly append: LivenessDeps["append"];
+  /** Names this process to the others. @default a new name */
+  readonly replicaId?: string;
+  /** Whether this replica leads. @default it does */
+  readonly mayLead?: () => boolean;
 }
 
 export interface Fleet {
@@ -46,7 +51,7 @@ export interface Fleet {
 
 export function createFleet(deps: FleetDeps): Fleet {
   const { system } = deps;
-  const replicaId = system.draws.id(system.clock.now());
+  const replicaId = deps.replicaId ?? system.draws.id(system.clock.now());
   const sessions = new Sessions(system.clock);
   const liveness = new LivenessLoop({ ...deps, sessions, replicaId });
   return { replicaId, sessions, liveness, api: fleetApi({ ...deps, sessions }) };

@@ -45,6 +45,8 @@ export interface LivenessDeps {
   readonly sessions: Sessions;
   /** Names this process; another one for each start. */
   readonly replicaId: string;
+  /** Whether this replica may judge the nodes whose replica has gone. @default it may */
+  readonly mayLead?: () => boolean;
   /** Takes the `up{job="mainstay-agent"}` samples. */
   readonly append: (samples: readonly UpSample[]) => void | Promise<void>;
 }
@@ -277,6 +279,7 @@ export class LivenessLoop {
   }
 
   async #leads(now: Instant): Promise<boolean> {
+    if (this.#deps.mayLead?.() === false) return false;
     if (now - this.#leaseTriedAt < LEASE_LENGTH / 3) return this.#leaseUntil > now;
     this.#leaseTriedAt = now;
     const { database, replicaId } = this.#deps;

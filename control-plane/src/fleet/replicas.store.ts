@@ -68,3 +68,60 @@ export async function listLostNames(db: Queryable, limit: number): Promise<reado
     select name from node where liveness = 'lost' and revoked_at is null order by liveness_since desc limit ${limit}`);
   return rows.map((row) => row.name);
 }
+
+/** Where a replica is reached. */
+export interface ReplicaAddresses {
+  /** `http://host:port` or `https://host:port`; empty while its doors are closed. */
+  readonly restUrl: string;
+  /** `host:port` of the agents' door; empty while it is closed. */
+  readonly agents: string;
+}
+
+/** Says where this replica is reached. */
+export async function saveAddresses(db: Queryable, replicaId: string, at: ReplicaAddresses): Promise<void> {
+  await db.query(sql`
+    update replica set rest_url = ${at.restUrl}, agents_address = ${at.agents} where replica_id = ${replicaId}`);
+}
+
+/** A replica that leads, or that lives beside us. */
+export interface KnownReplica extends ReplicaAddresses {
+  readonly replicaId: string;
+}
+
+export interface OtherReplicas {
+  /** The one that holds the lease `lease`, when it is another and its lease counts. */
+  readonly leader: KnownReplica | undefined;
+  /** Others that have beaten lately. */
+  readonly live: number;
+}
+
+/** The replicas besides `replicaId`. */
+export async function readOthers(
+  db: Queryable,
+  replicaId: string,
+  lease: string,
+  goneAfter: Duration,
+): Promise<OtherReplicas> {
+  const rows = await db.query<{
+    replica_id: string;
+    rest_url: string;
+    agents_address: string;
+    leads: boolean;
+    live: boolean;
+  }>(sql`
+    select r.replica_id, r.rest_url, r.agents_address, l.holder is not null as leads,
+      r.beat_at >= clock_timestamp() - ${goneAfter} * interval '1 millisecond' as live
+    from replica r
+    left join lease l on l.name = ${lease} and l.holder = r.replica_id and l.until > clock_timestamp()
+    where r.replica_id <> ${replicaId}
+      and (l.holder is not null or r.beat_at >= clock_timestamp() - ${goneAfter} * interval '1 millisecond')`);
+  const leader = rows.find((row) => row.leads);
+  return {
+    leader: leader && {
+      replicaId: leader.replica_id,
+      restUrl: leader.rest_url,
+      agents: leader.agents_address,
+    },
+    live: rows.filter((row) => row.live).length,
+  };
+}

@@ -159,6 +159,39 @@ export class Database implements Queryable {
    * Reconnects after `retryMs` until stopped. Returns the way to stop.
    */
   listen(channel: string, heard: (payload: string) => void, retryMs = 1_000): () => Promise<void> {
+    return this.#keepOpen("mainstay-listen", retryMs, async (client) => {
+      client.on("notification", (message) => heard(message.payload ?? ""));
+      await client.query(`listen ${pg.escapeIdentifier(channel)}`);
+      heard("");
+    });
+  }
+
+  /**
+   * Keeps one session beside the pool: `begin` is run on it, and again on each new one when it broke, until stopped.
+   * Resolves with the way to stop when `begin` has succeeded the first time; rejects when that first time fails.
+   */
+  keepSession(begin: (session: Queryable) => Promise<void>, retryMs = 500): Promise<() => Promise<void>> {
+    return new Promise((resolve, reject) => {
+      let begun = false;
+      const stop = this.#keepOpen("mainstay-presence", retryMs, async (client) => {
+        const query = async <Row extends object>(statement: Sql): Promise<readonly Row[]> =>
+          (await client.query<Row>(statement.text, [...statement.values])).rows;
+        try {
+          await begin({ query });
+        } catch (error) {
+          if (!begun) {
+            reject(translate(error));
+            void stop();
+          }
+          throw error;
+        }
+        begun = true;
+        resolve(stop);
+      });
+    });
+  }
+
+  #keepOpen(name: string, retryMs: number, begin: (client: pg.Client) => Promise<void>): () => Promise<void> {
     let stopped = false;
     let current: pg.Client | undefined;
     let timer: NodeJS.Timeout | undefined;
@@ -166,7 +199,7 @@ export class Database implements Queryable {
       if (stopped || this.#closed) return;
       const client = new pg.Client({
         connectionString: this.#url,
-        application_name: "mainstay-listen",
+        application_name: name,
         keepAlive: true,
       });
       current = client;
@@ -180,12 +213,10 @@ export class Database implements Queryable {
       };
       client.on("error", again);
       client.on("end", again);
-      client.on("notification", (message) => heard(message.payload ?? ""));
       try {
         await client.connect();
         this.#listeners.add(client);
-        await client.query(`listen ${pg.escapeIdentifier(channel)}`);
-        heard("");
+        await begin(client);
       } catch {
         again();
       }

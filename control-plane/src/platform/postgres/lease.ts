@@ -3,6 +3,7 @@
  */
 import type { Duration, Instant } from "../../kernel/time.js";
 import type { Queryable } from "./database.js";
+import { isGone } from "./presence.js";
 import { sql } from "./sql.js";
 
 export interface Lease {
@@ -14,7 +15,8 @@ export interface Lease {
 }
 
 /**
- * Takes or renews the lease for `length`; undefined while another holds it.
+ * Takes or renews the lease for `length`; undefined while another holds it. A holder that kept a presence and has lost
+ * it is gone: its lease is free at once.
  * Time is the database's own, so that replicas with different clocks agree. Work done under the lease must end
  * before `until`, counted from before this call was sent.
  */
@@ -31,7 +33,7 @@ export async function holdLease(
       holder = excluded.holder,
       generation = l.generation + (case when l.holder = excluded.holder and l.until > clock_timestamp() then 0 else 1 end),
       until = excluded.until
-    where l.holder = excluded.holder or l.until <= clock_timestamp()
+    where l.holder = excluded.holder or l.until <= clock_timestamp() or ${isGone(sql`l.holder`)}
     returning generation, until`);
   const row = rows[0];
   return row && { name, holder, generation: Number(row.generation), until: row.until.getTime() };
