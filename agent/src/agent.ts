@@ -101,12 +101,14 @@ export async function startAgent(
     nodeId: () => keeper.nodeId,
     clockOffsetMs: () => watch.clockOffsetMs,
   });
+  const { agents: agentDoors } = config.controlPlane;
   const link: Link = new Link({
     system,
     log,
     outbox,
     events: journal,
-    open: (secure, events) => openStream(config.controlPlane.agents, secure, events),
+    open: (secure, events, place) => openStream(agentDoors[place] ?? agentDoors[0], secure, events),
+    places: agentDoors.length,
     identity: {
       secure: () => keeper.secure(),
       hello: () => ({
@@ -166,7 +168,7 @@ export async function startAgent(
     always: {
       // Not the agent's own certificate: it lives for a day and renews itself, and has a figure of its own.
       files: [paths.authority],
-      endpoints: [{ ...config.controlPlane.agents, serverName, caFile: paths.authority }],
+      endpoints: agentDoors.map((door) => ({ ...door, serverName, caFile: paths.authority })),
     },
     extra: () => watch.figures(),
   });

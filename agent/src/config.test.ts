@@ -36,7 +36,7 @@ describe("the configuration", () => {
       '# a comment\n\n{"nodeName": "a", "controlPlane": {"agents": "cp.example:1"}}',
     );
     expect(JSON.stringify(yaml)).toBe(JSON.stringify(json));
-    expect(yaml.controlPlane.agents).toEqual({ host: "cp.example", port: 1 });
+    expect(yaml.controlPlane.agents).toEqual([{ host: "cp.example", port: 1 }]);
   });
 
   test("the environment wins over the file", async () => {
@@ -48,7 +48,21 @@ describe("the configuration", () => {
     };
     const config = await configOf("nodeName: a\nintervalMs: 5000\nstateDir: /s\n", env);
     expect(config).toMatchObject({ nodeName: "b", intervalMs: 2000, stateDir: "/s" });
-    expect(config.controlPlane.agents).toEqual({ host: "::1", port: 9 });
+    expect(config.controlPlane.agents).toEqual([{ host: "::1", port: 9 }]);
+  });
+
+  test("several replicas are a list, in the environment with commas between", async () => {
+    const both = [
+      { host: "a", port: 1 },
+      { host: "b", port: 2 },
+    ];
+    expect((await configOf('controlPlane: { agents: ["a:1", "b:2"] }')).controlPlane.agents).toEqual(both);
+    const env = { MAINSTAY_AGENTS_ADDRESS: "a:1, b:2" };
+    expect((await configOf("", env)).controlPlane.agents).toEqual(both);
+    expect((await faultsOf('controlPlane: { agents: ["a:1", "b"] }'))[0]).toContain(
+      'controlPlane.agents: found ["a:1","b"], expected 1 to 16 of host:port',
+    );
+    expect((await faultsOf("controlPlane: { agents: [] }"))[0]).toContain("expected 1 to 16 of host:port");
   });
 
   test("all faults come at once, each with place, value and what was expected", async () => {

@@ -15,8 +15,8 @@ export interface Address {
 /** The whole configuration, checked. */
 export interface AgentConfig {
   readonly controlPlane: {
-    /** The agents' stream: mTLS. Default 127.0.0.1:7482. */
-    readonly agents: Address;
+    /** The agents' stream: mTLS; with several replicas each one's, at most 16. Default 127.0.0.1:7482. */
+    readonly agents: readonly [Address, ...Address[]];
     /** Where a join token is traded for an identity: TLS, or plaintext on loopback only. Default 127.0.0.1:7481. */
     readonly enroll: Address;
   };
@@ -53,7 +53,7 @@ export const helpText = `mainstay-agent: reads this host, sends what it finds, d
   mainstay-agent --version
 
 The file is YAML:
-  controlPlane: { agents: "host:7482", enroll: "host:7481" }
+  controlPlane: { agents: "host:7482", enroll: "host:7481" }   # agents: a list when there are several replicas
   joinTokenFile: /etc/mainstay/join-token   # needed once, to enrol
   nodeName: web-1                           # default: the host's name
   stateDir: /var/lib/mainstay-agent
@@ -156,7 +156,7 @@ function readConfig(fields: Fields, host: string, faults: Fault[]): AgentConfig 
   faults.push(...collect.faults);
   const config: AgentConfig = {
     controlPlane: {
-      agents: address(controlPlane, "agents", { host: "127.0.0.1", port: 7482 }),
+      agents: addresses(controlPlane, "agents", { host: "127.0.0.1", port: 7482 }),
       enroll: address(controlPlane, "enroll", { host: "127.0.0.1", port: 7481 }),
     },
     joinToken: fields.text("joinToken", undefined, "the text of a join token"),
@@ -220,6 +220,20 @@ function address(fields: Fields, key: string, fallback: Address): Address {
   return read ?? fallback;
 }
 
+const addressesMax = 16;
+
+/** One address, or a list of them. */
+function addresses(fields: Fields, key: string, fallback: Address): readonly [Address, ...Address[]] {
+  if (!Array.isArray(fields.raw(key))) return [address(fields, key, fallback)];
+  const texts = fields.texts(key, "host:port");
+  const read = texts.flatMap((text) => parseAddress(text) ?? []);
+  const [first, ...others] = read;
+  if (first !== undefined && read.length === texts.length && read.length <= addressesMax)
+    return [first, ...others];
+  fields.fault(key, texts, `1 to ${addressesMax} of host:port, such as control.example.org:7482`);
+  return [fallback];
+}
+
 function health(fields: Fields): Address | undefined {
   const value = fields.raw("health");
   if (value === false || value === "off") return undefined;
@@ -259,7 +273,9 @@ function withEnvironment(document: unknown, env: NodeJS.ProcessEnv): unknown {
     const part: unknown = merged["controlPlane"];
     merged["controlPlane"] = {
       ...(typeof part === "object" ? part : {}),
-      ...(agents ? { agents } : {}),
+      ...(agents
+        ? { agents: agents.includes(",") ? agents.split(",").map((text) => text.trim()) : agents }
+        : {}),
       ...(enroll ? { enroll } : {}),
     };
   }

@@ -99,7 +99,7 @@ afterEach(() => {
   links.length = 0;
 });
 
-function setUp(backlogBytesPerSecond = 1 << 20) {
+function setUp(backlogBytesPerSecond = 1 << 20, places = 1) {
   const system = new FakeSystem();
   const outbox = Outbox.open(
     { directory: join(home, `o${++directories}`), bytesMax: 4 << 20, bootId: "b" },
@@ -109,6 +109,7 @@ function setUp(backlogBytesPerSecond = 1 << 20) {
   );
   const events = new Feed();
   const streams: HeldStream[] = [];
+  const openedAt: number[] = [];
   const identity: LinkIdentity = {
     secure: () => ({ kind: "ready", secure: { caPem: "" } }),
     hello: () => ({
@@ -139,7 +140,9 @@ function setUp(backlogBytesPerSecond = 1 << 20) {
     events,
     identity,
     listener,
-    open: (_secure, on) => {
+    places,
+    open: (_secure, on, place) => {
+      openedAt.push(place);
       const stream = new HeldStream(on);
       streams.push(stream);
       return stream;
@@ -159,7 +162,7 @@ function setUp(backlogBytesPerSecond = 1 << 20) {
     if (newest === undefined) throw new Error("no stream was opened");
     return newest;
   };
-  return { system, outbox, events, link, read, streams, stream };
+  return { system, outbox, events, link, read, streams, stream, openedAt };
 }
 
 /** Lets all promises that can go on do so. */
@@ -180,6 +183,26 @@ describe("the link", () => {
     read(3);
     await settle();
     expect(stream().kinds().slice(5)).toEqual(["frame"]);
+  });
+
+  test("tries each replica in turn, and goes on there after what is durable", async () => {
+    const { system, link, read, stream, openedAt, outbox } = setUp(undefined, 2);
+    for (const at of [1, 2, 3]) read(at);
+    link.start();
+    system.turn(1000);
+    stream().events.ended(14, "another replica leads");
+    system.turn(2000);
+    stream().welcome(1n);
+    await settle();
+    expect(stream().kinds()).toEqual(["hello", "series", "layout", "frame", "frame"]);
+    stream().events.ended(14, "killed");
+    system.turn(2000);
+    stream().welcome(1n);
+    await settle();
+    const frames = stream().sent.flatMap(({ body }) => (body.case === "frame" ? [body.value.sequence] : []));
+    expect(frames).toEqual([2n, 3n]);
+    expect(openedAt).toEqual([0, 1, 0]);
+    expect(outbox.figures.frames).toBe(2);
   });
 
   test("goes on after what the control plane has", async () => {

@@ -35,8 +35,10 @@ export interface LinkParts {
   readonly events: EventFeed;
   readonly identity: LinkIdentity;
   readonly listener: LinkListener;
-  /** Opens a stream with mutual TLS. */
-  readonly open: (secure: Secure, events: StreamEvents) => Stream;
+  /** Opens a stream with mutual TLS to one of the places, 0 and up. */
+  readonly open: (secure: Secure, events: StreamEvents, place: number) => Stream;
+  /** Replicas of the control plane that may be reached. Default 1. */
+  readonly places?: number;
   /** Bytes of backlog a second. Default 4 MiB: an hour of 500 series is over in a second and nothing starves. */
   readonly backlogBytesPerSecond?: number;
 }
@@ -55,6 +57,8 @@ export class Link {
   #state: LinkState = { kind: "stopped" };
   #stream: Stream | undefined;
   #streamNumber = 0;
+  /** Where the next stream is opened; one that ended is followed by one elsewhere, for its replica may be gone. */
+  #place = 0;
   #announcer = new Announcer();
   #reader: OutboxReader | undefined;
   #control: ConnectRequest[] = [];
@@ -213,21 +217,25 @@ export class Link {
       this.#on({ kind: "ended", code: 16, details: answer.because });
       return;
     }
+    const places = this.#parts.places ?? 1;
+    const place = this.#place % places;
     const number = ++this.#streamNumber;
     this.#announcer = new Announcer();
     this.#reader = undefined;
     this.#control = [];
-    const stream = this.#parts.open(answer.secure, {
+    const events: StreamEvents = {
       received: (message) => {
         if (number === this.#streamNumber) this.#on({ kind: "received", message });
       },
       ended: (code, details) => {
         if (number !== this.#streamNumber) return;
         this.#stream = undefined;
+        this.#place = (place + 1) % places;
         this.#onOver?.();
-        this.#on({ kind: "ended", code, details });
+        this.#on({ kind: "ended", code, details, places });
       },
-    });
+    };
+    const stream = this.#parts.open(answer.secure, events, place);
     this.#stream = stream;
     this.#lastSentAt = this.#now();
     const hello = create(HelloSchema, {

@@ -149,6 +149,13 @@ describe("the link's next step", () => {
       does: ["say"],
     },
     {
+      when: "a greeting fails, and there are other places to try",
+      state: greeting,
+      input: { kind: "ended", code: 14, details: "x", places: 3 },
+      becomes: { kind: "waiting", failures: 3, until: now + 500 },
+      does: ["say"],
+    },
+    {
       when: "a young stream ends",
       state: live,
       input: ended(14),

@@ -38,7 +38,8 @@ export type LinkInput =
   /** Time passed. `lastSentAt` is when anything was last sent on this stream. */
   | { readonly kind: "turn"; readonly lastSentAt: number }
   | { readonly kind: "received"; readonly message: ConnectResponse }
-  | { readonly kind: "ended"; readonly code: number; readonly details: string }
+  /** `places`: how many addresses are tried in turn, default 1; the wait grows once all were tried. */
+  | { readonly kind: "ended"; readonly code: number; readonly details: string; readonly places?: number }
   | { readonly kind: "stop" };
 
 /** What is to be done, in order. */
@@ -116,7 +117,7 @@ export function step(
     case "turn":
       return onTurn(state, now, input.lastSentAt);
     case "ended":
-      return onEnded(state, input.code, input.details, now, draw);
+      return onEnded(state, input, now, draw);
     case "received":
       return onMessage(state, input.message, now, draw);
   }
@@ -149,7 +150,12 @@ function onTurn(state: Running, now: number, lastSentAt: number): Step {
   }
 }
 
-function onEnded(state: Running, code: number, details: string, now: number, draw: number): Step {
+function onEnded(
+  state: Running,
+  { code, details, places = 1 }: Extract<LinkInput, { kind: "ended" }>,
+  now: number,
+  draw: number,
+): Step {
   if (state.kind === "waiting") return { state, effects: [] };
   if (state.kind === "leaving") {
     return { state: { kind: "waiting", failures: 0, until: state.reopenAt }, effects: [] };
@@ -157,7 +163,8 @@ function onEnded(state: Running, code: number, details: string, now: number, dra
   const lived = state.kind === "live" && now - state.since >= livedMs;
   const failures = lived ? 0 : state.failures + 1;
   const bounds = hopeless.includes(code) ? slowBackoff : linkBackoff;
-  const waitMs = backoffMs(lived ? 0 : failures - 1, draw, bounds);
+  const rounds = Math.floor((failures - 1) / places);
+  const waitMs = backoffMs(lived ? 0 : rounds, draw, bounds);
   const level = hopeless.includes(code) ? "error" : "warn";
   const sentence = hopeless.includes(code)
     ? "the control plane refused this agent; a person has to look"
