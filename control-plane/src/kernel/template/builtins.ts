@@ -2,7 +2,7 @@
 import { formatText } from "./printf.js";
 import type { TemplateFunction, TemplateFunctions } from "./run-template.js";
 import { TemplateError } from "./template-error.js";
-import { entryOf, isMap, itemsOf, SafeText, showValue, type TemplateValue, truth } from "./value.js";
+import { entryOf, itemsOf, mapOf, SafeText, showValue, type TemplateValue, truth } from "./value.js";
 
 /** Two values in order; numbers among numbers, texts among texts, and a text that is a number among numbers. */
 function order(name: string, a: TemplateValue | undefined, b: TemplateValue | undefined): number {
@@ -50,8 +50,8 @@ export function escapeQuery(plain: string): string {
 function sizeOf(value: TemplateValue | undefined): number | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === "string") return utf8Length(value);
-  if (isMap(value)) return Object.keys(value).length;
-  return itemsOf(value)?.length;
+  const map = mapOf(value);
+  return map === undefined ? itemsOf(value)?.length : Object.keys(map).length;
 }
 
 /** Go counts bytes. */
@@ -68,8 +68,9 @@ function index([first, ...keys]: readonly TemplateValue[]): TemplateValue | unde
   if (first === undefined) return undefined;
   let value = first;
   for (const key of keys) {
-    if (isMap(value) && typeof key === "string") {
-      value = entryOf(value, key);
+    const map = mapOf(value);
+    if (map !== undefined && typeof key === "string") {
+      value = entryOf(map, key);
       continue;
     }
     const items = itemsOf(value);

@@ -6,6 +6,7 @@ import {
   isMap,
   itemsOf,
   keysOf,
+  mapOf,
   SafeText,
   showValue,
   TemplateObject,
@@ -292,10 +293,11 @@ const COUNT_MAX = 1_000_000;
 
 function* entries(over: TemplateValue): Iterable<readonly [TemplateValue, TemplateValue]> {
   const items = itemsOf(over);
+  const map = mapOf(over);
   if (items !== undefined) {
     for (const [index, item] of items.entries()) yield [index, item];
-  } else if (isMap(over)) {
-    for (const name of keysOf(over)) yield [name, entryOf(over, name)];
+  } else if (map !== undefined) {
+    for (const name of keysOf(map)) yield [name, entryOf(map, name)];
   } else if (typeof over === "number") {
     for (let count = 0; count < Math.min(over, COUNT_MAX); count++) yield [count, count];
   } else if (over !== null) {

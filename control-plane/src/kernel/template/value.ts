@@ -29,6 +29,10 @@ export abstract class TemplateObject {
   items(): readonly TemplateValue[] | undefined {
     return undefined;
   }
+  /** What `range`, `len` and `index` see by name; undefined: it is no map. */
+  map(): TemplateMap | undefined {
+    return undefined;
+  }
   /** As JSON would carry it. */
   plain(): TemplateValue {
     return this.show();
@@ -62,6 +66,12 @@ export function itemsOf(value: TemplateValue): readonly TemplateValue[] | undefi
   return value instanceof TemplateObject ? value.items() : undefined;
 }
 
+/** The entries of what has names; undefined for what has none. */
+export function mapOf(value: TemplateValue): TemplateMap | undefined {
+  if (isMap(value)) return value;
+  return value instanceof TemplateObject ? value.map() : undefined;
+}
+
 export const keysOf = (map: TemplateMap): readonly string[] => Object.keys(map).sort(compareText);
 
 export function entryOf(map: TemplateMap, name: string): TemplateValue {
@@ -74,7 +84,8 @@ export function truth(value: TemplateValue): boolean {
   if (value instanceof SafeText) return value.text !== "";
   const items = itemsOf(value);
   if (items !== undefined) return items.length > 0;
-  if (isMap(value)) return Object.keys(value).length > 0;
+  const map = mapOf(value);
+  if (map !== undefined) return Object.keys(map).length > 0;
   if (typeof value === "number") return value !== 0;
   return value !== "" && value !== false;
 }
