@@ -103,6 +103,28 @@ const floor = [
   },
 ];
 
+/** The operator's command line: a client of the contract, and of nothing else in the control plane but what is pure. */
+const cli = "^control-plane/cli/src/";
+const commandLine = [
+  {
+    name: "cli-sees-what-is-pure",
+    severity: "error",
+    comment:
+      "The CLI reads kernel/, promql/, domain/ and the YAML reader; all else it asks over the contract.",
+    from: { path: cli },
+    to: {
+      path: `${controlPlane}/`,
+      pathNot: `${pure}|${controlPlane}/platform/yaml-text\\.ts$`,
+    },
+  },
+  {
+    name: "nobody-sees-the-cli",
+    severity: "error",
+    from: { pathNot: cli },
+    to: { path: cli },
+  },
+];
+
 const libraries = [
   onlyIn("sql", "node_modules/(?:@types/)?pg/", [
     `${controlPlane}/platform/postgres/`,
@@ -134,6 +156,7 @@ const libraries = [
     `${controlPlane}/edge/`,
     "^agent/src/(?:link|identity)/",
     "^mcp-server/src/control-plane/",
+    `${cli}connect\\.ts$`,
     "^e2e/",
     "(?:^|/)bench/",
   ]),
@@ -152,16 +175,17 @@ const libraries = [
     `${controlPlane}/fleet/sessions?\\.ts$`,
     "^agent/",
     "^mcp-server/src/(?:control-plane|tools)/",
+    cli,
     "^e2e/",
     "(?:^|/)bench/",
   ]),
 ];
 
 export default {
-  forbidden: [...everywhere, ...workspaces, ...floor, ...libraries],
+  forbidden: [...everywhere, ...workspaces, ...floor, ...commandLine, ...libraries],
   options: {
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "^(?:proto|control-plane|agent|mcp-server|e2e)/dist/" },
+    exclude: { path: "^(?:proto|control-plane(?:/cli)?|agent|mcp-server|e2e)/dist/" },
     tsPreCompilationDeps: true,
     combinedDependencies: true,
     // Sources, not what was built from them: the walls stand before anything is compiled.

@@ -1,0 +1,163 @@
+/** From what was typed to the command that does it. */
+import { parseArgs } from "node:util";
+import { messageOf } from "#src/kernel/errors";
+import type { Command, CommandOptions } from "./command.js";
+import { alertCommands } from "./commands/alerts.js";
+import { commandCommands } from "./commands/commands.js";
+import { fleetCommands } from "./commands/fleet.js";
+import { journalCommands } from "./commands/journal.js";
+import { ruleCommands } from "./commands/rules.js";
+import { type ControlPlane, connect } from "./connect.js";
+import { EXIT, type ExitCode } from "./exit-codes.js";
+import { Failure, toFailure } from "./failure.js";
+import { outputForm } from "./output.js";
+import { type Environment, type Place, readSettings, SETTINGS_HELP } from "./settings.js";
+
+export const COMMANDS: readonly Command[] = [
+  ...fleetCommands,
+  ...alertCommands,
+  ...ruleCommands,
+  ...commandCommands,
+  ...journalCommands,
+];
+
+/** What surrounds the program. */
+export interface Surroundings extends Place {
+  readonly env: Environment;
+  readonly write: (text: string) => void;
+  readonly warn: (text: string) => void;
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+}
+
+const GENERAL: CommandOptions = {
+  help: { type: "boolean", short: "h" },
+  output: { type: "string", short: "o" },
+  address: { type: "string" },
+  "token-file": { type: "string" },
+  "ca-file": { type: "string" },
+};
+
+const GENERAL_HELP = `  -o, --output FORM     table, json or yaml (default table)
+${SETTINGS_HELP}
+  -h, --help            this text`;
+
+/** Runs what `args` (without node and script) say. Answers the exit code; never rejects. */
+export async function run(args: readonly string[], around: Surroundings): Promise<ExitCode> {
+  const { command, rest, group } = find(args);
+  const wantsHelp = args.includes("--help") || args.includes("-h");
+  if (command === undefined) {
+    if (wantsHelp || args.length === 0) {
+      around.write(groupHelp(group));
+      return wantsHelp ? EXIT.ok : EXIT.failed;
+    }
+    around.warn(`mainstay: there is no command "${args.join(" ")}"; mainstay --help lists them`);
+    return EXIT.failed;
+  }
+  if (wantsHelp) {
+    around.write(commandHelp(command));
+    return EXIT.ok;
+  }
+  return invoke(command, rest, around);
+}
+
+async function invoke(command: Command, rest: readonly string[], around: Surroundings): Promise<ExitCode> {
+  let address = "";
+  let open: Promise<ControlPlane> | undefined;
+  try {
+    const { values, positionals } = parse(command, rest);
+    const settings = readSettings(values, around.env, around);
+    address = settings.address;
+    return await command.run({
+      positionals,
+      flags: values,
+      form: outputForm(values.output),
+      controlPlane: () => {
+        open ??= connect(settings);
+        return open;
+      },
+      write: around.write,
+      warn: around.warn,
+      now: around.now,
+      signal: around.signal,
+    });
+  } catch (error) {
+    const failure = toFailure(error, address);
+    around.warn(`mainstay ${command.name}: ${failure.message}`);
+    return failure.exitCode;
+  } finally {
+    (await open?.catch(() => undefined))?.close();
+  }
+}
+
+interface Flags {
+  readonly [name: string]: string | boolean | undefined;
+  readonly output?: string;
+  readonly address?: string;
+  readonly "token-file"?: string;
+  readonly "ca-file"?: string;
+}
+
+function parse(command: Command, rest: readonly string[]): { values: Flags; positionals: readonly string[] } {
+  const { least, most } = command.positionals;
+  const how = `usage: mainstay ${command.name} ${command.usage}`.trimEnd();
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...rest],
+      options: { ...GENERAL, ...command.options },
+      allowPositionals: true,
+      strict: true,
+    });
+    if (positionals.length < least || positionals.length > most) throw new Failure(how);
+    return { values: values as Flags, positionals };
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure(`${messageOf(error)}; ${how}`);
+  }
+}
+
+interface Found {
+  readonly command: Command | undefined;
+  readonly rest: readonly string[];
+  /** The words before which commands were looked for: help is given on these. */
+  readonly group: string;
+}
+
+/** The command whose name is longest among those that `args` begin with. */
+function find(args: readonly string[]): Found {
+  const options = args.findIndex((arg) => arg.startsWith("-"));
+  const words = options === -1 ? args : args.slice(0, options);
+  for (let length = words.length; length > 0; length--) {
+    const name = words.slice(0, length).join(" ");
+    const command = COMMANDS.find((candidate) => candidate.name === name);
+    const isGroup = COMMANDS.some((candidate) => candidate.name.startsWith(`${name} `));
+    const asksForGroup =
+      isGroup && length === words.length && args.some((arg) => arg === "--help" || arg === "-h");
+    if (asksForGroup) return { command: undefined, rest: [], group: name };
+    if (command !== undefined) return { command, rest: args.slice(length), group: name };
+  }
+  return { command: undefined, rest: args, group: "" };
+}
+
+function groupHelp(group: string): string {
+  const shown = COMMANDS.filter(({ name }) => group === "" || name === group || name.startsWith(`${group} `));
+  const width = Math.max(...shown.map(({ name }) => name.length));
+  const title = group === "" ? "mainstay: the operator's hand on the control plane" : `mainstay ${group}`;
+  return `${title}
+
+usage: mainstay COMMAND [options]
+
+${shown.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).join("\n")}
+
+${GENERAL_HELP}
+
+mainstay COMMAND --help tells more. Exit codes: 0 ok, 1 failed, 2 degraded, 3 denied, 4 waiting for approval.`;
+}
+
+function commandHelp({ name, usage, summary, help }: Command): string {
+  return `usage: mainstay ${`${name} ${usage}`.trimEnd()}
+
+${summary}
+
+${help === "" ? "" : `${help}\n`}${GENERAL_HELP}`;
+}
