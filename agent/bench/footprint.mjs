@@ -23,6 +23,8 @@ const HELP = `node agent/bench/footprint.mjs [--seconds 180] [--warm 40] [--inte
   --bundle    the agent; default agent/dist/agent.mjs, which is built when it is not there
 `;
 const EXPORTER = "prometheus-node-exporter";
+/** As often as the control plane asks for it. */
+const HEARTBEAT_MS = 5_000;
 /** The exporter's collectors that the agent has too. */
 const SHARED_COLLECTORS =
   "conntrack cpu diskstats entropy filefd filesystem loadavg meminfo netdev netstat os pressure sockstat softnet stat time uname vmstat".split(
@@ -158,7 +160,7 @@ async function startExporter(flags) {
  * @param {number} scraped
  */
 async function startAgent(FakeControlPlane, name, collect, scraped) {
-  const plane = await FakeControlPlane.start({ heartbeatMs: 15_000, certificateMs: 86_400_000 });
+  const plane = await FakeControlPlane.start({ heartbeatMs: HEARTBEAT_MS, certificateMs: 86_400_000 });
   const config = {
     controlPlane: { agents: `127.0.0.1:${plane.agentsPort}`, enroll: `127.0.0.1:${plane.enrollPort}` },
     joinToken: plane.authority.joinToken(),
