@@ -53,7 +53,8 @@ const values = new NodeValues(first, series);
 
 class MadeUpAgent {
   sequence = 0;
-  silent = false;
+  /** Whether it has nothing to say: before its welcome, and when it was told to be silent. */
+  silent = true;
   announced = false;
   /** When it last said anything. */
   saidAt = 0;
@@ -70,6 +71,7 @@ class MadeUpAgent {
 
   /** Opens connection and stream; resolves with the bytes of the welcome. */
   async connect(target) {
+    this.endedBecause = undefined;
     const { key, ca, certificate } = this.identity;
     const session = connectHttp2(`https://127.0.0.1:${target.port}`, {
       key,
@@ -92,9 +94,12 @@ class MadeUpAgent {
     this.streamClosed = new Promise((resolve) => {
       stream.on("error", (error) => resolve(error.message));
       stream.on("response", (headers) => {
-        if ((headers["grpc-status"] ?? "0") !== "0") resolve(String(headers["grpc-message"]));
+        if ((headers["grpc-status"] ?? "0") !== "0")
+          resolve(decodeURIComponent(String(headers["grpc-message"])));
       });
-      stream.on("trailers", (trailers) => resolve(String(trailers["grpc-message"] ?? "ended")));
+      stream.on("trailers", (trailers) =>
+        resolve(decodeURIComponent(String(trailers["grpc-message"] ?? "ended"))),
+      );
       stream.on("close", () => resolve(`HTTP/2 code ${stream.rstCode}`));
     });
     const welcome = new Promise((resolve) => {
@@ -116,6 +121,10 @@ class MadeUpAgent {
     const failed = (why) => () => {
       throw new Error(`agent ${this.number} was not welcomed: ${why}`);
     };
+    this.streamClosed.then((because) => {
+      this.silent = true;
+      this.endedBecause = because;
+    });
     return Promise.race([
       welcome,
       this.closed.then((why) => failed(why)()),
@@ -251,6 +260,7 @@ async function connectAll(agents, target) {
     for (const agent of waiting) {
       const from = performance.now();
       welcomeBytes = await agent.connect(target);
+      agent.silent = false;
       took.push(performance.now() - from);
     }
   };
@@ -395,13 +405,13 @@ let beat;
 const answers = {
   identity: ({ file }) => serverIdentity(authority, file),
   connect: async (target) => {
-    const connected = await connectAll(agents, target);
     beat = new Beat(agents);
-    return connected;
+    return connectAll(agents, target);
   },
   announce: () => announceAll(agents),
   probe: async (options) => ({ tookMs: await probeFor(agents, options) }),
   late: () => ({ p99Ms: quantile(beat.lateMs.splice(0), 0.99) }),
+  open: () => ({ open: agents.filter(({ endedBecause }) => endedBecause === undefined).length }),
   silence: ({ agent: number }) => {
     const agent = agents[number - first];
     agent.silent = true;
@@ -412,7 +422,10 @@ const answers = {
   flood: async ({ agent: number, ms }) => ({ frames: await flood(agents[number - first], ms) }),
   disconnect: async () => {
     beat?.stop();
-    for (const agent of agents) agent.close();
+    for (const agent of agents) {
+      agent.silent = true;
+      agent.close();
+    }
     await Promise.all(agents.map((agent) => agent.closed));
   },
 };
