@@ -5,6 +5,7 @@ import { permit } from "./access/domain/permit.js";
 import { appModule } from "./app.module.js";
 import { fromWireEvent } from "./commands/commands.module.js";
 import { AgentLink } from "./edge/agent-link.js";
+import { ALERTMANAGER_ERRORS } from "./edge/alertmanager-api.controller.js";
 import { type Doors, openDoors } from "./edge/doors.js";
 import { Gate } from "./edge/gate.js";
 import { GrpcDoor } from "./edge/grpc/grpc-door.js";
@@ -16,7 +17,7 @@ import { ReadinessWatch } from "./edge/health/watch-readiness.js";
 import { HttpDoor } from "./edge/http-door.js";
 import { OperatorApi } from "./edge/operator-api.js";
 import { describeServices, operatorServices } from "./edge/operator-services.js";
-import { prometheusEndpoints } from "./edge/prometheus/prometheus-api.js";
+import { prometheusDoor } from "./edge/prometheus/prometheus-api.js";
 import { PROMETHEUS_ERRORS } from "./edge/prometheus-api.controller.js";
 import { createRequestMeter } from "./edge/request-meter.js";
 import { type Ground, layGround } from "./ground.js";
@@ -28,6 +29,7 @@ import type { Config } from "./platform/config.js";
 import type { Logger } from "./platform/logger.js";
 import type { System } from "./platform/system.js";
 import { openRooms, type Rooms } from "./rooms.js";
+import { RETENTION_DEFAULT } from "./timeseries/timeseries.module.js";
 import { isLoopback, openIdentities } from "./tls.js";
 
 /** Calls under way may end, and agents are told where to go, before they are cut. */
@@ -99,7 +101,13 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
   const health = healthApi(checks, overviewReads(ground, rooms), clock);
   const services = operatorServices({ ...rooms.apis, health });
   const api = new OperatorApi(services, { gate, system, logger });
-  const httpDoor = new HttpDoor({ gate, meter, system, logger, shapes: [PROMETHEUS_ERRORS] });
+  const httpDoor = new HttpDoor({
+    gate,
+    meter,
+    system,
+    logger,
+    shapes: [PROMETHEUS_ERRORS, ALERTMANAGER_ERRORS],
+  });
   const grpcDoor = new GrpcDoor({ gate, meter, system, logger, api });
   const agents = openAgentLink(ground, rooms);
   const root = appModule(ground, {
@@ -109,7 +117,17 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
     agents,
     serving,
     document: describeServices(services, version),
-    prometheus: prometheusEndpoints({ series: rooms.series, alerting: rooms.alertReads, clock, version }),
+    prometheus: prometheusDoor({
+      series: rooms.series,
+      alerting: rooms.alertReads,
+      clock,
+      version,
+      startedAt: clock.now(),
+      ruleFiles: config.ruleFiles,
+      retention: RETENTION_DEFAULT,
+    }),
+    alertmanager: [],
+    reload: rooms.reload,
     probes: { version, clock, startedAt, eventLoop, readiness, checks, metrics },
   });
 

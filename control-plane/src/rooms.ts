@@ -40,6 +40,8 @@ export interface Rooms {
     readonly commands: ReturnType<typeof commandsApi>;
     readonly alerts: ReturnType<typeof alertsApi>;
   };
+  /** Reads again what is read from files; answers why something is not in force. */
+  readonly reload: () => Promise<readonly string[]>;
   /** The loops there are now, for health. */
   readonly loops: () => readonly LoopStatus[];
 }
@@ -183,6 +185,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
           (await readCommands(database, { alertId, limit: COMMANDS_OF_ALERT_MAX })).map(({ id }) => id),
       }),
     },
+    reload: () => ruleFiles.reload(),
     loops: () => [
       access.serverCertificates.loop.status,
       leadership.loop.status,

@@ -46,6 +46,12 @@ export class RuleFiles {
     await Promise.all(this.#files.map((file) => file.loop.stop()));
   }
 
+  /** Reads all files now; answers why files as they are now are not in force. */
+  async reload(): Promise<readonly string[]> {
+    await Promise.all(this.#files.map((file) => file.load()));
+    return this.faults();
+  }
+
   /** Why files as they are now are not in force, each with path and line. */
   faults(): readonly string[] {
     return this.#files.flatMap((file) => file.faults);

@@ -19,6 +19,8 @@ import { HttpErrorsFilter } from "./http-errors.filter.js";
 import type { OperatorService } from "./operator-api.js";
 
 const BODY_BYTES_MAX = 1_048_576;
+/** Samples that other servers write come in messages larger than what operators ask. */
+const SAMPLES_BYTES_MAX = 16 * 1_048_576;
 /** Requests of operators and tools are small; an agent's frame of 20,000 doubles is 160 kB, with room for a backlog. */
 const OPERATOR_MESSAGE_BYTES_MAX = 1_048_576;
 const AGENT_MESSAGE_BYTES_MAX = 4_194_304;
@@ -141,6 +143,11 @@ function createAdapter({ httpDoor, rest }: DoorsOptions): FastifyAdapter {
       : new FastifyAdapter({ ...common, https: secureContext(rest.tls) });
   const instance = adapter.getInstance();
   instance.server.maxConnections = CONNECTIONS_MAX;
+  instance.addContentTypeParser(
+    /^application\/x-protobuf/,
+    { parseAs: "buffer", bodyLimit: SAMPLES_BYTES_MAX },
+    (_request, body, done) => done(null, body),
+  );
   instance.addHook("onRequest", async (request, reply) => {
     reply.header("x-content-type-options", "nosniff").header("cache-control", "no-store");
     if (!(await httpDoor.enter(request, reply))) return reply;

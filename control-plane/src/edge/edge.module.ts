@@ -2,24 +2,36 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { DynamicModule } from "@nestjs/common";
 import { AgentController, type AgentDoor } from "./agent.controller.js";
+import {
+  AlertmanagerApiController,
+  AlertmanagerManagementController,
+} from "./alertmanager-api.controller.js";
 import type { GrpcDoor } from "./grpc/grpc-door.js";
 import { GrpcHealthController } from "./grpc/health.controller.js";
 import { operatorControllers } from "./grpc/operator.controllers.js";
 import type { Serving } from "./health/serving.js";
 import type { HttpDoor } from "./http-door.js";
+import type { Endpoint } from "./http-endpoint.js";
 import type { OperatorApi } from "./operator-api.js";
 import { type Probes, ProbesController } from "./probes.controller.js";
-import type { Endpoint } from "./prometheus/prometheus-api.js";
-import { PrometheusApiController, PrometheusManagementController } from "./prometheus-api.controller.js";
+import {
+  PrometheusApiController,
+  type PrometheusDoor,
+  PrometheusFederateController,
+  PrometheusManagementController,
+} from "./prometheus-api.controller.js";
+import type { Reload } from "./reload.js";
 import { RestController } from "./rest.controller.js";
 import {
   AGENT_DOOR,
+  ALERTMANAGER_API,
   GRPC_DOOR,
   HTTP_DOOR,
   OPEN_API,
   OPERATOR_API,
   PROBES,
   PROMETHEUS_API,
+  RELOAD,
   SERVING,
 } from "./tokens.js";
 
@@ -29,7 +41,10 @@ export interface EdgeParts {
   readonly grpcDoor: GrpcDoor;
   readonly agents: AgentDoor;
   readonly document: JsonObject;
-  readonly prometheus: readonly Endpoint[];
+  readonly prometheus: PrometheusDoor;
+  /** Below `/api/v2/`. */
+  readonly alertmanager: readonly Endpoint[];
+  readonly reload: Reload;
   readonly probes: Probes;
   readonly serving: Serving;
 }
@@ -42,7 +57,10 @@ export function edgeModule(parts: EdgeParts): DynamicModule {
     controllers: [
       ProbesController,
       PrometheusApiController,
+      PrometheusFederateController,
       PrometheusManagementController,
+      AlertmanagerApiController,
+      AlertmanagerManagementController,
       RestController,
       AgentController,
       GrpcHealthController,
@@ -55,6 +73,8 @@ export function edgeModule(parts: EdgeParts): DynamicModule {
       { provide: AGENT_DOOR, useValue: parts.agents },
       { provide: OPEN_API, useValue: parts.document },
       { provide: PROMETHEUS_API, useValue: parts.prometheus },
+      { provide: ALERTMANAGER_API, useValue: parts.alertmanager },
+      { provide: RELOAD, useValue: parts.reload },
       { provide: PROBES, useValue: parts.probes },
       { provide: SERVING, useValue: parts.serving },
     ],

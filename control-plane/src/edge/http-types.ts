@@ -14,7 +14,7 @@ export interface HttpRequest {
 export interface HttpReply {
   code(status: number): HttpReply;
   header(name: string, value: string): HttpReply;
-  send(body: string): unknown;
+  send(body: string | Uint8Array): unknown;
   readonly raw: { on(event: "close", heard: () => void): unknown; readonly writableFinished: boolean };
 }
 

@@ -1,75 +1,87 @@
 /**
  * The Prometheus HTTP API, at the root and below /prometheus, so that Grafana, promtool and scripts find it where they look.
  */
-import { All, Controller, Get, Inject, Req, Res } from "@nestjs/common";
+import { All, Controller, Get, Inject, Post, Req, Res } from "@nestjs/common";
 import { OpsError } from "../kernel/errors.js";
 import type { ErrorShape, HttpDoor } from "./http-door.js";
-import { type HttpReply, type HttpRequest, pathOf, sendJson, signalOf } from "./http-types.js";
+import { type Endpoint, type EndpointTable, json, serveEndpoint } from "./http-endpoint.js";
+import type { HttpReply, HttpRequest } from "./http-types.js";
 import type { Probes } from "./probes.controller.js";
-import type { Fields } from "./prometheus/parameters.js";
-import type { Endpoint } from "./prometheus/prometheus-api.js";
 import { promError } from "./prometheus/shapes.js";
-import { HTTP_DOOR, PROBES, PROMETHEUS_API } from "./tokens.js";
+import { answerReload, type Reload } from "./reload.js";
+import { HTTP_DOOR, PROBES, PROMETHEUS_API, RELOAD } from "./tokens.js";
 
-const BASE = /^(?:\/prometheus)?\/api\/v1\//;
+const API = /^(?:\/prometheus)?\/api\/v1\//;
+const FEDERATE = /^(?:\/prometheus)?\/federate$/;
 
 /** Errors below these paths are told as Prometheus tells them. */
 export const PROMETHEUS_ERRORS: ErrorShape = {
-  matches: (path) => BASE.test(path),
+  matches: (path) => API.test(path) || FEDERATE.test(path),
   body: (wire) => promError(wire).body,
   status: (wire) => promError(wire).status,
 };
 
+/** The two lists of what is offered. */
+export interface PrometheusDoor {
+  /** Below `/api/v1/`. */
+  readonly api: readonly Endpoint[];
+  /** `/federate`. */
+  readonly federate: Endpoint;
+}
+
+const rest: Pick<EndpointTable, "nothingHere" | "wrongVerb"> = {
+  // Grafana takes this sentence as "no ruler here".
+  nothingHere: () => {
+    throw new OpsError("NOT_FOUND", "404 page not found");
+  },
+  wrongVerb: (method, allowed) =>
+    json(
+      { status: "error", errorType: "bad_data", error: `${method} is not allowed here, expected ${allowed}` },
+      405,
+    ),
+};
+
 @Controller(["api/v1", "prometheus/api/v1"])
 export class PrometheusApiController {
+  readonly #table: EndpointTable;
+
   constructor(
     @Inject(HTTP_DOOR) private readonly door: HttpDoor,
-    @Inject(PROMETHEUS_API) private readonly endpoints: readonly Endpoint[],
-  ) {}
-
-  @All("*")
-  async call(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
-    const found = this.#find(pathOf(request).replace(BASE, ""));
-    // Grafana takes this sentence as "no ruler here".
-    if (found === undefined) throw new OpsError("NOT_FOUND", "404 page not found");
-    const { endpoint, segment } = found;
-    this.door.countAs(request, `/api/v1/${endpoint.path}`);
-    this.door.admit(request, endpoint.needs);
-    const verb = request.method === "HEAD" ? "GET" : request.method;
-    if (!endpoint.verbs.some((offered) => offered === verb)) {
-      const allowed = endpoint.verbs.join(", ");
-      reply.header("allow", allowed);
-      sendJson(reply, 405, {
-        status: "error",
-        errorType: "bad_data",
-        error: `${request.method} is not allowed here, expected ${allowed}`,
-      });
-      return;
-    }
-    const fields: Fields = { ...fieldsOf(request.query), ...fieldsOf(request.body) };
-    const answer = await endpoint.answer(fields, segment, signalOf(reply));
-    sendJson(reply, 200, { status: "success", ...answer });
+    @Inject(PROMETHEUS_API) { api }: PrometheusDoor,
+  ) {
+    this.#table = { ...rest, base: API, countedAs: "/api/v1/", endpoints: api };
   }
 
-  #find(path: string): { endpoint: Endpoint; segment: string } | undefined {
-    for (const endpoint of this.endpoints) {
-      if (endpoint.path === path) return { endpoint, segment: "" };
-      const [before, after] = endpoint.path.split("*");
-      if (before === undefined || after === undefined) continue;
-      if (!path.startsWith(before) || !path.endsWith(after)) continue;
-      const segment = path.slice(before.length, -after.length);
-      if (segment !== "" && !segment.includes("/")) return { endpoint, segment };
-    }
-    return undefined;
+  @All("*")
+  call(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
+    return serveEndpoint(this.door, this.#table, request, reply);
   }
 }
 
-/** What promtool's `check healthy` and `check ready` ask. */
+@Controller(["federate", "prometheus/federate"])
+export class PrometheusFederateController {
+  readonly #table: EndpointTable;
+
+  constructor(
+    @Inject(HTTP_DOOR) private readonly door: HttpDoor,
+    @Inject(PROMETHEUS_API) { federate }: PrometheusDoor,
+  ) {
+    this.#table = { ...rest, base: /^(?:\/prometheus)?\//, countedAs: "/", endpoints: [federate] };
+  }
+
+  @All()
+  call(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
+    return serveEndpoint(this.door, this.#table, request, reply);
+  }
+}
+
+/** What promtool's `check healthy` and `check ready`, and scripts, ask. */
 @Controller(["-", "prometheus/-"])
 export class PrometheusManagementController {
   constructor(
     @Inject(HTTP_DOOR) private readonly door: HttpDoor,
     @Inject(PROBES) private readonly probes: Probes,
+    @Inject(RELOAD) private readonly reload: Reload,
   ) {}
 
   @Get("healthy")
@@ -84,8 +96,9 @@ export class PrometheusManagementController {
     const { ready } = this.probes.readiness.read();
     reply.code(ready ? 200 : 503).send(ready ? "Prometheus Server is Ready.\n" : "Service Unavailable\n");
   }
-}
 
-function fieldsOf(source: unknown): Fields {
-  return typeof source === "object" && source !== null ? { ...source } : {};
+  @Post("reload")
+  reloadFiles(@Req() request: HttpRequest, @Res() reply: HttpReply): Promise<void> {
+    return answerReload(this.door, this.reload, request, reply);
+  }
 }

@@ -4,10 +4,12 @@ import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OpsError } from "../kernel/errors.js";
+import { DAY } from "../kernel/time.js";
 import { systemClock } from "../platform/system.js";
 import type { Value } from "../promql/value.js";
+import type { Figures } from "../timeseries/timeseries.module.js";
 import type { PromAlert, PromRuleGroup } from "./prometheus/alerting-reads.js";
-import { type PrometheusDeps, prometheusEndpoints } from "./prometheus/prometheus-api.js";
+import { type PrometheusDeps, prometheusDoor } from "./prometheus/prometheus-api.js";
 import { openTestDoors, type TestDoors, TOKEN } from "./testing/open-test-doors.js";
 
 const run = promisify(execFile);
@@ -15,7 +17,15 @@ const PROMTOOL = "/usr/bin/promtool";
 
 const notes = { warnings: [], infos: [] };
 const asked: unknown[] = [];
+const figures = { activeSeries: 2, chunksWritten: 7 } as Figures;
 const series: PrometheusDeps["series"] = {
+  openWriter: () => ({
+    open() {},
+    find: () => undefined,
+    announce: () => 0,
+    write: async () => ({ kept: 0, refusals: [] }),
+  }),
+  figures: async () => figures,
   async query(expr, at, options): Promise<Value> {
     asked.push({ expr, at, timeoutMs: options?.timeoutMs });
     if (expr === "a * b")
@@ -83,7 +93,15 @@ let doors: TestDoors;
 beforeAll(async () => {
   const alerting = { alerts: async () => [alert], rules: async () => groups };
   doors = await openTestDoors({
-    prometheus: prometheusEndpoints({ series, alerting, clock: systemClock, version: "0.1.0" }),
+    prometheus: prometheusDoor({
+      series,
+      alerting,
+      clock: systemClock,
+      version: "0.1.0",
+      startedAt: 1_435_781_451_781,
+      ruleFiles: ["/etc/rules.yml"],
+      retention: 15 * DAY,
+    }),
   });
 });
 afterAll(() => doors.close());
@@ -206,10 +224,10 @@ describe("queries", () => {
     },
     {
       what: "a bad label name",
-      path: "label/a-b/values",
+      path: "label/%FF/values",
       status: 400,
       errorType: "bad_data",
-      error: 'invalid label name: "a-b"',
+      error: 'the path\'s "%FF" is not percent-encoded text',
     },
     {
       what: "the ruler, which is not here",

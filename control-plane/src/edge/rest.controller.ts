@@ -5,21 +5,16 @@ import { type JsonObject, toJson } from "@bufbuild/protobuf";
 import { All, Controller, Get, Inject, Req, Res } from "@nestjs/common";
 import { OpsError } from "../kernel/errors.js";
 import type { HttpDoor } from "./http-door.js";
+import { refuseForeignPage } from "./http-endpoint.js";
 import { type HttpReply, type HttpRequest, pathOf, sendJson, signalOf } from "./http-types.js";
 import type { OperatorApi } from "./operator-api.js";
 import { type HttpRule, httpRules, matchRule } from "./rest/http-rule.js";
 import { type Query, readRequest } from "./rest/read-request.js";
 import { HTTP_DOOR, OPEN_API, OPERATOR_API } from "./tokens.js";
 
-/**
- * A browser that knows a token (as Basic credentials) sends it along with requests that any page makes it send. Such a
- * page cannot send JSON without asking first, and browsers say where a request comes from.
- */
+/** Another site's page cannot send JSON without asking first, either. */
 function refuseForeignPages({ headers }: HttpRequest): void {
-  const site = headers["sec-fetch-site"];
-  if (site !== undefined && site !== "same-origin" && site !== "none") {
-    throw new OpsError("PERMISSION_DENIED", `a page of another site (${String(site)}) may not do this`);
-  }
+  refuseForeignPage(headers);
   const type = headers["content-type"];
   if (type !== undefined && !/^application\/json\s*(?:;|$)/i.test(type)) {
     throw new OpsError("INVALID_ARGUMENT", `the body is ${type.slice(0, 100)}, expected application/json`);

@@ -8,3 +8,6 @@ export const PROMETHEUS_API = Symbol("PrometheusApi");
 export const PROBES = Symbol("Probes");
 /** Whether the process takes work. */
 export const SERVING = Symbol("Serving");
+export const ALERTMANAGER_API = Symbol("AlertmanagerApi");
+/** Reads again what is read from files. */
+export const RELOAD = Symbol("Reload");

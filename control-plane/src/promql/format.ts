@@ -1,5 +1,5 @@
 import { type Matcher, METRIC_NAME } from "../kernel/labels.js";
-import type { AtModifier, Binary, Expr, VectorSelector } from "./ast.js";
+import type { Aggregate, AtModifier, Binary, Expr, Subquery, VectorSelector } from "./ast.js";
 import { formatDuration } from "./duration.js";
 import { formatFloat } from "./number.js";
 import { quote } from "./quote.js";
@@ -49,6 +49,23 @@ function formatMatching(binary: Binary): string {
   return out;
 }
 
+/** `sum by (job) `: all of an aggregation that stands before its parenthesis. */
+export function formatAggregateHead(expr: Aggregate): string {
+  const clause = expr.without ? "without" : expr.grouping.length > 0 ? "by" : "";
+  return clause === "" ? expr.op : `${expr.op} ${clause} (${formatNames(expr.grouping)}) `;
+}
+
+/** `== bool on (job) group_left ()`: all that stands between the two sides. */
+export function formatBinaryOperator(expr: Binary): string {
+  return `${expr.op}${expr.returnBool ? " bool" : ""}${formatMatching(expr)}`;
+}
+
+/** `[30m:1m] offset 5m`: all that follows the expression of a subquery. */
+export function formatSubqueryTail(expr: Subquery): string {
+  const step = expr.step === undefined ? "" : formatDuration(expr.step);
+  return `[${formatDuration(expr.range)}:${step}]${formatModifiers(expr.at, expr.offset)}`;
+}
+
 /** The expression as Prometheus prints it, on one line; it reads back as the same expression. */
 export function formatExpr(expr: Expr): string {
   switch (expr.kind) {
@@ -63,24 +80,19 @@ export function formatExpr(expr: Expr): string {
       const { selector } = expr;
       return `${formatSelector(selector)}[${formatDuration(expr.range)}]${formatModifiers(selector.at, selector.offset)}`;
     }
-    case "subquery": {
-      const step = expr.step === undefined ? "" : formatDuration(expr.step);
-      return `${formatExpr(expr.expr)}[${formatDuration(expr.range)}:${step}]${formatModifiers(expr.at, expr.offset)}`;
-    }
+    case "subquery":
+      return `${formatExpr(expr.expr)}${formatSubqueryTail(expr)}`;
     case "call":
       return `${expr.func}(${expr.args.map(formatExpr).join(", ")})`;
     case "aggregate": {
-      const clause = expr.without ? "without" : expr.grouping.length > 0 ? "by" : "";
-      const grouping = clause === "" ? "" : ` ${clause} (${formatNames(expr.grouping)}) `;
       const param = expr.param === undefined ? "" : `${formatExpr(expr.param)}, `;
-      return `${expr.op}${grouping}(${param}${formatExpr(expr.expr)})`;
+      return `${formatAggregateHead(expr)}(${param}${formatExpr(expr.expr)})`;
     }
     case "binary": {
-      const bool = expr.returnBool ? " bool" : "";
       // "+Inf ^ 2" would be read as +(Inf ^ 2).
       const infinite = expr.left.kind === "number" && expr.left.value === Number.POSITIVE_INFINITY;
       const left = expr.op === "^" && infinite ? "Inf" : formatExpr(expr.left);
-      return `${left} ${expr.op}${bool}${formatMatching(expr)} ${formatExpr(expr.right)}`;
+      return `${left} ${formatBinaryOperator(expr)} ${formatExpr(expr.right)}`;
     }
     case "unary":
       return `${expr.op}${formatExpr(expr.expr)}`;

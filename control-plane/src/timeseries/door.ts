@@ -6,7 +6,7 @@ import type { NodeId } from "../kernel/ids.js";
 import type { Labels, Matcher } from "../kernel/labels.js";
 import type { Instant } from "../kernel/time.js";
 import type { MatrixValue, Value } from "../promql/value.js";
-import type { VerdictCounts } from "./domain/refusal.js";
+import type { Refusal, VerdictCounts } from "./domain/refusal.js";
 
 /** Whose samples a session carries. */
 export interface SessionNode {
@@ -102,6 +102,41 @@ export interface OwnSample {
   readonly value: number | "stale";
 }
 
+/** Samples of many series: `series[i]` is the number that the writer gave, for `i < count`. */
+export interface WrittenSamples {
+  readonly count: number;
+  readonly series: Uint32Array;
+  readonly timestamps: Float64Array;
+  /** NaN payloads, the staleness marker's among them, are kept. */
+  readonly values: Float64Array;
+}
+
+/** What became of them: whatever is good is kept, whatever else was refused. */
+export interface WriteOutcome {
+  readonly kept: number;
+  readonly refusals: readonly {
+    readonly because: Refusal;
+    readonly samples: number;
+    /** One of them. */
+    readonly example: { readonly labels: Labels; readonly timestampMs: Instant } | undefined;
+  }[];
+}
+
+/**
+ * Takes samples that come with labels of their own, which are kept as they are. Series are named by keys of the caller's
+ * choosing; numbers that `find` and `announce` give are good until the turn ends, so everything from `open` to `write`
+ * happens in one.
+ */
+export interface SeriesWriter {
+  /** Throws UNAVAILABLE when there is no engine, or so much is on its way that the sender must come again later. */
+  open(): void;
+  find(key: string): number | undefined;
+  /** @param labels name and value in turn, in any order */
+  announce(key: string, labels: readonly string[]): number;
+  /** Resolves when queries see the samples. */
+  write(samples: WrittenSamples): Promise<WriteOutcome>;
+}
+
 /** Counters and gauges of the engine, for metrics and health. */
 export interface Figures {
   readonly samples: VerdictCounts;
@@ -158,6 +193,8 @@ export interface TimeSeriesDoor {
   series(filter: SeriesFilter): Promise<Listed<Labels>>;
   /** Resolves when queries see the samples. Out-of-order and duplicate samples are refused as an agent's are. */
   append(samples: readonly OwnSample[]): Promise<void>;
+  /** A way in for samples with labels of their own. */
+  openWriter(): SeriesWriter;
   figures(): Promise<Figures>;
   health(): TimeSeriesHealth;
 }

@@ -27,6 +27,7 @@ import type {
   OwnSample,
   QueryOptions,
   SeriesFilter,
+  SeriesWriter,
   SessionNode,
   TimeSeriesDoor,
   TimeSeriesHealth,
@@ -35,6 +36,7 @@ import { ChunkWriter } from "./flush.loop.js";
 import { QueryRunner } from "./query.js";
 import { readChunkPages } from "./read-chunks.js";
 import { createRetentionLoop, RETENTION_DEFAULT } from "./retention.loop.js";
+import { StoreSeriesWriter } from "./series-writer.js";
 import { IN_FLIGHT_BYTES_MAX, StoreClient } from "./store-client.js";
 import { createLocalStore, type OpenStorePort, threadStore } from "./store-port.js";
 import type { CollectedChunk, StoreCalls } from "./store-protocol.js";
@@ -254,6 +256,10 @@ export class TimeSeries implements TimeSeriesDoor {
       timestamps: Float64Array.from(samples, ({ timestampMs }) => timestampMs),
       values,
     });
+  }
+
+  openWriter(): SeriesWriter {
+    return new StoreSeriesWriter(this.#deps.system.clock, () => this.#client());
   }
 
   async figures(): Promise<Figures> {

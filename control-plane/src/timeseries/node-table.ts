@@ -7,7 +7,7 @@ import type { HotWindow } from "./domain/hot-window.js";
 import type { Layout } from "./domain/layout.js";
 import { verdictCode } from "./domain/refusal.js";
 import type { AnnouncedSeries } from "./door.js";
-import { OWN, type StoreCalls } from "./store-protocol.js";
+import { OWN, type StoreCalls, WRITTEN } from "./store-protocol.js";
 
 /** Refs of one session, dead ones included, in multiples of the series a node may have. More are unknown series. */
 const REFS_PER_SERIES_MAX = 4;
@@ -62,7 +62,8 @@ export class NodeTable {
   node(id: string): StoredNode {
     const known = this.#nodes.get(id);
     if (known !== undefined) return known;
-    const seriesMax = id === OWN ? this.#limits.globalSeriesMax : this.#limits.nodeSeriesMax;
+    const seriesMax =
+      id === OWN || id === WRITTEN ? this.#limits.globalSeriesMax : this.#limits.nodeSeriesMax;
     const node: StoredNode = {
       id,
       owner: this.#window.addOwner(seriesMax),

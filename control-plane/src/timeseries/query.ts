@@ -13,7 +13,7 @@ import { ExpressionCache } from "./expression-cache.js";
 import { readForQuery } from "./read-chunks.js";
 import { STOP_CANCELLED, STOP_TIMED_OUT } from "./stop-flags.js";
 import type { StoreClient } from "./store-client.js";
-import { OWN, type QueryTask, type StoredChunks } from "./store-protocol.js";
+import { OWN, type QueryTask, type StoredChunks, WRITTEN } from "./store-protocol.js";
 import { fromWireError } from "./wire-error.js";
 
 const TIMEOUT_MS_DEFAULT = 10_000;
@@ -152,7 +152,7 @@ export class QueryRunner {
     const hotFrom = this.#hotFrom();
     const store = this.#deps.chunks;
     if (store === undefined || reach === undefined || reach.from >= hotFrom) return undefined;
-    const nodeNames = reach.nodes === undefined ? undefined : [...reach.nodes, OWN];
+    const nodeNames = reach.nodes === undefined ? undefined : [...reach.nodes, OWN, WRITTEN];
     const to = Math.min(reach.to, hotFrom);
     return readForQuery(store, { from: reach.from, to, spanMax: this.#deps.hotAge, nodeNames });
   }

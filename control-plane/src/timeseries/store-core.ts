@@ -13,6 +13,7 @@ import { OwnSamples } from "./own-samples.js";
 import type { StoreCalls, StoreFigures, StoreRequest, StoreResponse } from "./store-protocol.js";
 import { StoreQueries } from "./store-queries.js";
 import { toWireError } from "./wire-error.js";
+import { WrittenLanes } from "./written-lanes.js";
 
 /** Memory only grows when requests come in, so they are also what makes room. */
 const EVICT_EVERY: Duration = 30 * SECOND;
@@ -27,6 +28,7 @@ export class StoreCore {
   readonly #window: HotWindow;
   readonly #nodes: NodeTable;
   readonly #own: OwnSamples;
+  readonly #written: WrittenLanes;
   readonly #queries: StoreQueries;
   readonly #chunks: HotChunks;
   #evictedAt: Instant = 0;
@@ -36,6 +38,7 @@ export class StoreCore {
     this.#window = new HotWindow(options);
     this.#nodes = new NodeTable(this.#window, options);
     this.#own = new OwnSamples(this.#window, this.#nodes, options);
+    this.#written = new WrittenLanes(this.#window, this.#nodes, options);
     this.#queries = new StoreQueries(this.#window, options);
     this.#chunks = new HotChunks(this.#window, this.#nodes);
   }
@@ -93,6 +96,9 @@ export class StoreCore {
         return;
       case "append":
         this.#answer(request.call, () => this.#own.append(request.request, now));
+        return;
+      case "write":
+        this.#answer(request.call, () => this.#written.write(request.request, now));
         return;
       case "collect":
         this.#answer(request.call, () => this.#chunks.collect(request.request, now));

@@ -7,7 +7,7 @@ import type { Labels, Matcher } from "../kernel/labels.js";
 import type { Instant } from "../kernel/time.js";
 import type { Value } from "../promql/value.js";
 import type { VerdictCounts } from "./domain/refusal.js";
-import type { AnnouncedSeries } from "./door.js";
+import type { AnnouncedSeries, WriteOutcome } from "./door.js";
 
 /** Sent without expecting an answer. */
 export type StoreNotice =
@@ -60,6 +60,8 @@ export interface StoredChunk {
 
 /** The node under which the control plane's own samples are kept. */
 export const OWN = "control-plane";
+/** The node under which samples are kept that came with labels of their own. */
+export const WRITTEN = "remote-write";
 
 /** Sent with a number, answered once. */
 export interface StoreCalls {
@@ -119,6 +121,22 @@ export interface StoreCalls {
       readonly values: Float64Array;
     };
     readonly answer: undefined;
+  };
+  readonly write: {
+    readonly request: {
+      /** Forget all series that were announced before. */
+      readonly reset: boolean;
+      /** Series to forget, before the fresh ones are learnt. */
+      readonly dropped: Uint32Array;
+      readonly fresh: readonly { readonly ref: number; readonly labels: readonly string[] }[];
+      readonly series: Uint32Array;
+      readonly timestamps: Float64Array;
+      readonly values: Float64Array;
+    };
+    readonly answer: WriteOutcome & {
+      /** Series that were refused for want of room: they may be announced again. */
+      readonly forgotten: readonly number[];
+    };
   };
   readonly collect: {
     readonly request: {

@@ -12,9 +12,13 @@ export type {
   OwnSample,
   QueryOptions,
   SeriesFilter,
+  SeriesWriter,
   SessionNode,
   TimeSeriesDoor,
   TimeSeriesHealth,
+  WriteOutcome,
+  WrittenSamples,
 } from "./door.js";
 export { createTimeSeries, TimeSeries, type TimeSeriesDeps } from "./embedded.js";
 export { type MetricsApiDeps, metricsApi } from "./metrics.api.js";
+export { RETENTION_DEFAULT } from "./retention.loop.js";

@@ -61,6 +61,15 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
 /** The package whose services the table names. */
 const OPERATOR = "mainstay.operator.v1";
 
+/** What the doors of other systems' APIs ask, by API and version. */
+const FOREIGN: ReadonlyMap<string, Need> = new Map([
+  ["prometheus.v1/Write", "request"],
+  ["prometheus.v1/Reload", "administer"],
+  ["alertmanager.v2/Read", "read"],
+  ["alertmanager.v2/PostAlerts", "request"],
+  ["alertmanager.v2/ChangeSilences", "request"],
+]);
+
 /** Full method name, as gRPC has it without the leading slash, to its need. */
 export const NEEDS: ReadonlyMap<string, Need> = new Map(
   Object.entries(TABLE).flatMap(([service, methods]) =>
@@ -77,7 +86,7 @@ export type Verdict =
 
 /** Whether a caller with `roles` may call `method` (`mainstay.operator.v1.FleetService/ListNodes`). */
 export function permit(method: string, roles: readonly Role[]): Verdict {
-  const need = NEEDS.get(method);
+  const need = NEEDS.get(method) ?? FOREIGN.get(method);
   if (need === undefined) return { kind: "deny", because: `${method} is in no row of the permit table` };
   const role = roles.find((held) => SATISFIED_BY[need].includes(held));
   if (role !== undefined) return { kind: "allow", because: `role ${role} may ${need}` };

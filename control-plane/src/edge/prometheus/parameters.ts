@@ -2,10 +2,11 @@
  * Parameters of the Prometheus HTTP API, read as Prometheus reads them and refused with its sentences.
  */
 import { OpsError } from "../../kernel/errors.js";
+import type { Matcher } from "../../kernel/labels.js";
 import { type Duration, type Instant, parseDuration } from "../../kernel/time.js";
-
-/** Query and form fields together, as parsers give them. */
-export type Fields = Readonly<Record<string, unknown>>;
+import { PromqlError } from "../../promql/errors.js";
+import { parseSelector } from "../../promql/parse.js";
+import type { Fields } from "../http-endpoint.js";
 
 /** Times outside these mean "since ever" and "for ever". */
 export const EARLIEST: Instant = -8.64e15;
@@ -61,10 +62,10 @@ export function duration(fields: Fields, name: string): Duration | undefined {
 }
 
 /** A whole number of at least 0; 0 and absent mean no limit. */
-export function limit(fields: Fields): number | undefined {
-  const value = text(fields, "limit");
+export function limit(fields: Fields, name = "limit"): number | undefined {
+  const value = text(fields, name);
   if (value === undefined) return undefined;
-  if (!/^\d{1,9}$/.test(value)) throw bad("limit", "limit must be a non-negative number");
+  if (!/^\d{1,9}$/.test(value)) throw bad(name, "limit must be a non-negative number");
   return Number(value) === 0 ? undefined : Number(value);
 }
 
@@ -100,6 +101,26 @@ export function range(fields: Fields): Range {
     );
   }
   return { from, to, step };
+}
+
+/** Whether a switch is on: `true` and `1`, in Go's spellings; absent is off. */
+export function flag(fields: Fields, name: string): boolean {
+  const value = text(fields, name);
+  if (value === undefined || /^(?:0|f|false)$/i.test(value)) return false;
+  if (/^(?:1|t|true)$/i.test(value)) return true;
+  throw bad(name, `cannot parse "${value.slice(0, 100)}" to a boolean`);
+}
+
+/** The selectors of a repeated parameter, parsed. */
+export function selectors(fields: Fields, name = "match[]"): readonly (readonly Matcher[])[] {
+  return texts(fields, name).map((selector) => {
+    try {
+      return parseSelector(selector);
+    } catch (error) {
+      if (error instanceof PromqlError) throw bad(name, error.message);
+      throw error;
+    }
+  });
 }
 
 export function bad(name: string, what: string): OpsError {

@@ -7,6 +7,7 @@ import { createLogger, type Logger, silentLogger } from "../../platform/logger.j
 import { Metrics } from "../../platform/metrics.js";
 import { system } from "../../platform/system.js";
 import type { AgentDoor } from "../agent.controller.js";
+import { ALERTMANAGER_ERRORS } from "../alertmanager-api.controller.js";
 import { type Doors, openDoors } from "../doors.js";
 import { edgeModule } from "../edge.module.js";
 import { Gate, type GatePorts } from "../gate.js";
@@ -17,16 +18,19 @@ import { EventLoopLag } from "../health/event-loop.js";
 import { Serving } from "../health/serving.js";
 import { type Dependency, ReadinessWatch } from "../health/watch-readiness.js";
 import { HttpDoor } from "../http-door.js";
+import { type Endpoint, plain } from "../http-endpoint.js";
 import { OperatorApi, type OperatorService } from "../operator-api.js";
-import type { Endpoint } from "../prometheus/prometheus-api.js";
-import { PROMETHEUS_ERRORS } from "../prometheus-api.controller.js";
+import { PROMETHEUS_ERRORS, type PrometheusDoor } from "../prometheus-api.controller.js";
+import type { Reload } from "../reload.js";
 import { createRequestMeter } from "../request-meter.js";
 import { httpRules } from "../rest/http-rule.js";
 import { openApi } from "../rest/openapi.js";
 
 export interface TestDoorsOptions {
   readonly services?: readonly OperatorService[];
-  readonly prometheus?: readonly Endpoint[];
+  readonly prometheus?: PrometheusDoor;
+  readonly alertmanager?: readonly Endpoint[];
+  readonly reload?: Reload;
   readonly dependencies?: readonly Dependency[];
   readonly checks?: readonly Check[];
   readonly agents?: Partial<AgentDoor>;
@@ -46,6 +50,13 @@ export interface TestDoors extends Doors {
   /** Lines logged so far, as JSON. */
   readonly lines: readonly string[];
 }
+
+const NOTHING: Endpoint = {
+  path: "federate",
+  verbs: ["GET"],
+  needs: "none",
+  answer: async () => plain(200, ""),
+};
 
 export const TOKEN = "good-token";
 
@@ -71,7 +82,13 @@ export async function openTestDoors(options: TestDoorsOptions = {}): Promise<Tes
   const meter = createRequestMeter(metrics, system.clock);
   const services = options.services ?? [];
   const api = new OperatorApi(services, { gate, system, logger });
-  const httpDoor = new HttpDoor({ gate, meter, system, logger, shapes: [PROMETHEUS_ERRORS] });
+  const httpDoor = new HttpDoor({
+    gate,
+    meter,
+    system,
+    logger,
+    shapes: [PROMETHEUS_ERRORS, ALERTMANAGER_ERRORS],
+  });
   const grpcDoor = new GrpcDoor({ gate, meter, system, logger, api });
   const serving = new Serving();
   serving.set(true);
@@ -96,7 +113,9 @@ export async function openTestDoors(options: TestDoorsOptions = {}): Promise<Tes
       ...options.agents,
     },
     document: openApi(rules, { title: "Mainstay", version: "0.0.0", comments: {} }),
-    prometheus: options.prometheus ?? [],
+    prometheus: options.prometheus ?? { api: [], federate: NOTHING },
+    alertmanager: options.alertmanager ?? [],
+    reload: options.reload ?? (async () => []),
     probes: {
       version: "0.0.0",
       clock: system.clock,

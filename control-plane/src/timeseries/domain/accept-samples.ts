@@ -118,6 +118,17 @@ export type FrameOutcome = "all" | "some" | "none";
 
 const TIME_MAX = 8_640_000_000_000_000;
 
+/** Whether samples of this time can be kept at all. `undefined`: yes. */
+export function refuseTime(
+  timestamp: Instant,
+  limits: TimeLimits,
+  now: Instant,
+): "bad-time" | "too-far-in-future" | "too-old" | undefined {
+  if (!Number.isInteger(timestamp) || timestamp <= 0 || timestamp > TIME_MAX) return "bad-time";
+  if (timestamp > now + limits.futureMax) return "too-far-in-future";
+  return timestamp < now - limits.ageMax ? "too-old" : undefined;
+}
+
 /**
  * Judges one frame. `counts` (one number for each code of VERDICTS) is added to; `verdicts` (at least `size` long) is
  * written only when the outcome is "some". Values play no part but in telling a harmless repeat from a conflict: an
@@ -138,10 +149,8 @@ export function acceptFrame(
     return code === 0 ? "all" : "none";
   };
   if (values.length !== layout.size) return all(verdictCode["malformed-frame"]);
-  if (!Number.isInteger(timestamp) || timestamp <= 0 || timestamp > TIME_MAX)
-    return all(verdictCode["bad-time"]);
-  if (timestamp > now + limits.futureMax) return all(verdictCode["too-far-in-future"]);
-  if (timestamp < now - limits.ageMax) return all(verdictCode["too-old"]);
+  const refusal = refuseTime(timestamp, limits, now);
+  if (refusal !== undefined) return all(verdictCode[refusal]);
 
   const newestOfAll = layout.newestOfAll();
   if (layout.refusedSeries === 0 && newestOfAll !== undefined) {

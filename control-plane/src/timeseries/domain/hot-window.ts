@@ -10,12 +10,19 @@ import {
   acceptFrame,
   createVerdictCounts,
   refuseNewSeries,
+  refuseTime,
   type SeriesLimits,
   type SortedLabels,
   type TimeLimits,
 } from "./accept-samples.js";
 import { Block } from "./chunk.js";
 import { halvesOf } from "./double-bits.js";
+import {
+  type Cells,
+  type CellsJudgement,
+  judgeCells,
+  type SeriesPlace as OtherPlace,
+} from "./judge-cells.js";
 import { Lane, type RowRange } from "./lane.js";
 import { Layout } from "./layout.js";
 import { mergeSamples } from "./merge-samples.js";
@@ -28,12 +35,6 @@ const QUIET_AFTER: Duration = 10 * MINUTE;
 export interface HotWindowOptions {
   readonly seriesLimits: SeriesLimits;
   readonly timeLimits: TimeLimits;
-}
-
-/** A series in a lane that does not hold its newest sample. */
-interface OtherPlace {
-  readonly lane: Lane;
-  readonly column: number;
 }
 
 interface Owner {
@@ -143,6 +144,32 @@ export class HotWindow implements SeriesSource {
     lane.append(timestamp, values, halvesOf(values), layout.source, holes);
     lane.touchedAt = now;
     if (lane.owned < lane.columns) this.#own(lane, layout.source, holes);
+  }
+
+  /**
+   * Judges some cells of a row and keeps what is to be kept: column c comes from `values[c]` where `absent[c]` is 0. Rows
+   * of one time may come in parts, and the parts of some series after later ones of others. `absent` is changed.
+   * @returns the first column that was refused, and why; undefined: all were kept
+   */
+  appendCells(
+    layout: Layout,
+    timestamp: Instant,
+    values: Float64Array,
+    absent: Uint8Array,
+    now: Instant,
+  ): CellsJudgement["refused"] {
+    const cells = { timestamp, values, halves: halvesOf(values), absent };
+    const { lane } = layout;
+    const refusal = refuseTime(timestamp, this.#options.timeLimits, now);
+    const judgement = judgeCells(lane, cells, refusal, (id) => this.#placesOf(id));
+    for (const [code, count] of judgement.counts) this.counts[code] = (this.counts[code] as number) + count;
+    lane.touchedAt = now;
+    if (judgement.append) {
+      lane.append(timestamp, values, cells.halves, undefined, absent);
+      if (lane.owned < lane.columns) this.#own(lane, undefined, absent);
+    }
+    if (judgement.spilled.length > 0) this.#spill(lane, cells, judgement.spilled, now);
+    return judgement.refused;
   }
 
   /**
@@ -320,6 +347,33 @@ export class HotWindow implements SeriesSource {
       }
     }
     return lane;
+  }
+
+  /** Where samples of a series are: first the lane with its newest row. */
+  #placesOf(id: number): readonly OtherPlace[] {
+    const lane = this.#laneOf[id];
+    const others = this.#others.get(id) ?? [];
+    return lane === undefined ? others : [{ lane, column: this.#columnOf[id] as number }, ...others];
+  }
+
+  /** Cells whose row has gone by: they get a row in a lane of their own. */
+  #spill(from: Lane, cells: Cells, columns: readonly number[], now: Instant): void {
+    const values = new Float64Array(columns.length);
+    const halves = halvesOf(values);
+    for (const [at, column] of columns.entries()) {
+      halves[at * 2] = cells.halves[column * 2] as number;
+      halves[at * 2 + 1] = cells.halves[column * 2 + 1] as number;
+    }
+    const lane = this.#laneFor(
+      from.owner,
+      Int32Array.from(columns, (column) => from.series[column] as number),
+    );
+    const code = cells.timestamp > lane.newest ? 0 : verdictCode["out-of-order"];
+    this.counts[code] = (this.counts[code] as number) + columns.length;
+    if (code !== 0) return;
+    lane.append(cells.timestamp, values, halves, undefined, undefined);
+    lane.touchedAt = now;
+    this.#own(lane, undefined, undefined);
   }
 
   /** After a row was added to `lane`: it holds the newest sample of its series now, save where the row has a hole. */

@@ -48,6 +48,8 @@ export class Lane {
   touchedAt: Instant = 0;
   /** Time of the newest row. */
   newest: Instant = Number.NEGATIVE_INFINITY;
+  /** Rows up to here were offered for writing: what is filled in now would not be written. */
+  offeredThrough: Instant = Number.NEGATIVE_INFINITY;
   /** Rows up to here are in PostgreSQL. */
   durableThrough: Instant = Number.NEGATIVE_INFINITY;
   /** SHA-256 of the names of its series, set by whoever writes chunks. */
@@ -148,6 +150,33 @@ export class Lane {
     return sameBits(valueHalves, block.rows - 1, halves, index);
   }
 
+  /**
+   * Puts a sample into a plain row that is there already and has none of this series. Answers false when there is no such
+   * row, or when it was offered for writing already.
+   */
+  fill(timestamp: Instant, column: number, halves: Uint32Array, index: number): boolean {
+    const row = this.#firstAfter(timestamp) - 1;
+    if (row < 0 || this.#timestamps[row] !== timestamp || timestamp <= this.offeredThrough) return false;
+    const at = column * this.#stride + row;
+    if (!isAbsent(this.#halves, at)) return false;
+    copyNaN(halves, index, this.#halves, at);
+    return true;
+  }
+
+  /** The newest sample of one column, as far as the plain rows tell; compressed ones count as whole. */
+  newestIn(column: number): { readonly at: Instant; readonly row: number } {
+    for (let row = this.#rows - 1; row >= 0; row--) {
+      if (!isAbsent(this.#halves, column * this.#stride + row))
+        return { at: this.#timestamps[row] as number, row };
+    }
+    return { at: this.#blocks.at(-1)?.to ?? Number.NEGATIVE_INFINITY, row: -1 };
+  }
+
+  /** Whether a plain row has the same bits in this column as `values[index]`. */
+  rowEquals(row: number, column: number, halves: Uint32Array, index: number): boolean {
+    return row >= 0 && sameBits(this.#halves, column * this.#stride + row, halves, index);
+  }
+
   /** Compresses all plain rows and lets their memory go: for lanes that are quiet. */
   seal(): void {
     if (this.#rows > 0) this.#sealFirst(this.#rows);
@@ -183,6 +212,7 @@ export class Lane {
   /** What is not yet durable, as blocks, oldest first. A block may begin with rows that are. */
   encodeNotDurable(): Uint8Array[] {
     const blocks: Uint8Array[] = [];
+    this.offeredThrough = this.newest;
     for (const block of this.#blocks) if (block.to > this.durableThrough) blocks.push(block.bytes);
     const from = this.#firstAfter(this.durableThrough);
     if (from < this.#rows) blocks.push(this.#encode(from, this.#rows));

@@ -1,0 +1,138 @@
+/**
+ * The facade's side of samples that come with labels of their own (remote write): knows which series were announced to
+ * the engine, so that a sample of a known series is a number, a time and a value.
+ */
+import { OpsError } from "../kernel/errors.js";
+import { type Duration, type Instant, MINUTE } from "../kernel/time.js";
+import type { Clock } from "../platform/system.js";
+import type { SeriesWriter, WriteOutcome, WrittenSamples } from "./door.js";
+import type { StoreClient } from "./store-client.js";
+import type { StoreCalls } from "./store-protocol.js";
+
+/** A series that was not written for one to two of these is forgotten; it may be announced again. */
+const FORGOTTEN_AFTER: Duration = 10 * MINUTE;
+/** Series that are known at once; each takes its key twice the length of its labels at most. */
+const SERIES_MAX = 2_500_000;
+/** Bytes of samples on their way. More must come again later. */
+const IN_FLIGHT_BYTES_MAX = 32 * 1024 * 1024;
+const SAMPLE_BYTES = 20;
+
+type Fresh = StoreCalls["write"]["request"]["fresh"][number];
+
+export class StoreSeriesWriter implements SeriesWriter {
+  readonly #clock: Clock;
+  readonly #currentClient: () => StoreClient;
+  #client: StoreClient | undefined;
+  /** Whether the engine shall forget all that was announced. */
+  #reset = true;
+  /** Keys of series written since the last turn of generations, and of those written only before. */
+  #young = new Map<string, number>();
+  #old = new Map<string, number>();
+  #turnedAt: Instant;
+  readonly #keys: (string | undefined)[] = [];
+  readonly #free: number[] = [];
+  #fresh: Fresh[] = [];
+  #dropped: number[] = [];
+  #inFlightBytes = 0;
+
+  /** @param client the engine there is now; throws UNAVAILABLE when there is none. */
+  constructor(clock: Clock, client: () => StoreClient) {
+    this.#clock = clock;
+    this.#currentClient = client;
+    this.#turnedAt = clock.now();
+  }
+
+  find(key: string): number | undefined {
+    const known = this.#young.get(key);
+    if (known !== undefined) return known;
+    const older = this.#old.get(key);
+    if (older === undefined) return undefined;
+    this.#old.delete(key);
+    this.#young.set(key, older);
+    return older;
+  }
+
+  announce(key: string, labels: readonly string[]): number {
+    if (this.#young.size + this.#old.size >= SERIES_MAX) this.#turn();
+    if (this.#young.size >= SERIES_MAX) this.#forgetAll();
+    const ref = this.#free.pop() ?? this.#keys.length;
+    this.#keys[ref] = key;
+    this.#young.set(key, ref);
+    this.#fresh.push({ ref, labels });
+    return ref;
+  }
+
+  open(): void {
+    const client = this.#currentClient();
+    if (client !== this.#client) {
+      this.#client = client;
+      this.#forgetAll();
+    }
+    if (Math.abs(this.#clock.now() - this.#turnedAt) >= FORGOTTEN_AFTER) this.#turn();
+    if (this.#inFlightBytes >= IN_FLIGHT_BYTES_MAX || client.busy) {
+      throw new OpsError("UNAVAILABLE", "samples come faster than they can be taken: send them again later", {
+        inFlightBytes: this.#inFlightBytes,
+      });
+    }
+  }
+
+  async write({ count, series, timestamps, values }: WrittenSamples): Promise<WriteOutcome> {
+    const client = this.#client;
+    if (client === undefined) throw new OpsError("INTERNAL", "write samples: the writer was not opened");
+    const bytes = count * SAMPLE_BYTES;
+    this.#inFlightBytes += bytes;
+    const request = {
+      reset: this.#reset,
+      dropped: Uint32Array.from(this.#dropped),
+      fresh: this.#fresh,
+      series: series.slice(0, count),
+      timestamps: timestamps.slice(0, count),
+      values: values.slice(0, count),
+    };
+    this.#reset = false;
+    this.#fresh = [];
+    // Only now may their numbers be given to others: the engine hears of both in this order.
+    this.#free.push(...this.#dropped.splice(0));
+    try {
+      const { kept, refusals, forgotten } = await client.call("write", request);
+      if (client === this.#client) for (const ref of forgotten) this.#forget(ref);
+      return { kept, refusals };
+    } catch (error) {
+      // Whether the engine has heard of the new series is not known.
+      if (client === this.#client) this.#forgetAll();
+      throw error;
+    } finally {
+      this.#inFlightBytes -= bytes;
+    }
+  }
+
+  #turn(): void {
+    this.#turnedAt = this.#clock.now();
+    for (const ref of this.#old.values()) {
+      this.#keys[ref] = undefined;
+      this.#dropped.push(ref);
+    }
+    this.#old = this.#young;
+    this.#young = new Map();
+  }
+
+  /** The engine has refused the series itself, and forgotten it. */
+  #forget(ref: number): void {
+    const key = this.#keys[ref];
+    if (key === undefined) return;
+    if (this.#young.get(key) === ref) this.#young.delete(key);
+    if (this.#old.get(key) === ref) this.#old.delete(key);
+    this.#keys[ref] = undefined;
+    this.#free.push(ref);
+  }
+
+  #forgetAll(): void {
+    this.#reset = true;
+    this.#young.clear();
+    this.#old.clear();
+    this.#keys.length = 0;
+    this.#free.length = 0;
+    this.#fresh = [];
+    this.#dropped = [];
+  }
+}
