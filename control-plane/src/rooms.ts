@@ -11,7 +11,14 @@ import {
   type TargetNode,
 } from "./commands/commands.module.js";
 import { DENY_ALL, type Policy, parsePolicy } from "./commands/domain/policy.js";
-import { countByLiveness, createFleet, type Fleet, findNode, Leadership } from "./fleet/fleet.module.js";
+import {
+  countByLiveness,
+  createFleet,
+  type Fleet,
+  findNode,
+  Leadership,
+  readNodeNames,
+} from "./fleet/fleet.module.js";
 import type { Ground } from "./ground.js";
 import { journalApi } from "./journal/journal.module.js";
 import type { LoopStatus } from "./platform/loop.js";
@@ -133,6 +140,8 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     logger,
     replica: replicaId,
     leadsSince: () => (leadership.state.kind === "leads" ? leadership.state.since : undefined),
+    surroundings: { externalLabels: config.externalLabels, externalUrl: config.externalUrl },
+    nodes: () => readNodeNames(database),
     evaluateMany: (expressions, at) => series.evaluateMany(expressions, at),
     append: (samples) => series.append(samples),
     catchUp: async () => ({ expected: liveBefore, caughtUp: Math.min(catchUp.count, liveBefore) }),

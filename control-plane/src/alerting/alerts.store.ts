@@ -7,7 +7,7 @@ import type { Instant } from "../kernel/time.js";
 import type { Queryable, Transaction } from "../platform/postgres/database.js";
 import { sql } from "../platform/postgres/sql.js";
 import { sha256Hex } from "../platform/system.js";
-import type { Alert, Transition } from "./domain/evaluate-rule.js";
+import type { Alert, FlapTurn, Transition } from "./domain/evaluate-rule.js";
 
 export interface StoredAlert extends Alert {
   readonly id: AlertId;
@@ -33,6 +33,8 @@ interface Row {
   fired_at: Date | null;
   kept_since: Date | null;
   resolved_at: Date | null;
+  turns: number[];
+  flapping: boolean;
 }
 
 function stateOf(row: Row): Alert["state"] {
@@ -61,6 +63,8 @@ function toAlert(row: Row): StoredAlert {
     state: stateOf(row),
     value: row.value,
     because: row.because,
+    turns: row.turns,
+    flapping: row.flapping,
   };
 }
 
@@ -100,20 +104,23 @@ export async function saveAlerts(
   if (alerts.length > 0) {
     await tx.query(sql`
       insert into alert (alert_id, rule_key, rule_name, group_name, labels, annotations, state, because, value,
-        active_at, fired_at, kept_since, resolved_at)
+        active_at, fired_at, kept_since, resolved_at, turns, flapping)
       select a.id, a.rule_key, ${names.rule}, ${names.group}, a.labels::jsonb, a.annotations::jsonb, a.state, a.because,
-        a.value, a.active_at, a.fired_at, a.kept_since, a.resolved_at
+        a.value, a.active_at, a.fired_at, a.kept_since, a.resolved_at, a.turns::jsonb, a.flapping
       from unnest(
         ${alerts.map((a) => idOf(a.ruleKey, a.labels))}::text[], ${alerts.map((a) => a.ruleKey)}::text[],
         ${alerts.map((a) => JSON.stringify(a.labels))}::text[], ${alerts.map((a) => JSON.stringify(a.annotations))}::text[],
         ${alerts.map((a) => a.state.kind)}::text[], ${alerts.map((a) => a.because)}::text[],
         ${alerts.map((a) => a.value)}::float8[], ${alerts.map((a) => new Date(a.state.activeAt))}::timestamptz[],
         ${alerts.map(firedAt)}::timestamptz[], ${alerts.map(keptSince)}::timestamptz[],
-        ${alerts.map(resolvedAt)}::timestamptz[]
-      ) as a (id, rule_key, labels, annotations, state, because, value, active_at, fired_at, kept_since, resolved_at)
+        ${alerts.map(resolvedAt)}::timestamptz[], ${alerts.map((a) => JSON.stringify(a.turns ?? []))}::text[],
+        ${alerts.map((a) => a.flapping ?? false)}::boolean[]
+      ) as a (id, rule_key, labels, annotations, state, because, value, active_at, fired_at, kept_since, resolved_at,
+        turns, flapping)
       on conflict (alert_id) do update set annotations = excluded.annotations, state = excluded.state,
         because = excluded.because, value = excluded.value, active_at = excluded.active_at, fired_at = excluded.fired_at,
-        kept_since = excluded.kept_since, resolved_at = excluded.resolved_at`);
+        kept_since = excluded.kept_since, resolved_at = excluded.resolved_at, turns = excluded.turns,
+        flapping = excluded.flapping`);
   }
   if (gone.length > 0) await tx.query(sql`delete from alert where alert_id = any(${[...gone]})`);
 }
@@ -141,6 +148,26 @@ export async function journalTransitions(
       actor: { kind: "rule", name: names.rule },
       because: alert.because,
       facts: { from, to, labels: alert.labels, value: String(alert.value), activeAt: alert.state.activeAt },
+    })),
+  );
+}
+
+/** An alert that begins to flap goes on firing; the journal says why nothing more is told of it. */
+export async function journalFlaps(
+  tx: Transaction,
+  names: RuleNames,
+  flaps: readonly FlapTurn[],
+  now: Instant,
+): Promise<void> {
+  await appendEntries(
+    tx,
+    flaps.map(({ alert, begins, because }) => ({
+      at: now,
+      kind: begins ? "alert.flapping" : "alert.steady",
+      subject: `alert:${idOf(alert.ruleKey, alert.labels)}`,
+      actor: { kind: "rule", name: names.rule },
+      because,
+      facts: { labels: alert.labels, value: String(alert.value), turns: alert.turns?.length ?? 0 },
     })),
   );
 }

@@ -1,31 +1,25 @@
 /**
- * Judges the rules: each group on its interval, the rules inside in order; on one replica, under a lease.
- *
- * What was judged is stored before it is known to anyone, so a kill at any point leaves each alert in exactly the
- * state it had, with the time it became active.
+ * Who judges the rules, and when: each group at its own moments, on the one replica that sees all samples and holds the
+ * lease.
  */
-import { OpsError } from "../kernel/errors.js";
-import { labelsKey, METRIC_NAME } from "../kernel/labels.js";
+
+import { labelsKey } from "../kernel/labels.js";
 import { DAY, type Duration, type Instant, SECOND } from "../kernel/time.js";
 import type { Logger } from "../platform/logger.js";
 import { Loop, type LoopStatus } from "../platform/loop.js";
-import type { Database, Transaction } from "../platform/postgres/database.js";
+import type { Database } from "../platform/postgres/database.js";
 import { holdLease, releaseLease, stillHolds } from "../platform/postgres/lease.js";
 import type { System } from "../platform/system.js";
-import type { Sample, Value } from "../promql/value.js";
-import type { Evaluation, KeyedExpression, OwnSample } from "../timeseries/timeseries.module.js";
-import {
-  idOf,
-  journalTransitions,
-  pruneAlerts,
-  readAlerts,
-  readOrphans,
-  saveAlerts,
-} from "./alerts.store.js";
-import { type Alert, evaluateRule, NO_SURROUNDINGS, type Transition } from "./domain/evaluate-rule.js";
+import { journalTransitions, pruneAlerts, readAlerts, readOrphans, saveAlerts } from "./alerts.store.js";
+import { distinctKeys } from "./domain/distinct-keys.js";
+import type { Alert } from "./domain/evaluate-rule.js";
 import { type CatchUp, readyToEvaluate } from "./domain/ready-to-evaluate.js";
-import type { AlertingRule, RecordingRule, Rule, RuleGroup } from "./domain/rule.js";
-import { alertSeries, vectorOf } from "./domain/rule-series.js";
+import type { Rule, RuleGroup } from "./domain/rule.js";
+import { alertSeries } from "./domain/rule-series.js";
+import { type GroupFigures, GroupLoop } from "./group.loop.js";
+import { GroupJudge, type JudgePorts, leadLost, type RuleStatus } from "./judge-group.js";
+
+export type { RuleStatus } from "./judge-group.js";
 
 const LEASE = "alerting";
 const LEASE_LENGTH: Duration = 15 * SECOND;
@@ -33,10 +27,9 @@ const LEASE_LENGTH: Duration = 15 * SECOND;
 const BEAT: Duration = SECOND;
 /** How long a resolved alert is kept for whoever asks. */
 const RESOLVED_KEPT: Duration = 7 * DAY;
-/** A time after which nothing has been resolved: PostgreSQL takes no later one from a Date. */
-const RESOLVED_NONE: Instant = 8.64e15;
 
-export interface EvaluationPorts {
+export interface EvaluationPorts
+  extends Pick<JudgePorts, "evaluateMany" | "append" | "nodes" | "surroundings"> {
   readonly database: Database;
   readonly system: System;
   readonly logger: Logger;
@@ -44,19 +37,7 @@ export interface EvaluationPorts {
   readonly replica: string;
   /** Since when this replica sees all samples; undefined while another does. */
   readonly leadsSince: () => Instant | undefined;
-  readonly evaluateMany: (
-    expressions: readonly KeyedExpression[],
-    at: Instant,
-  ) => Promise<ReadonlyMap<string, Evaluation>>;
-  readonly append: (samples: readonly OwnSample[]) => Promise<void>;
   readonly catchUp: () => Promise<CatchUp>;
-}
-
-export interface RuleStatus {
-  readonly health: "ok" | "err" | "unknown";
-  readonly lastError: string;
-  readonly lastEvaluation: Instant | undefined;
-  readonly evaluationSeconds: number;
 }
 
 const UNKNOWN: RuleStatus = {
@@ -72,11 +53,12 @@ export class Evaluator {
   #leadsSince: Instant | undefined;
   readonly #lead: Loop;
   #groups: readonly RuleGroup[] = [];
-  #groupLoops = new Map<string, { readonly group: RuleGroup; readonly loop: Loop }>();
-  /** Alerts by rule key, then by labels. Undefined while another replica judges. */
-  #alerts: Map<string, Map<string, Alert>> | undefined;
-  readonly #status = new Map<string, RuleStatus>();
+  #groupLoops: readonly GroupLoop[] = [];
+  /** Undefined while another replica judges. */
+  #judge: GroupJudge | undefined;
   #because = "not started";
+  /** Changes of what is in force are made one after another. */
+  #change: Promise<void> = Promise.resolve();
 
   constructor(ports: EvaluationPorts) {
     this.#ports = ports;
@@ -95,15 +77,19 @@ export class Evaluator {
 
   async stop(): Promise<void> {
     await this.#lead.stop();
-    await this.#stopGroups();
-    if (this.#alerts !== undefined)
+    await this.#inTurn(() => this.#stopGroups());
+    if (this.#judge !== undefined)
       await releaseLease(this.#ports.database, LEASE, this.#ports.replica).catch(() => {});
   }
 
   /** The groups in force from now on. Alerts keep their state by rule key. */
   async use(groups: readonly RuleGroup[]): Promise<void> {
-    this.#groups = groups;
-    if (this.#alerts !== undefined) await this.#startGroups();
+    await this.#inTurn(async () => {
+      const before = this.#groups.flatMap(({ rules }) => rules.map(({ key }) => key));
+      this.#groups = distinctKeys(groups);
+      const kept = new Set(this.#groups.flatMap(({ rules }) => rules.map(({ key }) => key)));
+      await this.#startGroups(before.filter((key) => !kept.has(key)));
+    });
   }
 
   get groups(): readonly RuleGroup[] {
@@ -116,11 +102,16 @@ export class Evaluator {
   }
 
   statusOf(rule: Rule): RuleStatus {
-    return this.#status.get(rule.key) ?? UNKNOWN;
+    return this.#judge?.statusOf(rule) ?? UNKNOWN;
   }
 
   loops(): readonly LoopStatus[] {
-    return [this.#lead.status, ...[...this.#groupLoops.values()].map(({ loop }) => loop.status)];
+    return [this.#lead.status, ...this.#groupLoops.map(({ status }) => status)];
+  }
+
+  /** What each group's loop counted since it began. */
+  figures(): readonly (GroupFigures & { readonly group: RuleGroup })[] {
+    return this.#groupLoops.map((loop) => ({ group: loop.group, ...loop.figures }));
   }
 
   async #leadOnce(): Promise<void> {
@@ -129,13 +120,13 @@ export class Evaluator {
     if (since === undefined || since !== this.#leadsSince) {
       // Without all samples nothing is judged, and what another has judged meanwhile is to be read anew.
       this.#leadsSince = since;
-      if (this.#alerts !== undefined) await this.#stepDown();
+      if (this.#judge !== undefined) await this.#stepDown();
     }
     if (since === undefined) {
       this.#because = "another replica judges the rules";
       return;
     }
-    if (this.#alerts === undefined) {
+    if (this.#judge === undefined) {
       const readiness = readyToEvaluate(since, await catchUp(), system.clock.now());
       this.#because = readiness.because;
       if (!readiness.ready) return;
@@ -147,209 +138,120 @@ export class Evaluator {
     });
     if (lease === undefined) {
       this.#because = "another replica judges the rules";
-      if (this.#alerts !== undefined) await this.#stepDown();
+      if (this.#judge !== undefined) await this.#stepDown();
       return;
     }
-    if (this.#alerts !== undefined) return;
-    this.#alerts = await this.#load();
-    this.#because = "this replica judges the rules";
-    logger.info("rules are judged here", {
-      groups: this.#groups.length,
-      alerts: this.#alerts.size,
-      generation: lease.generation,
+    if (this.#judge !== undefined) return;
+    const alerts = await this.#load();
+    await this.#inTurn(async () => {
+      this.#judge = this.#newJudge(alerts);
+      this.#because = "this replica judges the rules";
+      logger.info("rules are judged here", {
+        groups: this.#groups.length,
+        alerts: alerts.size,
+        generation: lease.generation,
+      });
+      await this.#startGroups([]);
     });
-    await this.#startGroups();
   }
 
   async #stepDown(): Promise<void> {
     const { database, replica, logger } = this.#ports;
     logger.warn("the rules are judged here no more");
-    await this.#stopGroups();
-    this.#alerts = undefined;
+    await this.#inTurn(async () => {
+      await this.#stopGroups();
+      this.#judge = undefined;
+    });
     await releaseLease(database, LEASE, replica).catch(() => {});
   }
 
-  async #load(): Promise<Map<string, Map<string, Alert>>> {
+  #newJudge(alerts: Map<string, ReadonlyMap<string, Alert>>): GroupJudge {
+    const { database, system, logger, replica } = this.#ports;
+    const { surroundings, evaluateMany, append, nodes } = this.#ports;
+    const ports: JudgePorts = {
+      database,
+      clock: system.clock,
+      logger,
+      surroundings,
+      evaluateMany,
+      append,
+      nodes,
+      // A replica that was paused past its lease must not write over its successor.
+      assertLead: async (tx) => {
+        if (!(await stillHolds(tx, LEASE, replica))) throw leadLost();
+      },
+    };
+    return new GroupJudge(ports, alerts);
+  }
+
+  async #load(): Promise<Map<string, ReadonlyMap<string, Alert>>> {
     const { database, system } = this.#ports;
-    await pruneAlerts(database, system.clock.now() - RESOLVED_KEPT);
+    const now = system.clock.now();
+    await pruneAlerts(database, now - RESOLVED_KEPT);
     const byRule = new Map<string, Map<string, Alert>>();
-    for (const alert of await readAlerts(database, RESOLVED_NONE)) {
+    // Those resolved of late too: what fires again and again is known by its past.
+    for (const alert of await readAlerts(database, now - DAY)) {
       const ofRule = byRule.get(alert.ruleKey) ?? new Map<string, Alert>();
       byRule.set(alert.ruleKey, ofRule.set(labelsKey(alert.labels), alert));
     }
     return byRule;
   }
 
-  async #startGroups(): Promise<void> {
-    await this.#stopGroups();
+  /** Groups that are as they were go on; `gone` are the keys of rules that are in force no more. */
+  async #startGroups(gone: readonly string[]): Promise<void> {
+    const judge = this.#judge;
+    if (judge === undefined) return;
+    const wanted = new Map(this.#groups.map((group) => [JSON.stringify(group), group]));
+    const kept = this.#groupLoops.filter((loop) => wanted.has(JSON.stringify(loop.group)));
+    const ended = this.#groupLoops.filter((loop) => !kept.includes(loop));
+    await Promise.all(ended.map((loop) => loop.stop()));
+    judge.use(this.#groups);
     await this.#endOrphans();
-    for (const group of this.#groups) {
-      const name = `${group.file}/${group.name}`;
-      const loop = new Loop({
-        name: `rules ${group.name}`,
-        interval: group.interval,
-        clock: this.#ports.system.clock,
-        logger: this.#ports.logger,
-        run: (now) => this.evaluateGroup(group, now),
-      });
-      this.#groupLoops.set(name, { group, loop });
-      loop.start();
-    }
+    await judge.forget(gone, this.#ports.system.clock.now());
+    const running = new Set(kept.map((loop) => JSON.stringify(loop.group)));
+    const { system, logger } = this.#ports;
+    const begun = [...wanted].flatMap(([text, group]) =>
+      running.has(text)
+        ? []
+        : [new GroupLoop({ group, clock: system.clock, logger, run: (of, now) => judge.judge(of, now) })],
+    );
+    this.#groupLoops = [...kept, ...begun];
+    for (const loop of begun) loop.start();
   }
 
   async #stopGroups(): Promise<void> {
-    const loops = [...this.#groupLoops.values()];
-    this.#groupLoops = new Map();
-    await Promise.all(loops.map(({ loop }) => loop.stop()));
+    const loops = this.#groupLoops;
+    this.#groupLoops = [];
+    await Promise.all(loops.map((loop) => loop.stop()));
   }
 
-  /** Alerts whose rule is gone from the files resolve, as in Prometheus. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#change.then(work);
+    this.#change = done.catch(() => {});
+    return done;
+  }
+
+  /** Alerts whose rule is gone resolve, as in Prometheus. */
   async #endOrphans(): Promise<void> {
-    const { database, system } = this.#ports;
+    const { database, system, append, replica } = this.#ports;
     const keys = this.#groups.flatMap((group) => group.rules.map((rule) => rule.key));
     const now = system.clock.now();
     for (const orphan of await readOrphans(database, keys)) {
-      const because = "the rule is no longer in any rule file";
+      const because = "the rule is no longer in force";
+      const { activeAt } = orphan.state;
+      const firedAt = orphan.state.kind === "pending" ? activeAt : orphan.state.firedAt;
       const resolved: Alert = {
         ...orphan,
         because,
-        state: {
-          kind: "resolved",
-          activeAt: orphan.state.activeAt,
-          firedAt: orphan.state.kind === "pending" ? orphan.state.activeAt : orphan.state.firedAt,
-          resolvedAt: now,
-        },
+        state: { kind: "resolved", activeAt, firedAt, resolvedAt: now },
       };
+      const transition = { alert: resolved, from: orphan.state.kind, to: "resolved" } as const;
       await database.transaction(async (tx) => {
-        await this.#assertLead(tx);
+        if (!(await stillHolds(tx, LEASE, replica))) throw leadLost();
         await saveAlerts(tx, orphan, [resolved], []);
-        await journalTransitions(
-          tx,
-          orphan,
-          [{ alert: resolved, from: orphan.state.kind, to: "resolved" }],
-          now,
-        );
+        await journalTransitions(tx, orphan, [transition], now);
       });
-      this.#alerts?.delete(orphan.ruleKey);
+      await append(alertSeries([resolved], [transition], now));
     }
-  }
-
-  /** Judges one group at `now`. */
-  async evaluateGroup(group: RuleGroup, now: Instant): Promise<void> {
-    const at = now - group.queryOffset;
-    // Recording rules feed the rules after them, so a group that has one goes rule by rule; others in one hop.
-    const ordered = group.rules.some((rule) => rule.kind === "recording");
-    const batches = ordered ? group.rules.map((rule) => [rule]) : [group.rules];
-    for (const batch of batches) {
-      const started = this.#ports.system.clock.monotonic();
-      const results = await this.#ports.evaluateMany(
-        batch.map((rule) => ({ key: rule.key, text: rule.expr })),
-        at,
-      );
-      const seconds = (this.#ports.system.clock.monotonic() - started) / 1_000 / Math.max(1, batch.length);
-      for (const rule of batch) {
-        const evaluation = results.get(rule.key) ?? {
-          kind: "failed",
-          error: new OpsError("INTERNAL", "no result"),
-        };
-        const failure =
-          evaluation.kind === "failed"
-            ? evaluation.error.message
-            : await this.#judge(group, rule, evaluation.value, now);
-        this.#status.set(rule.key, {
-          health: failure === undefined ? "ok" : "err",
-          lastError: failure ?? "",
-          lastEvaluation: now,
-          evaluationSeconds: seconds,
-        });
-        if (failure !== undefined)
-          this.#ports.logger.warn("a rule could not be judged", { rule: rule.key, because: failure });
-      }
-    }
-  }
-
-  /** Answers why it failed, or undefined. */
-  async #judge(group: RuleGroup, rule: Rule, value: Value, now: Instant): Promise<string | undefined> {
-    const vector = vectorOf(value, now);
-    if (vector === undefined) return `the expression gives a ${value.kind}, expected a vector or a scalar`;
-    return rule.kind === "recording"
-      ? this.#record(rule, vector, group.limit, now)
-      : this.#alert(group, rule, vector, now);
-  }
-
-  async #record(
-    rule: RecordingRule,
-    vector: readonly Sample[],
-    limit: number,
-    now: Instant,
-  ): Promise<string | undefined> {
-    if (limit > 0 && vector.length > limit) return `exceeded limit of ${limit} with ${vector.length} series`;
-    const samples = vector.map(
-      (sample): OwnSample => ({
-        labels: { ...sample.labels, ...rule.labels, [METRIC_NAME]: rule.name },
-        timestampMs: now,
-        value: sample.value,
-      }),
-    );
-    if (new Set(samples.map(({ labels }) => labelsKey(labels))).size < samples.length) {
-      return "vector contains metrics with the same labelset after applying rule labels";
-    }
-    await this.#ports.append(samples);
-    return undefined;
-  }
-
-  async #alert(
-    group: RuleGroup,
-    rule: AlertingRule,
-    vector: readonly Sample[],
-    now: Instant,
-  ): Promise<string | undefined> {
-    const all = this.#alerts;
-    if (all === undefined) return "another replica judges the rules";
-    const known = all.get(rule.key) ?? new Map<string, Alert>();
-    const outcome = evaluateRule(
-      { rule, vector, known, limit: group.limit, surroundings: NO_SURROUNDINGS },
-      now,
-    );
-    if (outcome.kind === "failed") return outcome.because;
-    await this.#save(rule, group, outcome.alerts, outcome.transitions, now);
-    all.set(rule.key, new Map(outcome.alerts.map((alert) => [labelsKey(alert.labels), alert])));
-    await this.#ports.append(alertSeries(outcome.alerts, outcome.transitions, now));
-    return undefined;
-  }
-
-  async #save(
-    rule: AlertingRule,
-    group: RuleGroup,
-    alerts: readonly Alert[],
-    transitions: readonly Transition[],
-    now: Instant,
-  ): Promise<void> {
-    const live = alerts.filter((alert) => alert.state.kind !== "resolved");
-    const resolvedNow = transitions.filter(({ to }) => to === "resolved").map(({ alert }) => alert);
-    const gone = transitions
-      .filter(({ to }) => to === "inactive")
-      .map(({ alert }) => idOf(alert.ruleKey, alert.labels));
-    if (live.length === 0 && transitions.length === 0) return;
-    const names = { rule: rule.name, group: group.name };
-    await this.#ports.database.transaction(async (tx) => {
-      await this.#assertLead(tx);
-      await saveAlerts(tx, names, [...live, ...resolvedNow], gone);
-      await journalTransitions(tx, names, transitions, now);
-    });
-    for (const { alert, to } of transitions) {
-      this.#ports.logger.info("an alert changed state", {
-        rule: rule.name,
-        to,
-        because: alert.because,
-        alertId: idOf(alert.ruleKey, alert.labels),
-      });
-    }
-  }
-
-  /** A replica that was paused past its lease must not write over its successor. */
-  async #assertLead(tx: Transaction): Promise<void> {
-    if (!(await stillHolds(tx, LEASE, this.#ports.replica)))
-      throw new OpsError("ABORTED", "the lease on judging rules has passed to another replica");
   }
 }

@@ -89,6 +89,17 @@ export async function listNodes(db: Queryable, filter: NodeFilter): Promise<read
   return rows.map(toNode);
 }
 
+/** More nodes than one installation is made for. */
+const NAMES_MAX = 100_000;
+
+/** Names of the nodes that are enrolled and not revoked, in order. */
+export async function readNodeNames(db: Queryable): Promise<readonly string[]> {
+  const rows = await db.query<{ name: string }>(
+    sql`select name from node where revoked_at is null order by name limit ${NAMES_MAX}`,
+  );
+  return rows.map(({ name }) => name);
+}
+
 /** How many nodes are in each state. */
 export async function countByLiveness(db: Queryable): Promise<Readonly<Record<Liveness, number>>> {
   const rows = await db.query<{ liveness: Liveness; count: string }>(sql`

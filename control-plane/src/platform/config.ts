@@ -39,6 +39,10 @@ export interface Config {
   readonly serverNames: readonly string[];
   /** Prometheus rule files, watched. */
   readonly ruleFiles: readonly string[];
+  /** Say which installation this is, to templates of rules and to whoever is sent its alerts. */
+  readonly externalLabels: Readonly<Record<string, string>>;
+  /** Where people reach this installation; for links in alerts. */
+  readonly externalUrl: string;
   /** Which alert asks for which action. */
   readonly remediationFile: string;
   /** Who may do what to what: deny by default. */
@@ -154,6 +158,20 @@ const SETTINGS = {
     value: "A,B",
     help: "Prometheus rule files (default: the runbook's eight)",
   },
+  externalLabels: {
+    flag: "external-labels",
+    env: "MAINSTAY_EXTERNAL_LABELS",
+    file: "externalLabels",
+    value: "A=B,C=D",
+    help: "labels that say which installation this is, for templates of rules",
+  },
+  externalUrl: {
+    flag: "external-url",
+    env: "MAINSTAY_EXTERNAL_URL",
+    file: "externalUrl",
+    value: "URL",
+    help: "where people reach this installation, for links in alerts (default: the REST address)",
+  },
   remediation: {
     flag: "remediation",
     env: "MAINSTAY_REMEDIATION",
@@ -266,10 +284,18 @@ export function parseConfig(
   if ((certificateFile === undefined) !== (keyFile === undefined)) {
     faults.push("--tls-cert and --tls-key go together; only one is given");
   }
+  const externalLabels: Record<string, string> = {};
+  for (const pair of list("externalLabels") ?? []) {
+    const [, name, value] = /^([a-zA-Z_][a-zA-Z0-9_]*)=(.*)$/.exec(pair) ?? [];
+    if (name === undefined || value === undefined || name === "__proto__")
+      faults.push(`${find("externalLabels")?.place} holds "${pair}", expected name=value`);
+    else externalLabels[name] = value;
+  }
   const level = text("logLevel") ?? "info";
   if (!["debug", "info", "warn", "error"].includes(level)) {
     faults.push(`${find("logLevel")?.place} is "${level}", expected debug, info, warn or error`);
   }
+  const restPort = port("restPort", 7480);
   const config: Config = {
     stateDirectory: resolve(text("state") ?? ".mainstay"),
     database:
@@ -283,12 +309,14 @@ export function parseConfig(
       readFile,
       faults,
     ),
-    rest: { host, port: port("restPort", 7480) },
+    rest: { host, port: restPort },
     grpc: { host, port: port("grpcPort", 7481) },
     agents: { host, port: port("agentPort", 7482) },
     tls: certificateFile !== undefined && keyFile !== undefined ? { certificateFile, keyFile } : undefined,
     serverNames: [...new Set([hostname(), ...(list("serverNames") ?? [])])],
     ruleFiles: (list("rules") ?? [join(DEFAULTS, "alert-rules.yaml")]).map((path) => resolve(path)),
+    externalLabels,
+    externalUrl: url("externalUrl", ["http:", "https:"]) ?? `http://${host}:${restPort}`,
     remediationFile: resolve(text("remediation") ?? join(DEFAULTS, "remediation.yaml")),
     policyFile: resolve(text("policy") ?? join(DEFAULTS, "command-policy.yaml")),
     certificateHours: number("certificateHours", 24, 0.01, 8_760),
