@@ -13,8 +13,8 @@ import { type Offer, packageDefinition, packagesOf, reflectionRoot } from "./grp
 const CLOSE_WITHIN: Duration = 3 * SECOND;
 
 /** Silence after which a peer is asked whether it lives, and how long it may take to say so. */
-const KEEPALIVE_AFTER: Duration = 20 * SECOND;
-const KEEPALIVE_WITHIN: Duration = 10 * SECOND;
+const KEEPALIVE_AFTER: Duration = 60 * SECOND;
+const KEEPALIVE_WITHIN: Duration = 20 * SECOND;
 
 export interface GrpcPortOptions {
   /** What it is for, in messages: "operator gRPC". */
