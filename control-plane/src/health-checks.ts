@@ -190,7 +190,7 @@ export function overviewReads(ground: Ground, rooms: Rooms): OverviewReads {
     },
     commandsOpen: async () => (await readOpen(database)).length,
     fullest: async (): Promise<HeadlineInput["fullest"]> => {
-      const value = await rooms.series.query(FULLEST, system.clock.now(), { timeoutMs: SECOND });
+      const value = await rooms.allSeries.query(FULLEST, system.clock.now(), { timeoutMs: SECOND });
       const sample = value.kind === "vector" ? value.samples[0] : undefined;
       if (sample === undefined) return undefined;
       const { node = "", mountpoint = "" } = sample.labels;

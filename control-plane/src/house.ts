@@ -118,7 +118,7 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
     serving,
     document: describeServices(services, version),
     prometheus: prometheusDoor({
-      series: rooms.series,
+      series: rooms.allSeries,
       alerting: rooms.alertReads,
       clock,
       version,
@@ -151,9 +151,20 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
     doors.renew({ agents: tls.agents(), operator: config.tls === undefined ? tls.house() : undefined });
   });
   lifecycle.started("certificate renewal", forget);
+  // From here on other replicas may send people's questions here.
+  await announceDoors(ground, rooms, doors);
   serving.set(true);
   lifecycle.started("serving", () => serving.set(false));
   return doors;
+}
+
+async function announceDoors({ config }: Ground, { leadership }: Rooms, doors: Doors): Promise<void> {
+  const host = config.advertise.includes(":") ? `[${config.advertise}]` : config.advertise;
+  const scheme = isLoopback(config.rest) ? "http" : "https";
+  await leadership.announce({
+    restUrl: `${scheme}://${host}:${doors.restPort}`,
+    agents: `${host}:${doors.agentPort}`,
+  });
 }
 
 function openAgentLink(

@@ -1,5 +1,6 @@
 /** The rooms, built from the ground up: each is given what is below it, and nothing is looked up. */
-import { type Access, openAccess } from "./access/access.module.js";
+import { readFile } from "node:fs/promises";
+import { type Access, CONTROL_PLANE_NAME, openAccess } from "./access/access.module.js";
 import { alertReads, alertsApi, Evaluator, RuleFiles } from "./alerting/alerting.module.js";
 import { CatchUp } from "./catch-up.js";
 import {
@@ -21,10 +22,18 @@ import {
 } from "./fleet/fleet.module.js";
 import type { Ground } from "./ground.js";
 import { journalApi } from "./journal/journal.module.js";
+import { HttpClient } from "./platform/http-client.js";
 import type { LoopStatus } from "./platform/loop.js";
 import { PolicyFile } from "./platform/policy-file.js";
 import { parseRemediation, type RemediationRule, Remediator } from "./remediation/remediation.module.js";
-import { createTimeSeries, metricsApi, type TimeSeries } from "./timeseries/timeseries.module.js";
+import {
+  createTimeSeries,
+  type LeaderPlace,
+  LeaderSeries,
+  metricsApi,
+  type TimeSeries,
+  type TimeSeriesDoor,
+} from "./timeseries/timeseries.module.js";
 
 /** Commands of one alert that its account names. */
 const COMMANDS_OF_ALERT_MAX = 100;
@@ -33,7 +42,10 @@ export interface Rooms {
   readonly access: Access;
   readonly fleet: Fleet;
   readonly leadership: Leadership;
+  /** This replica's own engine; it sees all samples while this replica leads. */
   readonly series: TimeSeries;
+  /** The engine that sees all samples, wherever it is. */
+  readonly allSeries: TimeSeriesDoor;
   readonly catchUp: CatchUp;
   readonly desk: CommandDesk;
   readonly dispatcher: Dispatcher;
@@ -93,6 +105,16 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   await leadership.start();
   await series.start();
   lifecycle.started("time series", () => series.stop());
+
+  const http = new HttpClient({ ca: () => access.authority.certificatePem, orNamed: CONTROL_PLANE_NAME });
+  lifecycle.started("line to the leader", () => http.close());
+  const { scrape, operator } = access.localTokens;
+  const allSeries = new LeaderSeries({
+    own: series,
+    place: () => placeOf(leadership),
+    http,
+    tokens: { look: () => readToken(scrape), write: () => readToken(operator) },
+  });
 
   const append: Parameters<typeof createFleet>[0]["append"] = async (samples) => {
     if (leadership.leads) await series.append(samples);
@@ -174,6 +196,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     fleet,
     leadership,
     series,
+    allSeries,
     catchUp,
     desk,
     dispatcher,
@@ -182,7 +205,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     apis: {
       access: access.api,
       fleet: fleet.api,
-      metrics: metricsApi({ series, clock }),
+      metrics: metricsApi({ series: allSeries, clock }),
       journal: journalApi(database),
       commands: commandsApi({ database, desk, live, clock }),
       alerts: alertsApi({
@@ -207,6 +230,17 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     ],
   };
 }
+
+/** Where the engine is that sees all samples. */
+function placeOf(leadership: Leadership): LeaderPlace {
+  const { state } = leadership;
+  if (state.kind === "leads") return { kind: "here" };
+  if (state.kind === "follows" && state.leader !== undefined)
+    return { kind: "there", restUrl: state.leader.restUrl };
+  return { kind: "unknown", because: `no replica leads now: ${leadership.because}` };
+}
+
+const readToken = async (path: string): Promise<string> => (await readFile(path, "utf8")).trim();
 
 async function findTarget({ database }: Ground, idOrName: string): Promise<TargetNode | undefined> {
   const node = await findNode(database, idOrName);

@@ -37,6 +37,8 @@ export interface Config {
   readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
   /** Names and addresses that the server certificate shall hold besides localhost and the host's own name. */
   readonly serverNames: readonly string[];
+  /** The host by which other replicas and agents reach this one. */
+  readonly advertise: string;
   /** Prometheus rule files, watched. */
   readonly ruleFiles: readonly string[];
   /** Say which installation this is, to templates of rules and to whoever is sent its alerts. */
@@ -151,6 +153,13 @@ const SETTINGS = {
     value: "A,B",
     help: "further names and addresses for the server certificate",
   },
+  advertise: {
+    flag: "advertise",
+    env: "MAINSTAY_ADVERTISE",
+    file: "advertise",
+    value: "HOST",
+    help: "how other replicas reach this one (default: where it listens, or the host's name)",
+  },
   rules: {
     flag: "rules",
     env: "MAINSTAY_RULES",
@@ -216,6 +225,9 @@ ${Object.values(SETTINGS)
 
 It stops cleanly on SIGINT and SIGTERM. Exit codes: 0 stopped, 1 could not start, 2 bad settings.
 `;
+
+/** Addresses to listen at that nobody can be reached by. */
+const EVERYWHERE: ReadonlySet<string> = new Set(["0.0.0.0", "::", "[::]"]);
 
 const DEFAULTS = resolve(new URL("../../config", import.meta.url).pathname);
 
@@ -314,6 +326,7 @@ export function parseConfig(
     agents: { host, port: port("agentPort", 7482) },
     tls: certificateFile !== undefined && keyFile !== undefined ? { certificateFile, keyFile } : undefined,
     serverNames: [...new Set([hostname(), ...(list("serverNames") ?? [])])],
+    advertise: text("advertise") ?? (EVERYWHERE.has(host) ? hostname() : host),
     ruleFiles: (list("rules") ?? [join(DEFAULTS, "alert-rules.yaml")]).map((path) => resolve(path)),
     externalLabels,
     externalUrl: url("externalUrl", ["http:", "https:"]) ?? `http://${host}:${restPort}`,

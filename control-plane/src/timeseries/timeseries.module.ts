@@ -20,5 +20,6 @@ export type {
   WrittenSamples,
 } from "./door.js";
 export { createTimeSeries, TimeSeries, type TimeSeriesDeps } from "./embedded.js";
+export { type LeaderPlace, LeaderSeries, type LeaderSeriesOptions } from "./leader-series.js";
 export { type MetricsApiDeps, metricsApi } from "./metrics.api.js";
 export { RETENTION_DEFAULT } from "./retention.loop.js";
