@@ -18,11 +18,11 @@ import {
   type Certifier,
   enrollAgent,
   type Outlet,
-  openAgentStream,
   readAdmission,
   renewCertificate,
   type Session,
   type Sessions,
+  StreamOpenings,
 } from "../fleet/fleet.module.js";
 import { messageOf, OpsError } from "../kernel/errors.js";
 import { type Duration, type Instant, SECOND } from "../kernel/time.js";
@@ -63,9 +63,11 @@ export interface AgentLinkDeps {
 
 export class AgentLink {
   readonly #deps: AgentLinkDeps;
+  readonly #openings: StreamOpenings;
 
   constructor(deps: AgentLinkDeps) {
     this.#deps = deps;
+    this.#openings = new StreamOpenings(deps.database);
     deps.telemetry.onDurable((node, outboxId, through) => {
       const session = deps.sessions.get(node);
       if (session?.outboxId === outboxId) session.acknowledgeFrames(through);
@@ -115,8 +117,7 @@ export class AgentLink {
     const hello = await this.#hello(messages);
     await this.#deps.admit?.();
     const ended = new AbortController();
-    const opened = await openAgentStream(
-      database,
+    const opened = await this.#openings.open(
       { nodeId: peer.nodeId, nodeName: admission.name, replicaId, peer: call.getPeer() },
       cleanDescription(toDescription(hello)),
       clock.now(),
