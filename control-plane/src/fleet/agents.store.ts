@@ -5,7 +5,7 @@ import type { Instant } from "../kernel/time.js";
 import type { Queryable, Transaction } from "../platform/postgres/database.js";
 import { type Sql, sql } from "../platform/postgres/sql.js";
 import type { AdmissionFacts } from "./domain/admit-agent.js";
-import type { AgentDescription, Liveness, Node } from "./domain/agent.js";
+import type { Liveness, Node } from "./domain/agent.js";
 import type { NameHolder } from "./domain/join-token.js";
 import { FLEET_CHANNEL, type FleetNews } from "./fleet-news.js";
 
@@ -165,42 +165,6 @@ export async function readAdmission(db: Queryable, serial: string): Promise<Admi
       certificateExpiresAt: row.expires_at.getTime(),
     }
   );
-}
-
-export interface OpenedStream {
-  readonly generation: number;
-  /** What the node was before. */
-  readonly before: Liveness;
-}
-
-/**
- * Notes that `replicaId` holds the node's stream from now on: the generation rises, the node is live, and other
- * replicas are told to let an older stream go. Undefined when the node is not there or was revoked meanwhile.
- */
-export async function openStream(
-  tx: Transaction,
-  id: NodeId,
-  description: AgentDescription,
-  replicaId: string,
-  now: Instant,
-): Promise<OpenedStream | undefined> {
-  const [row] = await tx.query<{ session_generation: string; before: Liveness }>(sql`
-    with old as (select node_id, liveness from node where node_id = ${id} and revoked_at is null for update)
-    update node set
-      session_generation = session_generation + 1, replica_id = ${replicaId},
-      connected_at = ${new Date(now)}, heard_at = ${new Date(now)},
-      liveness = 'live', liveness_because = 'heard within two heartbeats',
-      liveness_since = case when node.liveness = 'live' then node.liveness_since else ${new Date(now)} end,
-      agent_version = ${description.agentVersion}, hostname = ${description.hostname}, os = ${description.os},
-      machine_id = ${description.machineId}, boot_id = ${description.bootId},
-      labels = ${JSON.stringify(description.labels)}, actions = ${description.actions},
-      policy_hash = ${description.policyHash}
-    from old where node.node_id = old.node_id
-    returning session_generation, old.liveness as before`);
-  if (row === undefined) return undefined;
-  const generation = Number(row.session_generation);
-  await tellFleet(tx, { nodeId: id, generation });
-  return { generation, before: row.before };
 }
 
 /** Told when the transaction commits. */

@@ -21,7 +21,7 @@ export {
 } from "./enroll-agent.js";
 export { certificateFigures, saveInventory } from "./inventory.store.js";
 export type { LivenessLoop } from "./liveness.loop.js";
-export { openAgentStream } from "./open-stream.js";
+export { StreamOpenings } from "./open-stream.js";
 export { Leadership, type LeadershipState } from "./replicas.loop.js";
 export { type Outlet, Session } from "./session.js";
 export { type SendOutcome, type SessionFigures, Sessions } from "./sessions.js";

@@ -23,7 +23,7 @@ import { findNode, readAdmission } from "./agents.store.js";
 import type { Certifier } from "./certifier.js";
 import type { Inventory } from "./domain/inventory.js";
 import { enrollAgent, makeJoinToken, renewCertificate } from "./enroll-agent.js";
-import { createFleet, type Fleet, openAgentStream } from "./fleet.module.js";
+import { createFleet, type Fleet, StreamOpenings } from "./fleet.module.js";
 import { certificateFigures, saveInventory } from "./inventory.store.js";
 import { FlakyDatabase } from "./testing/flaky-database.js";
 import type { UpSample } from "./up-series.js";
@@ -109,8 +109,7 @@ const enrolled = async (name = newName(), key = `key of ${name}`) =>
 
 /** The node's stream on this replica, as the agents' door opens it. */
 async function connect(node: { readonly nodeId: NodeId; readonly nodeName: string }, on = fleet) {
-  const opened = await openAgentStream(
-    db.database,
+  const opened = await new StreamOpenings(db.database).open(
     { ...node, replicaId: on.replicaId, peer: "127.0.0.1:1" },
     DESCRIPTION,
     fake.clock.now(),
@@ -367,6 +366,56 @@ describe("liveness", () => {
       select count(*) as lost from node where node_id like 'many-%' and liveness = 'lost'`);
     expect(Number(row?.lost)).toBe(2_000);
     await db.database.query(sql`delete from node where node_id like 'many-%'`);
+  });
+});
+
+describe("streams that begin at once", () => {
+  test("are stored each with its own word, a node's second after its first, and none for a revoked node", async () => {
+    const nodes = await Promise.all(Array.from({ length: 8 }, () => enrolled()));
+    const [twice, gone] = nodes;
+    if (twice === undefined || gone === undefined) throw new Error("nobody enrolled");
+    await fleet.api.revokeNode(create(RevokeNodeRequestSchema, { nodeId: gone.nodeId }), context);
+    const openings = new StreamOpenings(db.database);
+    const opened = await Promise.allSettled(
+      [...nodes, twice].map(({ nodeId, nodeName }) =>
+        openings.open(
+          { nodeId, nodeName, replicaId: fleet.replicaId, peer: "127.0.0.1:1" },
+          { ...DESCRIPTION, hostname: `host of ${nodeName}`, actions: [nodeName, "b"], labels: { nodeName } },
+          fake.clock.now(),
+        ),
+      ),
+    );
+    expect(opened.map((each) => (each.status === "fulfilled" ? each.value : each.reason.code))).toEqual([
+      { generation: 1, before: "never-seen" },
+      "PERMISSION_DENIED",
+      ...nodes.slice(2).map(() => ({ generation: 1, before: "never-seen" })),
+      { generation: 2, before: "live" },
+    ]);
+    for (const { nodeId, nodeName } of nodes.slice(2)) {
+      expect(await findNode(db.database, nodeId)).toMatchObject({
+        hostname: `host of ${nodeName}`,
+        actions: [nodeName, "b"],
+        labels: { nodeName },
+        liveness: "live",
+        replicaId: fleet.replicaId,
+      });
+      const entries = await readEntries(db.database, { subject: `node:${nodeId}`, limit: 9 });
+      expect(entries.map(({ kind }) => kind)).toEqual(["node.enrolled", "node.live"]);
+    }
+  });
+
+  test("that PostgreSQL refuses do not take the others along", async () => {
+    const [good, bad] = await Promise.all([enrolled(), enrolled()]);
+    const openings = new StreamOpenings(db.database);
+    const openOne = ({ nodeId, nodeName }: typeof good, hostname: string) =>
+      openings.open(
+        { nodeId, nodeName, replicaId: fleet.replicaId, peer: "127.0.0.1:1" },
+        { ...DESCRIPTION, hostname },
+        fake.clock.now(),
+      );
+    // The first is stored alone; the next two wait for it and go together.
+    const opened = await Promise.allSettled([openOne(good, "h"), openOne(bad, "\0"), openOne(good, "h")]);
+    expect(opened.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
   });
 });
 

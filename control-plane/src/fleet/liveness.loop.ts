@@ -110,7 +110,7 @@ export class LivenessLoop {
     const { database, replicaId, sessions } = this.#deps;
     if (this.#lastRunAt !== undefined && now - this.#lastRunAt > ABSENT_AFTER) this.#excusedUntil = now;
     this.#lastRunAt = now;
-    sessions.check(now);
+    await sessions.check(now);
     await this.#judgeWatched(now);
     for (const { nodeId: id, name, revokedAt } of await revokedLately(database, REVOKED_LOOKED_AT)) {
       sessions.end(id, revokedError(name, revokedAt));

@@ -201,26 +201,26 @@ describe("a stream that is looked at", () => {
     { when: "its certificate has 1 ms left", at: HOUR - 1, heard: HOUR - 1, code: undefined },
     { when: "it was silent for 30 s", at: 30 * SECOND, heard: 0, code: undefined },
     { when: "it was silent for longer", at: 30 * SECOND + 1, heard: 0, code: "DEADLINE_EXCEEDED" },
-  ])("when $when: $code", ({ at, heard, code }) => {
+  ])("when $when: $code", async ({ at, heard, code }) => {
     const outlet = new FakeOutlet();
     const session = open(outlet);
     fake.clock.set(START + heard);
     session.touch();
-    sessions.check(START + at);
+    await sessions.check(START + at);
     expect(outlet.ended?.reason?.code).toBe(code);
   });
 
-  test("lives on with a renewed certificate", () => {
+  test("lives on with a renewed certificate", async () => {
     const outlet = new FakeOutlet();
     const session = open(outlet);
     session.certificateExpiresAt = START + 2 * HOUR;
     fake.clock.set(START + HOUR);
     session.touch();
-    sessions.check(START + HOUR);
+    await sessions.check(START + HOUR);
     expect(outlet.ended).toBeUndefined();
   });
 
-  test("is ended when its reader takes nothing for 15 s while something waits", () => {
+  test("is ended when its reader takes nothing for 15 s while something waits", async () => {
     const outlet = new FakeOutlet();
     outlet.open = false;
     const session = open(outlet);
@@ -228,9 +228,9 @@ describe("a stream that is looked at", () => {
     sessions.send(NODE, cancel("b"));
     fake.clock.set(START + 15 * SECOND + 1);
     session.touch();
-    sessions.check(START + 15 * SECOND);
+    await sessions.check(START + 15 * SECOND);
     expect(outlet.ended).toBeUndefined();
-    sessions.check(START + 15 * SECOND + 1);
+    await sessions.check(START + 15 * SECOND + 1);
     expect(outlet.ended?.reason).toMatchObject({
       code: "RESOURCE_EXHAUSTED",
       message: 'node "db-1" read nothing for 15 s',

@@ -95,7 +95,9 @@ export class ChunkStore {
     const names = chunks.flatMap(({ chunk }) =>
       chunk.names.map(([digest, json]) => ({ day: dayOf(chunk.from), digest, json })),
     );
-    const packedNames = await Promise.all(names.map(({ json }) => pack(json)));
+    // One after the other: each begins with work of its own on this thread, and a fleet's first names come at once.
+    const packedNames: Packed[] = [];
+    for (const { json } of names) packedNames.push(await pack(json));
     await this.ensureDays(chunks.map(({ chunk }) => dayOf(chunk.from)));
     await this.#database.transaction(async (tx) => {
       if (!(await this.#mayWrite(tx)))
