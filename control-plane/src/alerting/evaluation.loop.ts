@@ -22,7 +22,7 @@ import { GroupJudge, type JudgePorts, leadLost, type RuleStatus } from "./judge-
 export type { RuleStatus } from "./judge-group.js";
 
 const LEASE = "alerting";
-const LEASE_LENGTH: Duration = 15 * SECOND;
+const LEASE_LENGTH: Duration = 6 * SECOND;
 /** How often the lease is renewed and the gate is looked at. */
 const BEAT: Duration = SECOND;
 /** How long a resolved alert is kept for whoever asks. */
