@@ -31,7 +31,7 @@ const series: PrometheusDeps["series"] = {
     if (expr === "a * b")
       throw new OpsError("INVALID_ARGUMENT", "found duplicate series for the match group");
     if (expr === "slow") throw new OpsError("DEADLINE_EXCEEDED", "query timed out in expression evaluation");
-    if (expr === "1 + 1") return { kind: "scalar", timestamp: at, value: 2, ...notes };
+    if (expr.replaceAll(" ", "") === "1+1") return { kind: "scalar", timestamp: at, value: 2, ...notes };
     const samples = ["a", "b"].map((node) => ({ labels: { __name__: "up", node }, timestamp: at, value: 1 }));
     return { kind: "vector", samples, warnings: [], infos: ["PromQL info: x"] };
   },
@@ -68,7 +68,7 @@ const rule = {
   kind: "alerting",
   name: "DiskSpaceLow",
   query: "x < 15",
-  labels: {},
+  labels: { severity: "warn" },
   annotations: {},
   health: "ok",
   lastError: "",
@@ -327,9 +327,117 @@ describe("rules and alerts", () => {
     expect(await groupsOf("?file[]=two.yml&type=alert")).toHaveLength(1);
     expect(await groupsOf("?type=record")).toHaveLength(0);
     expect(await groupsOf("?rule_name[]=Other")).toHaveLength(0);
+    expect(await groupsOf("?match[]=%7Bseverity%3D%22page%22%7D")).toHaveLength(0);
+    expect(await groupsOf("?match[]=%7Bseverity%3D~%22w.*%22%7D&match[]=none")).toHaveLength(2);
     expect(await groupsOf("?exclude_alerts=true")).toMatchObject([{ rules: [{ alerts: [] }] }, {}]);
     expect(await ask("/api/v1/rules?type=x")).toMatchObject({ status: 400 });
   });
+
+  test("page by page", async () => {
+    interface Page {
+      readonly groups: readonly { readonly name: string }[];
+      readonly groupNextToken?: string;
+    }
+    const page = async (query: string): Promise<Page> =>
+      ((await ask(`/api/v1/rules?${query}`)).body as { data: Page }).data;
+    const first = await page("group_limit=1");
+    expect(first.groups.map(({ name }) => name)).toEqual(["one"]);
+    const second = await page(`group_limit=1&group_next_token=${first.groupNextToken}`);
+    expect(second.groups.map(({ name }) => name)).toEqual(["two"]);
+    expect(second).not.toHaveProperty("groupNextToken");
+    expect(await page("group_limit=2")).not.toHaveProperty("groupNextToken");
+    expect(await ask("/api/v1/rules?group_limit=1&group_next_token=x")).toMatchObject({
+      status: 400,
+      body: { error: "invalid group_next_token 'x'. were rule groups changed?" },
+    });
+    expect(await ask("/api/v1/rules?group_limit=0")).toMatchObject({ status: 400 });
+  });
+});
+
+describe("what is told of an expression", () => {
+  test("its form and its tree", async () => {
+    expect((await ask("/api/v1/format_query?query=sum(up)by(job)%2B1")).body).toEqual({
+      status: "success",
+      data: "sum by (job) (up) + 1",
+    });
+    const body = new URLSearchParams({ query: "up" });
+    expect((await ask("/api/v1/parse_query", { method: "POST", body })).body).toMatchObject({
+      data: { type: "vectorSelector", name: "up" },
+    });
+    for (const path of ["format_query", "parse_query", "query_exemplars"]) {
+      const { status, body: told } = await ask(`/api/v1/${path}?query=up%7B`);
+      expect(status).toBe(400);
+      expect(told).toMatchObject({
+        errorType: "bad_data",
+        error: expect.stringContaining("1:4: parse error"),
+      });
+    }
+  });
+
+  test("how long it took, when that is asked", async () => {
+    const { body } = await ask("/api/v1/query?query=up&stats=all");
+    expect(body).toMatchObject({ data: { stats: { timings: { execTotalTime: expect.any(Number) } } } });
+  });
+});
+
+describe("what is watched", () => {
+  test("agents and whatever else has an up", async () => {
+    const { body } = await ask("/api/v1/targets?state=active");
+    expect(body).toMatchObject({
+      data: {
+        activeTargets: [
+          { labels: { node: "a" }, health: "up", lastError: "", scrapePool: "", discoveredLabels: {} },
+          { labels: { node: "b" }, health: "up" },
+        ],
+        droppedTargets: [],
+        droppedTargetCounts: {},
+      },
+    });
+    expect((await ask("/api/v1/targets?state=dropped")).body).toMatchObject({ data: { activeTargets: [] } });
+    expect((await ask("/api/v1/targets?scrapePool=x")).body).toMatchObject({ data: { activeTargets: [] } });
+  });
+});
+
+/** What Grafana's data source, Prometheus' own pages and promtool ask before or beside queries. */
+describe("every probe has its shape", () => {
+  test.each([
+    { path: "query?query=1%2B1&time=4", data: { resultType: "scalar", result: [4, "2"] } },
+    { path: "labels?start=1&end=2", data: ["__name__", "node"] },
+    { path: "label/__name__/values?match[]=up&limit=40000", data: ["http_requests_total", "up"] },
+    { path: "label/U__a_2e_b/values", data: ["a", "b"] },
+    { path: "metadata?limit=1", data: { http_requests_total: [{ type: "counter", help: "", unit: "" }] } },
+    { path: "metadata?limit_per_metric=1&metric=none", data: {} },
+    { path: "query_exemplars?query=up&start=1&end=2", data: [] },
+    { path: "status/buildinfo", data: expect.not.objectContaining({ features: expect.anything() }) },
+    { path: "rules?limit_alerts=1", data: { groups: [expect.anything(), expect.anything()] } },
+    { path: "alerts", data: { alerts: [expect.objectContaining({ state: "firing" })] } },
+    { path: "scrape_pools", data: { scrapePools: [""] } },
+    { path: "targets/metadata", data: [] },
+    { path: "alertmanagers", data: { activeAlertmanagers: [], droppedAlertmanagers: [] } },
+    { path: "status/config", data: { yaml: 'global: {}\nrule_files:\n  - "/etc/rules.yml"\n' } },
+    { path: "status/flags", data: expect.objectContaining({ "storage.tsdb.retention.time": "15d" }) },
+    { path: "status/runtimeinfo", data: expect.objectContaining({ startTime: "2015-07-01T20:10:51.781Z" }) },
+    { path: "status/walreplay", data: { min: 0, max: 0, current: 0, state: "done" } },
+    { path: "notifications", data: [] },
+    {
+      path: "status/tsdb?limit=1",
+      data: expect.objectContaining({
+        headStats: expect.objectContaining({ numSeries: 2 }),
+        seriesCountByMetricName: expect.arrayContaining([{ name: "up", value: 1 }]),
+      }),
+    },
+  ])("$path", async ({ path, data }) => {
+    expect(await ask(`/api/v1/${path}`)).toMatchObject({ status: 200, body: { status: "success", data } });
+  });
+
+  test.each(["rules/test/test", "status/nothing", "label/a/b/values", "admin/tsdb/snapshot"])(
+    "%s is not here, in the words Grafana knows",
+    async (path) => {
+      const { status, body } = await ask(`/api/v1/${path}`);
+      expect(status).toBe(404);
+      expect(body).toMatchObject({ status: "error", error: expect.stringContaining("page not found") });
+    },
+  );
 });
 
 describe.runIf(existsSync(PROMTOOL))("promtool", () => {

@@ -46,6 +46,8 @@ export interface PromRuleGroup {
   readonly rules: readonly (PromAlertingRule | PromRecordingRule)[];
   readonly evaluationSeconds: number;
   readonly lastEvaluation: Instant | undefined;
+  /** Who evaluates the expressions: `embedded`, or the other engine's address. */
+  readonly evaluator?: string;
 }
 
 /** Implemented by the room that judges rules. */

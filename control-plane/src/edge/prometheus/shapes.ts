@@ -79,6 +79,7 @@ export function groupShape(group: PromRuleGroup, withAlerts: boolean): object {
     limit: group.limit,
     evaluationTime: group.evaluationSeconds,
     lastEvaluation: isoTime(group.lastEvaluation),
+    ...(group.evaluator === undefined ? {} : { evaluator: group.evaluator }),
   };
 }
 
