@@ -67,7 +67,7 @@ function asStored(bytes: Uint8Array): Packed {
   return { coding: CODING_PLAIN, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
 }
 
-async function unpack(coding: number, bytes: Buffer): Promise<Uint8Array> {
+async function unpack(coding: number, bytes: Buffer): Promise<Uint8Array<ArrayBuffer>> {
   const unpacked =
     coding === CODING_DEFLATE ? await inflate(bytes, { maxOutputLength: UNPACKED_MAX }) : bytes;
   // Small buffers share one pool: a copy of its own can be given to another thread.

@@ -267,6 +267,7 @@ export class TimeSeries implements TimeSeriesDoor {
     const { chunksDamaged: _, ...store } = await client.call("figures", undefined);
     return {
       ...store,
+      evaluator: { kind: "embedded" },
       inFlightBytes: client.inFlightBytes,
       inFlightBytesMax: IN_FLIGHT_BYTES_MAX,
       chunksWritten: this.#writer?.chunksWritten ?? 0,
@@ -382,7 +383,8 @@ export class TimeSeries implements TimeSeriesDoor {
       const range = { from: now - this.#hotAge, to: now + HOUR, spanMax: this.#hotAge, nodeNames: undefined };
       for await (const stored of readChunkPages(this.#chunks, range)) {
         chunks += stored.chunks.length;
-        await client.call("load", { stored, last: false });
+        const parts = stored.chunks.map((chunk) => chunk.parts.buffer);
+        await client.call("load", { stored, last: false }, parts);
       }
       await client.call("load", { stored: { names: [], chunks: [] }, last: true });
       const { chunksDamaged, activeSeries } = await client.call("figures", undefined);

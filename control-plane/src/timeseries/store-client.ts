@@ -82,10 +82,14 @@ export class StoreClient {
     this.#timer ??= setTimeout(() => this.#flush(), BATCH_DELAY_MS);
   }
 
-  /** Asks and waits. Everything sent before is worked off first. Throws what the other side threw; UNAVAILABLE when it ended. */
+  /**
+   * Asks and waits. Everything sent before is worked off first. What is in `transfer` is given away.
+   * Throws what the other side threw; UNAVAILABLE when it ended.
+   */
   async call<K extends keyof StoreCalls>(
     kind: K,
     request: StoreCalls[K]["request"],
+    transfer: readonly ArrayBuffer[] = [],
   ): Promise<StoreCalls[K]["answer"]> {
     if (this.#ended !== undefined) throw this.#ended;
     if (this.#calls.size >= CALLS_MAX) {
@@ -96,7 +100,7 @@ export class StoreClient {
     this.#flush();
     const call = ++this.#lastCall;
     const answer = new Promise<unknown>((resolve, reject) => this.#calls.set(call, { resolve, reject }));
-    this.#port.post({ kind, call, request } as StoreRequest, []);
+    this.#port.post({ kind, call, request } as StoreRequest, transfer);
     return (await answer) as StoreCalls[K]["answer"];
   }
 

@@ -101,7 +101,7 @@ export class StoreCore {
         this.#answer(request.call, () => this.#written.write(request.request, now));
         return;
       case "collect":
-        this.#answer(request.call, () => this.#chunks.collect(request.request, now));
+        this.#collect(request.call, request.request, now);
         return;
       case "load":
         this.#answer(request.call, () => this.#chunks.load(request.request, now));
@@ -109,6 +109,17 @@ export class StoreCore {
       case "figures":
         this.#answer(request.call, () => this.#figures());
         return;
+    }
+  }
+
+  /** Chunks are given away rather than copied: they may be megabytes. */
+  #collect(call: number, request: StoreCalls["collect"]["request"], now: Instant): void {
+    try {
+      const answer = this.#chunks.collect(request, now);
+      const parts = answer.items.flatMap(({ chunk }) => (chunk === undefined ? [] : [chunk.parts.buffer]));
+      this.#options.reply({ kind: "answer", call, answer }, parts);
+    } catch (error) {
+      this.#options.reply({ kind: "failed", call, error: toWireError(error) }, []);
     }
   }
 

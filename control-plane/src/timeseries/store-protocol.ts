@@ -55,7 +55,7 @@ export interface StoredChunk {
   /** OWN for what the control plane itself makes. */
   readonly node: string;
   readonly digests: readonly string[];
-  readonly parts: Uint8Array;
+  readonly parts: Uint8Array<ArrayBuffer>;
 }
 
 /** The node under which the control plane's own samples are kept. */
@@ -174,7 +174,7 @@ export interface CollectedChunk {
         readonly digests: readonly string[];
         /** Names that are not yet kept for the chunk's day: digest and JSON. */
         readonly names: readonly (readonly [digest: string, json: string])[];
-        readonly parts: Uint8Array;
+        readonly parts: Uint8Array<ArrayBuffer>;
       }
     | undefined;
 }

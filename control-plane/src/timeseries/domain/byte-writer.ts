@@ -1,6 +1,6 @@
 /** Bytes written one after the other into a buffer that grows; used again and again. */
 export class ByteWriter {
-  bytes: Uint8Array = new Uint8Array(4_096);
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(4_096);
   length = 0;
 
   /** Makes room for `more` bytes. */
@@ -43,7 +43,7 @@ export class ByteWriter {
   }
 
   /** A copy of what was written; the writer is empty afterwards. */
-  take(): Uint8Array {
+  take(): Uint8Array<ArrayBuffer> {
     const taken = this.bytes.slice(0, this.length);
     this.length = 0;
     return taken;

@@ -132,7 +132,7 @@ export interface ChunkPart {
 }
 
 /** Several blocks in one piece. */
-export function joinParts(parts: readonly ChunkPart[]): Uint8Array {
+export function joinParts(parts: readonly ChunkPart[]): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter();
   writer.varint(parts.length);
   for (const part of parts) {
