@@ -19,18 +19,21 @@ export const allActions: Actions = {
   "collect-diagnostics": collectDiagnostics,
 };
 
+/** An action whose arguments are those of some action. */
+interface SomeAction {
+  preview(args: ActionArguments, context: ActionContext): Promise<Previewed>;
+  run(args: ActionArguments, plan: Plan, context: ActionContext): Promise<Done>;
+  afterInterruption(args: ActionArguments, plan: Plan, context: ActionContext): Promise<string>;
+}
+
+/** The action that the arguments are for. The map's type pairs each name with its own action, which is all this rests on. */
+function actionOf(actions: Actions, args: ActionArguments): SomeAction {
+  return actions[args.action];
+}
+
 /** Previews the action that the arguments are for. */
 export function preview(actions: Actions, args: ActionArguments, context: ActionContext): Promise<Previewed> {
-  switch (args.action) {
-    case "clean-directory":
-      return actions[args.action].preview(args, context);
-    case "restart-service":
-      return actions[args.action].preview(args, context);
-    case "end-idle-sessions":
-      return actions[args.action].preview(args, context);
-    case "collect-diagnostics":
-      return actions[args.action].preview(args, context);
-  }
+  return actionOf(actions, args).preview(args, context);
 }
 
 /** Runs it. */
@@ -40,16 +43,7 @@ export function run(
   plan: Plan,
   context: ActionContext,
 ): Promise<Done> {
-  switch (args.action) {
-    case "clean-directory":
-      return actions[args.action].run(args, plan, context);
-    case "restart-service":
-      return actions[args.action].run(args, plan, context);
-    case "end-idle-sessions":
-      return actions[args.action].run(args, plan, context);
-    case "collect-diagnostics":
-      return actions[args.action].run(args, plan, context);
-  }
+  return actionOf(actions, args).run(args, plan, context);
 }
 
 /** Asks what is known after it was interrupted. */
@@ -59,16 +53,7 @@ export function afterInterruption(
   plan: Plan,
   context: ActionContext,
 ): Promise<string> {
-  switch (args.action) {
-    case "clean-directory":
-      return actions[args.action].afterInterruption(args, plan, context);
-    case "restart-service":
-      return actions[args.action].afterInterruption(args, plan, context);
-    case "end-idle-sessions":
-      return actions[args.action].afterInterruption(args, plan, context);
-    case "collect-diagnostics":
-      return actions[args.action].afterInterruption(args, plan, context);
-  }
+  return actionOf(actions, args).afterInterruption(args, plan, context);
 }
 
 /** The arguments without the action's name, as plans have them. */

@@ -1,17 +1,8 @@
 /** May this host do this: the order's arguments against the local policy. Pure; what is not named is denied. */
 import { posix } from "node:path";
 import { describeFault, type Fault, Fields } from "../fields.js";
-import type { ActionArguments } from "./command.js";
 import type { LocalPolicy } from "./policy.js";
-
-/** The answer, and why. */
-export type Verdict =
-  | { readonly kind: "allow"; readonly arguments: ActionArguments }
-  | {
-      readonly kind: "deny";
-      readonly because: "unknown-action" | "not-allowed-here" | "bad-arguments";
-      readonly detail: string;
-    };
+import { deny, required, type Verdict } from "./verdict.js";
 
 /**
  * Judges an action. The arguments it answers with are the effective ones: defaults filled in from the policy, so that a
@@ -130,17 +121,8 @@ export function isWithin(root: string, path: string): boolean {
   return path === root || `${path}/` === base || path.startsWith(base);
 }
 
-function required(fields: Fields, key: string, expected: string, accepts: RegExp): string {
-  if (!fields.has(key)) fields.fault(key, undefined, expected);
-  return fields.text(key, "", expected, accepts) ?? "";
-}
-
 function smaller(a: number | undefined, b: number | undefined): number | undefined {
   return a === undefined ? b : b === undefined ? a : Math.min(a, b);
-}
-
-function deny(detail: string): Verdict {
-  return { kind: "deny", because: "not-allowed-here", detail: detail.slice(0, 2000) };
 }
 
 /** The JSON value; a text that is no JSON comes back as itself, which is then a fault: it is no mapping. */

@@ -1,6 +1,7 @@
 /** What to do with a verified order. Pure: everything that is known comes in, the decision and its reason come out. */
-import type { Verdict } from "./allow.js";
+
 import type { ActionArguments, VerifiedOrder } from "./command.js";
+import type { Verdict } from "./verdict.js";
 
 /** All that the decision needs. Times are ms since the epoch. */
 export interface OrderFacts {

@@ -5,6 +5,9 @@
 import { createHash } from "node:crypto";
 import type { Fields } from "../fields.js";
 import { canonicalJson } from "./canonical.js";
+import { type DeclaredDatabase, readDatabases } from "./permits/databases.js";
+import { type DeclaredProcess, readProcesses, unitName } from "./permits/processes.js";
+import { absolutePath } from "./verdict.js";
 
 /** Names of the actions, as orders have them. */
 export const actionNames = [
@@ -40,34 +43,12 @@ export interface RestartServicePolicy {
   readonly processes: readonly DeclaredProcess[];
 }
 
-/** A process that this host knows how to start, for hosts without systemd. */
-export interface DeclaredProcess {
-  readonly name: string;
-  readonly pidFile: string;
-  /** Program and arguments; no shell reads them. */
-  readonly start: readonly string[];
-  /** The signal that asks it to stop. Default SIGTERM. */
-  readonly stop: NodeJS.Signals;
-}
-
 /** Databases whose idle sessions may be ended. */
 export interface EndIdleSessionsPolicy {
   readonly databases: readonly DeclaredDatabase[];
   /** The shortest idleness that may be ended, in seconds. Default 600. */
   readonly minIdleSeconds: number;
 }
-
-/** A database by name; where it is stays on this host. */
-export interface DeclaredDatabase {
-  readonly name: string;
-  readonly url: string | undefined;
-  readonly urlFile: string | undefined;
-}
-
-const name = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-const unit = /^[A-Za-z0-9][A-Za-z0-9:_.@\\-]{0,200}\.(service|socket|timer|target)$/;
-const absolute = /^\/[^\0]*$/;
-const stopSignals: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"];
 
 /** Reads the `actions` part of the configuration. */
 export function readPolicy(fields: Fields): LocalPolicy {
@@ -88,7 +69,7 @@ export function readPolicy(fields: Fields): LocalPolicy {
 }
 
 function readCleanDirectory(fields: Fields): CleanDirectoryPolicy {
-  const roots = fields.texts("roots", "an absolute path", absolute);
+  const roots = fields.texts("roots", "an absolute path", absolutePath);
   for (const [index, root] of roots.entries()) {
     if (/^\/+$/.test(root)) fields.fault(`roots[${index}]`, root, "a directory below /");
   }
@@ -103,40 +84,14 @@ function readCleanDirectory(fields: Fields): CleanDirectoryPolicy {
 }
 
 function readRestartService(fields: Fields): RestartServicePolicy {
-  const units = fields.texts("units", "a systemd unit such as nginx.service", unit);
-  const processes = fields.each("processes").map((process): DeclaredProcess => {
-    const start = process.texts("start", "a program and its arguments, each a text");
-    if (start.length === 0 || start[0]?.startsWith("/") !== true) {
-      process.fault("start", process.raw("start"), "a list that begins with the program's absolute path");
-    }
-    const stop = stopSignals.find((signal) => signal === (process.raw("stop") ?? "SIGTERM"));
-    if (stop === undefined) process.fault("stop", process.raw("stop"), `one of ${stopSignals.join(", ")}`);
-    const read = {
-      name: needed(process, "name", "a name of letters, digits, '.', '_' and '-'", name),
-      pidFile: needed(process, "pidFile", "an absolute path", absolute),
-      start,
-      stop: stop ?? "SIGTERM",
-    };
-    process.done();
-    return read;
-  });
+  const units = fields.texts("units", "a systemd unit such as nginx.service", unitName);
+  const processes = readProcesses(fields);
   fields.done();
   return { units, processes };
 }
 
 function readEndIdleSessions(fields: Fields): EndIdleSessionsPolicy {
-  const databases = fields.each("databases").map((database): DeclaredDatabase => {
-    const read = {
-      name: needed(database, "name", "a name of letters, digits, '.', '_' and '-'", name),
-      url: database.text("url", undefined, "a postgres:// URL", /^postgres(ql)?:\/\//),
-      urlFile: database.text("urlFile", undefined, "an absolute path", absolute),
-    };
-    if ((read.url === undefined) === (read.urlFile === undefined)) {
-      database.fault("url", undefined, "either url or urlFile");
-    }
-    database.done();
-    return read;
-  });
+  const databases = readDatabases(fields);
   const read = { databases, minIdleSeconds: fields.integer("minIdleSeconds", 600, 1, 365 * 86_400) };
   fields.done();
   return read;
@@ -146,12 +101,6 @@ function readCollectDiagnostics(fields: Fields): boolean {
   const enabled = fields.flag("enabled", false);
   fields.done();
   return enabled;
-}
-
-function needed(fields: Fields, key: string, expected: string, accepts: RegExp): string {
-  const text = fields.text(key, undefined, expected, accepts);
-  if (text === undefined && !fields.has(key)) fields.fault(key, undefined, expected);
-  return text ?? "";
 }
 
 /** The actions that the policy allows at all, for the agent's greeting. */
@@ -168,10 +117,15 @@ export function allowedActions(policy: LocalPolicy): ActionName[] {
 
 /** SHA-256 (hex) over the policy, without what is secret in it: a change of what this host allows is seen from afar. */
 export function policyHash(policy: LocalPolicy): string {
-  const databases = policy.endIdleSessions?.databases.map((database) => database.name) ?? [];
-  const shown = {
-    ...policy,
-    endIdleSessions: policy.endIdleSessions && { ...policy.endIdleSessions, databases },
-  };
-  return createHash("sha256").update(canonicalJson(shown)).digest("hex");
+  return createHash("sha256")
+    .update(canonicalJson(withoutPlaces(policy)))
+    .digest("hex");
+}
+
+/** Where a database is and how one logs in is no part of what is allowed. */
+function withoutPlaces(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutPlaces);
+  if (typeof value !== "object" || value === null) return value;
+  const shown = Object.entries(value).filter(([key]) => key !== "url" && key !== "urlFile");
+  return Object.fromEntries(shown.map(([key, member]) => [key, withoutPlaces(member)]));
 }

@@ -1,11 +1,11 @@
 /** Ends PostgreSQL client sessions that have been idle for long. Each session is one of the plan, by pid and start. */
-import { readFile } from "node:fs/promises";
 import type { Client } from "pg";
 import { reasonOf } from "../../log.js";
 import type { Action, ActionContext, Done, Previewed } from "../action.js";
 import type { ArgumentsOf } from "../command.js";
 import type { Plan } from "../plans.js";
-import type { DeclaredDatabase } from "../policy.js";
+import { declared } from "../verdict.js";
+import { exactTime, withDatabase } from "./database-session.js";
 
 /** A session as it was when the plan was made. Times are UTC with microseconds: they are its identity. */
 export interface IdleSession {
@@ -19,9 +19,6 @@ export interface IdleSession {
 
 const shownMax = 200;
 const idleStates = `('idle', 'idle in transaction', 'idle in transaction (aborted)')`;
-const exactTime = (column: string): string =>
-  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-
 const findIdle = `
   SELECT pid, coalesce(usename, '') AS "user", left(coalesce(application_name, ''), 64) AS application, state,
          ${exactTime("backend_start")} AS "backendStart", ${exactTime("state_change")} AS "idleSince"
@@ -45,7 +42,7 @@ export const endIdleSessions: Action<"end-idle-sessions"> = {
 
   async preview(args, context): Promise<Previewed> {
     try {
-      const sessions = await withDatabase(args, context, async (client) => {
+      const sessions = await onDatabase(args, context, async (client) => {
         const { rows } = await client.query<IdleSession>(findIdle, [args.idleSeconds, args.limit]);
         return rows;
       });
@@ -64,7 +61,7 @@ export const endIdleSessions: Action<"end-idle-sessions"> = {
   async run(args, plan, context): Promise<Done> {
     const sessions = sessionsOf(plan);
     try {
-      return await withDatabase(args, context, (client) => endAll(client, args.database, sessions, context));
+      return await onDatabase(args, context, (client) => endAll(client, args.database, sessions, context));
     } catch (error) {
       const because = `${args.database}: ${reasonOf(error)}`;
       return { succeeded: false, exitCode: 1, summary: because, result: { because } };
@@ -73,7 +70,7 @@ export const endIdleSessions: Action<"end-idle-sessions"> = {
 
   async afterInterruption(args, plan, context): Promise<string> {
     const sessions = sessionsOf(plan);
-    return withDatabase(args, context, async (client) => {
+    return onDatabase(args, context, async (client) => {
       let gone = 0;
       for (const session of sessions) if (await isGone(client, session)) gone++;
       return `${gone} of ${count(sessions.length)} of the plan are gone`;
@@ -149,35 +146,12 @@ async function isGone(client: Client, { pid, backendStart }: IdleSession): Promi
   return rows[0]?.left === 0;
 }
 
-async function withDatabase<T>(
+function onDatabase<T>(
   args: ArgumentsOf<"end-idle-sessions">,
   { policy }: ActionContext,
   act: (client: Client) => Promise<T>,
 ): Promise<T> {
-  const declared = policy.endIdleSessions?.databases.find(({ name }) => name === args.database);
-  if (declared === undefined) throw new Error("it is not declared on this host");
-  // Loaded when first needed: it costs 10 MB of memory, and most hosts never do.
-  const { default: pg } = await import("pg");
-  const client = new pg.Client({
-    connectionString: await urlOf(declared),
-    application_name: "mainstay-agent",
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: 10_000,
-    query_timeout: 15_000,
-  });
-  // Without a listener the loss of the connection would end the process; the query that runs rejects anyway.
-  client.on("error", () => undefined);
-  await client.connect();
-  try {
-    return await act(client);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
-}
-
-async function urlOf({ url, urlFile }: DeclaredDatabase): Promise<string> {
-  if (url !== undefined) return url;
-  return (await readFile(urlFile ?? "", "utf8")).trim();
+  return withDatabase(declared(policy.endIdleSessions?.databases ?? [], args.database), act);
 }
 
 function sessionsOf(plan: Plan): IdleSession[] {

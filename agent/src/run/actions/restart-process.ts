@@ -9,8 +9,8 @@ import {
 } from "../../process-identity.js";
 import type { ActionContext, Done, Previewed } from "../action.js";
 import type { Json } from "../canonical.js";
+import type { DeclaredProcess } from "../permits/processes.js";
 import type { Plan } from "../plans.js";
-import type { DeclaredProcess } from "../policy.js";
 
 /** How long it may take to obey its stop signal before it is killed. */
 const stopMs = 10_000;
