@@ -25,8 +25,11 @@ function shownAlert(alert: StoredAlert) {
   ];
 }
 
-/** Reads what is stored, so that every replica gives the same answer. */
-export function alertReads(database: Database, evaluator: Evaluator) {
+/**
+ * Reads what is stored, so that every replica gives the same answer. `evaluatedBy` names the engine that evaluates the
+ * expressions: `embedded`, or another one's address.
+ */
+export function alertReads(database: Database, evaluator: Evaluator, evaluatedBy = "embedded") {
   const alerts = async () => (await readAlerts(database, NONE_RESOLVED)).flatMap(shownAlert);
 
   const rules = async () => {
@@ -77,6 +80,7 @@ export function alertReads(database: Database, evaluator: Evaluator) {
         rules: shown,
         evaluationSeconds: shown.reduce((sum, rule) => sum + rule.evaluationSeconds, 0),
         lastEvaluation: times.length === 0 ? undefined : Math.max(...times),
+        evaluator: evaluatedBy,
       };
     });
   };

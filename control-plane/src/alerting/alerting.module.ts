@@ -4,3 +4,5 @@ export { alertsApi } from "./alerts.api.js";
 export { readAlert, readAlerts, type StoredAlert } from "./alerts.store.js";
 export { type EvaluationPorts, Evaluator } from "./evaluation.loop.js";
 export { RuleFiles } from "./rule-files.js";
+export { RulesInForce } from "./rules-in-force.js";
+export { StoredRules } from "./stored-rules.js";

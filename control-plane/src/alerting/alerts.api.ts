@@ -9,14 +9,18 @@ import {
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import { readEntries } from "../journal/journal.module.js";
 import { OpsError } from "../kernel/errors.js";
-import { SECOND } from "../kernel/time.js";
+import { DAY, type Duration, SECOND } from "../kernel/time.js";
 import type { CallContext } from "../platform/call.js";
 import type { Database } from "../platform/postgres/database.js";
 import type { Clock } from "../platform/system.js";
 import { alertReads } from "./alert-reads.js";
 import { readAlert, readAlerts, type StoredAlert } from "./alerts.store.js";
+import { firingsOf } from "./domain/firings.js";
 import type { Evaluator } from "./evaluation.loop.js";
+import { readChanges } from "./journalled-changes.js";
 import type { RuleFiles } from "./rule-files.js";
+import { firingToWire, type RulesApiPorts, rulesApi } from "./rules.api.js";
+import { type QueryRange, seenSeries } from "./seen-series.js";
 
 const STATES = {
   pending: WireState.PENDING,
@@ -31,6 +35,9 @@ const BY_KIND: Readonly<Record<string, WireState>> = {
   "alert.inactive": WireState.UNSPECIFIED,
 };
 const TRANSITIONS_MAX = 200;
+/** How far back a rule's firings are told, and how many. */
+const HISTORY: Duration = 7 * DAY;
+const HISTORY_MAX = 50;
 
 function toWire(alert: StoredAlert): MessageInitShape<typeof AlertSchema> {
   const { state } = alert;
@@ -49,18 +56,27 @@ function toWire(alert: StoredAlert): MessageInitShape<typeof AlertSchema> {
   };
 }
 
-export interface AlertsApiPorts {
+export interface AlertsApiPorts extends RulesApiPorts {
   readonly database: Database;
   readonly clock: Clock;
   readonly evaluator: Evaluator;
   readonly ruleFiles: RuleFiles;
   /** Commands that were requested because of an alert, newest first. */
   readonly commandsOf: (alertId: string) => Promise<readonly string[]>;
+  readonly queryRange: QueryRange;
 }
 
 export function alertsApi(ports: AlertsApiPorts): ServiceImplementation<typeof AlertsService, CallContext> {
-  const { database, clock, evaluator, ruleFiles, commandsOf } = ports;
+  const { database, clock, evaluator, ruleFiles, commandsOf, queryRange } = ports;
+  /** What cannot be looked up now is left out: why an alert fires is asked most when things are broken. */
+  const seenOf = async (expr: string | undefined, { labels, state }: StoredAlert) => {
+    if (expr === undefined) return [];
+    const until = state.kind === "resolved" ? state.resolvedAt : clock.now();
+    return seenSeries(expr, labels, until, queryRange).catch(() => []);
+  };
   return {
+    ...rulesApi(ports),
+
     async listAlerts(request) {
       const since = clock.now() - request.resolvedWithinSeconds * SECOND;
       const alerts = await readAlerts(
@@ -88,8 +104,17 @@ export function alertsApi(ports: AlertsApiPorts): ServiceImplementation<typeof A
         limit: TRANSITIONS_MAX,
         tail: true,
       });
+      const now = clock.now();
+      const changes = await readChanges(database, new Set([alert.rule]), now - HISTORY, now);
+      const history = firingsOf(changes.byRule.get(alert.rule) ?? []);
+      const seen = await seenOf(rule?.expr, alert);
       return {
         alert: toWire(alert),
+        history: history.slice(-HISTORY_MAX).reverse().map(firingToWire),
+        seen: seen.map(({ labels, points }) => ({
+          labels,
+          points: points.map(({ at, value }) => ({ timestampMs: BigInt(Math.round(at)), value })),
+        })),
         expr: rule?.expr ?? "",
         forMs: BigInt(rule?.kind === "alerting" ? rule.holdFor : 0),
         commandIds: [...(await commandsOf(alert.id))],

@@ -26,6 +26,11 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     ListAlerts: "read",
     GetAlert: "read",
     ListRules: "read",
+    CheckRules: "read",
+    ReplayRules: "read",
+    ListRuleGroups: "read",
+    PutRuleGroup: "administer",
+    DeleteRuleGroup: "administer",
   },
   CommandsService: {
     RequestCommand: "request",

@@ -55,7 +55,12 @@ const DOCUMENT = z.strictObject({
   tags: z.array(z.strictObject({ name: z.string(), description: z.string() })),
   paths: z.record(
     z.string().startsWith("/"),
-    z.strictObject({ get: OPERATION.optional(), post: OPERATION.optional() }),
+    z.strictObject({
+      get: OPERATION.optional(),
+      post: OPERATION.optional(),
+      put: OPERATION.optional(),
+      delete: OPERATION.optional(),
+    }),
   ),
   components: z.strictObject({
     securitySchemes: z.record(z.string(), SCHEMA),

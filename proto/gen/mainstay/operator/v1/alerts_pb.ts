@@ -9,13 +9,15 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Actor } from "../../type/v1/type_pb.js";
+import { file_mainstay_type_v1_type } from "../../type/v1/type_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file mainstay/operator/v1/alerts.proto.
  */
 export const file_mainstay_operator_v1_alerts: GenFile = /*@__PURE__*/
-  fileDesc("CiFtYWluc3RheS9vcGVyYXRvci92MS9hbGVydHMucHJvdG8SFG1haW5zdGF5Lm9wZXJhdG9yLnYxIvQDCgVBbGVydBIQCghhbGVydF9pZBgBIAEoCRIMCgRydWxlGAIgASgJEg0KBWdyb3VwGAMgASgJEi8KBXN0YXRlGAQgASgOMiAubWFpbnN0YXkub3BlcmF0b3IudjEuQWxlcnRTdGF0ZRI3CgZsYWJlbHMYBSADKAsyJy5tYWluc3RheS5vcGVyYXRvci52MS5BbGVydC5MYWJlbHNFbnRyeRJBCgthbm5vdGF0aW9ucxgGIAMoCzIsLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0LkFubm90YXRpb25zRW50cnkSDQoFdmFsdWUYByABKAESLQoJYWN0aXZlX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghmaXJlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzb2x2ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2JlY2F1c2UYCyABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEicwoRTGlzdEFsZXJ0c1JlcXVlc3QSLwoFc3RhdGUYASABKA4yIC5tYWluc3RheS5vcGVyYXRvci52MS5BbGVydFN0YXRlEgwKBHJ1bGUYAiABKAkSHwoXcmVzb2x2ZWRfd2l0aGluX3NlY29uZHMYAyABKA0iQQoSTGlzdEFsZXJ0c1Jlc3BvbnNlEisKBmFsZXJ0cxgBIAMoCzIbLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0IiMKD0dldEFsZXJ0UmVxdWVzdBIQCghhbGVydF9pZBgBIAEoCSKtAQoQR2V0QWxlcnRSZXNwb25zZRIqCgVhbGVydBgBIAEoCzIbLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0EgwKBGV4cHIYAiABKAkSDgoGZm9yX21zGAMgASgEEhMKC2NvbW1hbmRfaWRzGAQgAygJEjoKC3RyYW5zaXRpb25zGAUgAygLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuQWxlcnRUcmFuc2l0aW9uIocBCg9BbGVydFRyYW5zaXRpb24SJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKAnRvGAIgASgOMiAubWFpbnN0YXkub3BlcmF0b3IudjEuQWxlcnRTdGF0ZRINCgV2YWx1ZRgDIAEoARIPCgdiZWNhdXNlGAQgASgJIhIKEExpc3RSdWxlc1JlcXVlc3QiTgoRTGlzdFJ1bGVzUmVzcG9uc2USKQoFcnVsZXMYASADKAsyGi5tYWluc3RheS5vcGVyYXRvci52MS5SdWxlEg4KBmZhdWx0cxgCIAMoCSKzAwoEUnVsZRIMCgRmaWxlGAEgASgJEg0KBWdyb3VwGAIgASgJEgwKBG5hbWUYAyABKAkSDAoEZXhwchgEIAEoCRIOCgZmb3JfbXMYBSABKAQSNgoGbGFiZWxzGAYgAygLMiYubWFpbnN0YXkub3BlcmF0b3IudjEuUnVsZS5MYWJlbHNFbnRyeRJACgthbm5vdGF0aW9ucxgHIAMoCzIrLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJ1bGUuQW5ub3RhdGlvbnNFbnRyeRINCgVzdGF0ZRgIIAEoCRIOCgZoZWFsdGgYCSABKAkSEgoKbGFzdF9lcnJvchgKIAEoCRI2ChJsYXN0X2V2YWx1YXRpb25fYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmV2YWx1YXRpb25fc2Vjb25kcxgMIAEoARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASp0CgpBbGVydFN0YXRlEhsKF0FMRVJUX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQUxFUlRfU1RBVEVfUEVORElORxABEhYKEkFMRVJUX1NUQVRFX0ZJUklORxACEhgKFEFMRVJUX1NUQVRFX1JFU09MVkVEEAMymAMKDUFsZXJ0c1NlcnZpY2USgAEKCkxpc3RBbGVydHMSJy5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0QWxlcnRzUmVxdWVzdBooLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RBbGVydHNSZXNwb25zZSIfgtPkkwIZEhcvYXBpL21haW5zdGF5L3YxL2FsZXJ0cxKFAQoIR2V0QWxlcnQSJS5tYWluc3RheS5vcGVyYXRvci52MS5HZXRBbGVydFJlcXVlc3QaJi5tYWluc3RheS5vcGVyYXRvci52MS5HZXRBbGVydFJlc3BvbnNlIiqC0+STAiQSIi9hcGkvbWFpbnN0YXkvdjEvYWxlcnRzL3thbGVydF9pZH0SfAoJTGlzdFJ1bGVzEiYubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJ1bGVzUmVxdWVzdBonLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RSdWxlc1Jlc3BvbnNlIh6C0+STAhgSFi9hcGkvbWFpbnN0YXkvdjEvcnVsZXNiBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("CiFtYWluc3RheS9vcGVyYXRvci92MS9hbGVydHMucHJvdG8SFG1haW5zdGF5Lm9wZXJhdG9yLnYxIvQDCgVBbGVydBIQCghhbGVydF9pZBgBIAEoCRIMCgRydWxlGAIgASgJEg0KBWdyb3VwGAMgASgJEi8KBXN0YXRlGAQgASgOMiAubWFpbnN0YXkub3BlcmF0b3IudjEuQWxlcnRTdGF0ZRI3CgZsYWJlbHMYBSADKAsyJy5tYWluc3RheS5vcGVyYXRvci52MS5BbGVydC5MYWJlbHNFbnRyeRJBCgthbm5vdGF0aW9ucxgGIAMoCzIsLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0LkFubm90YXRpb25zRW50cnkSDQoFdmFsdWUYByABKAESLQoJYWN0aXZlX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghmaXJlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzb2x2ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2JlY2F1c2UYCyABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEicwoRTGlzdEFsZXJ0c1JlcXVlc3QSLwoFc3RhdGUYASABKA4yIC5tYWluc3RheS5vcGVyYXRvci52MS5BbGVydFN0YXRlEgwKBHJ1bGUYAiABKAkSHwoXcmVzb2x2ZWRfd2l0aGluX3NlY29uZHMYAyABKA0iQQoSTGlzdEFsZXJ0c1Jlc3BvbnNlEisKBmFsZXJ0cxgBIAMoCzIbLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0IiMKD0dldEFsZXJ0UmVxdWVzdBIQCghhbGVydF9pZBgBIAEoCSKMAgoQR2V0QWxlcnRSZXNwb25zZRIqCgVhbGVydBgBIAEoCzIbLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0EgwKBGV4cHIYAiABKAkSDgoGZm9yX21zGAMgASgEEhMKC2NvbW1hbmRfaWRzGAQgAygJEjoKC3RyYW5zaXRpb25zGAUgAygLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuQWxlcnRUcmFuc2l0aW9uEi4KBHNlZW4YBiADKAsyIC5tYWluc3RheS5vcGVyYXRvci52MS5TZWVuU2VyaWVzEi0KB2hpc3RvcnkYByADKAsyHC5tYWluc3RheS5vcGVyYXRvci52MS5GaXJpbmciqgEKClNlZW5TZXJpZXMSPAoGbGFiZWxzGAEgAygLMiwubWFpbnN0YXkub3BlcmF0b3IudjEuU2VlblNlcmllcy5MYWJlbHNFbnRyeRIvCgZwb2ludHMYAiADKAsyHy5tYWluc3RheS5vcGVyYXRvci52MS5TZWVuUG9pbnQaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIwCglTZWVuUG9pbnQSFAoMdGltZXN0YW1wX21zGAEgASgDEg0KBXZhbHVlGAIgASgBIt8BCgZGaXJpbmcSOAoGbGFiZWxzGAEgAygLMigubWFpbnN0YXkub3BlcmF0b3IudjEuRmlyaW5nLkxhYmVsc0VudHJ5EiwKCGZpcmVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXNvbHZlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFdmFsdWUYBCABKAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKHAQoPQWxlcnRUcmFuc2l0aW9uEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCgJ0bxgCIAEoDjIgLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0U3RhdGUSDQoFdmFsdWUYAyABKAESDwoHYmVjYXVzZRgEIAEoCSISChBMaXN0UnVsZXNSZXF1ZXN0Ik4KEUxpc3RSdWxlc1Jlc3BvbnNlEikKBXJ1bGVzGAEgAygLMhoubWFpbnN0YXkub3BlcmF0b3IudjEuUnVsZRIOCgZmYXVsdHMYAiADKAkiswMKBFJ1bGUSDAoEZmlsZRgBIAEoCRINCgVncm91cBgCIAEoCRIMCgRuYW1lGAMgASgJEgwKBGV4cHIYBCABKAkSDgoGZm9yX21zGAUgASgEEjYKBmxhYmVscxgGIAMoCzImLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJ1bGUuTGFiZWxzRW50cnkSQAoLYW5ub3RhdGlvbnMYByADKAsyKy5tYWluc3RheS5vcGVyYXRvci52MS5SdWxlLkFubm90YXRpb25zRW50cnkSDQoFc3RhdGUYCCABKAkSDgoGaGVhbHRoGAkgASgJEhIKCmxhc3RfZXJyb3IYCiABKAkSNgoSbGFzdF9ldmFsdWF0aW9uX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJldmFsdWF0aW9uX3NlY29uZHMYDCABKAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJAoRQ2hlY2tSdWxlc1JlcXVlc3QSDwoHY29udGVudBgBIAEoCSIzChJDaGVja1J1bGVzUmVzcG9uc2USDgoGZmF1bHRzGAEgAygJEg0KBXJ1bGVzGAIgASgNIogBChJSZXBsYXlSdWxlc1JlcXVlc3QSDwoHY29udGVudBgBIAEoCRIoCgRmcm9tGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgJ0bxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHc3RlcF9tcxgEIAEoBCJIChNSZXBsYXlSdWxlc1Jlc3BvbnNlEjEKBXJ1bGVzGAEgAygLMiIubWFpbnN0YXkub3BlcmF0b3IudjEuUmVwbGF5ZWRSdWxlIrEBCgxSZXBsYXllZFJ1bGUSDQoFZ3JvdXAYASABKAkSDAoEbmFtZRgCIAEoCRI2ChB3b3VsZF9oYXZlX2ZpcmVkGAMgAygLMhwubWFpbnN0YXkub3BlcmF0b3IudjEuRmlyaW5nEi4KCGRpZF9maXJlGAQgAygLMhwubWFpbnN0YXkub3BlcmF0b3IudjEuRmlyaW5nEg0KBWZhdWx0GAUgASgJEg0KBW5vdGVzGAYgAygJIhcKFUxpc3RSdWxlR3JvdXBzUmVxdWVzdCJPChZMaXN0UnVsZUdyb3Vwc1Jlc3BvbnNlEjUKBmdyb3VwcxgBIAMoCzIlLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlN0b3JlZFJ1bGVHcm91cCKeAQoPU3RvcmVkUnVsZUdyb3VwEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIPCgdjb250ZW50GAMgASgJEi4KCmNoYW5nZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKCmNoYW5nZWRfYnkYBSABKAsyFy5tYWluc3RheS50eXBlLnYxLkFjdG9yIl4KE1B1dFJ1bGVHcm91cFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIPCgdjb250ZW50GAIgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YAyABKAQSDgoGcmVhc29uGAQgASgJIkwKFFB1dFJ1bGVHcm91cFJlc3BvbnNlEjQKBWdyb3VwGAEgASgLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuU3RvcmVkUnVsZUdyb3VwIlAKFkRlbGV0ZVJ1bGVHcm91cFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIYChBleHBlY3RlZF92ZXJzaW9uGAIgASgEEg4KBnJlYXNvbhgDIAEoCSIZChdEZWxldGVSdWxlR3JvdXBSZXNwb25zZSp0CgpBbGVydFN0YXRlEhsKF0FMRVJUX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQUxFUlRfU1RBVEVfUEVORElORxABEhYKEkFMRVJUX1NUQVRFX0ZJUklORxACEhgKFEFMRVJUX1NUQVRFX1JFU09MVkVEEAMy/AgKDUFsZXJ0c1NlcnZpY2USgAEKCkxpc3RBbGVydHMSJy5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0QWxlcnRzUmVxdWVzdBooLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RBbGVydHNSZXNwb25zZSIfgtPkkwIZEhcvYXBpL21haW5zdGF5L3YxL2FsZXJ0cxKFAQoIR2V0QWxlcnQSJS5tYWluc3RheS5vcGVyYXRvci52MS5HZXRBbGVydFJlcXVlc3QaJi5tYWluc3RheS5vcGVyYXRvci52MS5HZXRBbGVydFJlc3BvbnNlIiqC0+STAiQSIi9hcGkvbWFpbnN0YXkvdjEvYWxlcnRzL3thbGVydF9pZH0SfAoJTGlzdFJ1bGVzEiYubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJ1bGVzUmVxdWVzdBonLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RSdWxlc1Jlc3BvbnNlIh6C0+STAhgSFi9hcGkvbWFpbnN0YXkvdjEvcnVsZXMSiAEKCkNoZWNrUnVsZXMSJy5tYWluc3RheS5vcGVyYXRvci52MS5DaGVja1J1bGVzUmVxdWVzdBooLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkNoZWNrUnVsZXNSZXNwb25zZSIngtPkkwIhOgEqIhwvYXBpL21haW5zdGF5L3YxL3J1bGVzOmNoZWNrEowBCgtSZXBsYXlSdWxlcxIoLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlcGxheVJ1bGVzUmVxdWVzdBopLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlcGxheVJ1bGVzUmVzcG9uc2UiKILT5JMCIjoBKiIdL2FwaS9tYWluc3RheS92MS9ydWxlczpyZXBsYXkSkQEKDkxpc3RSdWxlR3JvdXBzEisubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJ1bGVHcm91cHNSZXF1ZXN0GiwubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJ1bGVHcm91cHNSZXNwb25zZSIkgtPkkwIeEhwvYXBpL21haW5zdGF5L3YxL3J1bGUtZ3JvdXBzEpUBCgxQdXRSdWxlR3JvdXASKS5tYWluc3RheS5vcGVyYXRvci52MS5QdXRSdWxlR3JvdXBSZXF1ZXN0GioubWFpbnN0YXkub3BlcmF0b3IudjEuUHV0UnVsZUdyb3VwUmVzcG9uc2UiLoLT5JMCKDoBKhojL2FwaS9tYWluc3RheS92MS9ydWxlLWdyb3Vwcy97bmFtZX0SmwEKD0RlbGV0ZVJ1bGVHcm91cBIsLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkRlbGV0ZVJ1bGVHcm91cFJlcXVlc3QaLS5tYWluc3RheS5vcGVyYXRvci52MS5EZWxldGVSdWxlR3JvdXBSZXNwb25zZSIrgtPkkwIlKiMvYXBpL21haW5zdGF5L3YxL3J1bGUtZ3JvdXBzL3tuYW1lfWIGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp, file_mainstay_type_v1_type]);
 
 /**
  * An alert.
@@ -199,6 +201,20 @@ export type GetAlertResponse = Message<"mainstay.operator.v1.GetAlertResponse"> 
    * @generated from field: repeated mainstay.operator.v1.AlertTransition transitions = 5;
    */
   transitions: AlertTransition[];
+
+  /**
+   * What the rule's expression saw: the last points of the series it selects that speak of this alert.
+   *
+   * @generated from field: repeated mainstay.operator.v1.SeenSeries seen = 6;
+   */
+  seen: SeenSeries[];
+
+  /**
+   * How the rule fired of late, this alert and others of it, newest first.
+   *
+   * @generated from field: repeated mainstay.operator.v1.Firing history = 7;
+   */
+  history: Firing[];
 };
 
 /**
@@ -207,6 +223,94 @@ export type GetAlertResponse = Message<"mainstay.operator.v1.GetAlertResponse"> 
  */
 export const GetAlertResponseSchema: GenMessage<GetAlertResponse> = /*@__PURE__*/
   messageDesc(file_mainstay_operator_v1_alerts, 4);
+
+/**
+ * A series that an expression saw.
+ *
+ * @generated from message mainstay.operator.v1.SeenSeries
+ */
+export type SeenSeries = Message<"mainstay.operator.v1.SeenSeries"> & {
+  /**
+   * @generated from field: map<string, string> labels = 1;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * Oldest first.
+   *
+   * @generated from field: repeated mainstay.operator.v1.SeenPoint points = 2;
+   */
+  points: SeenPoint[];
+};
+
+/**
+ * Describes the message mainstay.operator.v1.SeenSeries.
+ * Use `create(SeenSeriesSchema)` to create a new message.
+ */
+export const SeenSeriesSchema: GenMessage<SeenSeries> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 5);
+
+/**
+ * A sample.
+ *
+ * @generated from message mainstay.operator.v1.SeenPoint
+ */
+export type SeenPoint = Message<"mainstay.operator.v1.SeenPoint"> & {
+  /**
+   * @generated from field: int64 timestamp_ms = 1;
+   */
+  timestampMs: bigint;
+
+  /**
+   * @generated from field: double value = 2;
+   */
+  value: number;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.SeenPoint.
+ * Use `create(SeenPointSchema)` to create a new message.
+ */
+export const SeenPointSchema: GenMessage<SeenPoint> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 6);
+
+/**
+ * One time that an alert fired, or would have.
+ *
+ * @generated from message mainstay.operator.v1.Firing
+ */
+export type Firing = Message<"mainstay.operator.v1.Firing"> & {
+  /**
+   * @generated from field: map<string, string> labels = 1;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: google.protobuf.Timestamp fired_at = 2;
+   */
+  firedAt?: Timestamp | undefined;
+
+  /**
+   * Absent while it fires.
+   *
+   * @generated from field: google.protobuf.Timestamp resolved_at = 3;
+   */
+  resolvedAt?: Timestamp | undefined;
+
+  /**
+   * What the expression gave when it fired.
+   *
+   * @generated from field: double value = 4;
+   */
+  value: number;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.Firing.
+ * Use `create(FiringSchema)` to create a new message.
+ */
+export const FiringSchema: GenMessage<Firing> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 7);
 
 /**
  * A change of state.
@@ -240,7 +344,7 @@ export type AlertTransition = Message<"mainstay.operator.v1.AlertTransition"> & 
  * Use `create(AlertTransitionSchema)` to create a new message.
  */
 export const AlertTransitionSchema: GenMessage<AlertTransition> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 5);
+  messageDesc(file_mainstay_operator_v1_alerts, 8);
 
 /**
  * All rules.
@@ -255,7 +359,7 @@ export type ListRulesRequest = Message<"mainstay.operator.v1.ListRulesRequest"> 
  * Use `create(ListRulesRequestSchema)` to create a new message.
  */
 export const ListRulesRequestSchema: GenMessage<ListRulesRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 6);
+  messageDesc(file_mainstay_operator_v1_alerts, 9);
 
 /**
  * Rules in the order of their files.
@@ -281,7 +385,7 @@ export type ListRulesResponse = Message<"mainstay.operator.v1.ListRulesResponse"
  * Use `create(ListRulesResponseSchema)` to create a new message.
  */
 export const ListRulesResponseSchema: GenMessage<ListRulesResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 7);
+  messageDesc(file_mainstay_operator_v1_alerts, 10);
 
 /**
  * A rule.
@@ -359,7 +463,351 @@ export type Rule = Message<"mainstay.operator.v1.Rule"> & {
  * Use `create(RuleSchema)` to create a new message.
  */
 export const RuleSchema: GenMessage<Rule> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 8);
+  messageDesc(file_mainstay_operator_v1_alerts, 11);
+
+/**
+ * Rules to check.
+ *
+ * @generated from message mainstay.operator.v1.CheckRulesRequest
+ */
+export type CheckRulesRequest = Message<"mainstay.operator.v1.CheckRulesRequest"> & {
+  /**
+   * A Prometheus rule file; at most 1 MiB.
+   *
+   * @generated from field: string content = 1;
+   */
+  content: string;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.CheckRulesRequest.
+ * Use `create(CheckRulesRequestSchema)` to create a new message.
+ */
+export const CheckRulesRequestSchema: GenMessage<CheckRulesRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 12);
+
+/**
+ * What is wrong with them.
+ *
+ * @generated from message mainstay.operator.v1.CheckRulesResponse
+ */
+export type CheckRulesResponse = Message<"mainstay.operator.v1.CheckRulesResponse"> & {
+  /**
+   * Each with its line; empty when nothing is.
+   *
+   * @generated from field: repeated string faults = 1;
+   */
+  faults: string[];
+
+  /**
+   * How many rules there are.
+   *
+   * @generated from field: uint32 rules = 2;
+   */
+  rules: number;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.CheckRulesResponse.
+ * Use `create(CheckRulesResponseSchema)` to create a new message.
+ */
+export const CheckRulesResponseSchema: GenMessage<CheckRulesResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 13);
+
+/**
+ * Rules and a stretch of the past.
+ *
+ * @generated from message mainstay.operator.v1.ReplayRulesRequest
+ */
+export type ReplayRulesRequest = Message<"mainstay.operator.v1.ReplayRulesRequest"> & {
+  /**
+   * A Prometheus rule file; at most 1 MiB and 100 rules.
+   *
+   * @generated from field: string content = 1;
+   */
+  content: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp from = 2;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp to = 3;
+   */
+  to?: Timestamp | undefined;
+
+  /**
+   * How often they are judged; 0: each group's own interval. At most 11,000 times in all.
+   *
+   * @generated from field: uint64 step_ms = 4;
+   */
+  stepMs: bigint;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ReplayRulesRequest.
+ * Use `create(ReplayRulesRequestSchema)` to create a new message.
+ */
+export const ReplayRulesRequestSchema: GenMessage<ReplayRulesRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 14);
+
+/**
+ * What each alerting rule would have done.
+ *
+ * @generated from message mainstay.operator.v1.ReplayRulesResponse
+ */
+export type ReplayRulesResponse = Message<"mainstay.operator.v1.ReplayRulesResponse"> & {
+  /**
+   * @generated from field: repeated mainstay.operator.v1.ReplayedRule rules = 1;
+   */
+  rules: ReplayedRule[];
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ReplayRulesResponse.
+ * Use `create(ReplayRulesResponseSchema)` to create a new message.
+ */
+export const ReplayRulesResponseSchema: GenMessage<ReplayRulesResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 15);
+
+/**
+ * A rule over the past.
+ *
+ * @generated from message mainstay.operator.v1.ReplayedRule
+ */
+export type ReplayedRule = Message<"mainstay.operator.v1.ReplayedRule"> & {
+  /**
+   * @generated from field: string group = 1;
+   */
+  group: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Oldest first, at most 1,000.
+   *
+   * @generated from field: repeated mainstay.operator.v1.Firing would_have_fired = 3;
+   */
+  wouldHaveFired: Firing[];
+
+  /**
+   * What rules of this name in force did, from the journal; oldest first, at most 1,000.
+   *
+   * @generated from field: repeated mainstay.operator.v1.Firing did_fire = 4;
+   */
+  didFire: Firing[];
+
+  /**
+   * Why the rule could not be judged at all times; empty when it could.
+   *
+   * @generated from field: string fault = 5;
+   */
+  fault: string;
+
+  /**
+   * What the answer leaves out; empty when nothing.
+   *
+   * @generated from field: repeated string notes = 6;
+   */
+  notes: string[];
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ReplayedRule.
+ * Use `create(ReplayedRuleSchema)` to create a new message.
+ */
+export const ReplayedRuleSchema: GenMessage<ReplayedRule> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 16);
+
+/**
+ * All groups.
+ *
+ * @generated from message mainstay.operator.v1.ListRuleGroupsRequest
+ */
+export type ListRuleGroupsRequest = Message<"mainstay.operator.v1.ListRuleGroupsRequest"> & {
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ListRuleGroupsRequest.
+ * Use `create(ListRuleGroupsRequestSchema)` to create a new message.
+ */
+export const ListRuleGroupsRequestSchema: GenMessage<ListRuleGroupsRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 17);
+
+/**
+ * Groups by name.
+ *
+ * @generated from message mainstay.operator.v1.ListRuleGroupsResponse
+ */
+export type ListRuleGroupsResponse = Message<"mainstay.operator.v1.ListRuleGroupsResponse"> & {
+  /**
+   * @generated from field: repeated mainstay.operator.v1.StoredRuleGroup groups = 1;
+   */
+  groups: StoredRuleGroup[];
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ListRuleGroupsResponse.
+ * Use `create(ListRuleGroupsResponseSchema)` to create a new message.
+ */
+export const ListRuleGroupsResponseSchema: GenMessage<ListRuleGroupsResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 18);
+
+/**
+ * A group that is kept by the control plane.
+ *
+ * @generated from message mainstay.operator.v1.StoredRuleGroup
+ */
+export type StoredRuleGroup = Message<"mainstay.operator.v1.StoredRuleGroup"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Rises with each change.
+   *
+   * @generated from field: uint64 version = 2;
+   */
+  version: bigint;
+
+  /**
+   * A Prometheus rule file with this one group.
+   *
+   * @generated from field: string content = 3;
+   */
+  content: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp changed_at = 4;
+   */
+  changedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: mainstay.type.v1.Actor changed_by = 5;
+   */
+  changedBy?: Actor | undefined;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.StoredRuleGroup.
+ * Use `create(StoredRuleGroupSchema)` to create a new message.
+ */
+export const StoredRuleGroupSchema: GenMessage<StoredRuleGroup> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 19);
+
+/**
+ * A group to put in force.
+ *
+ * @generated from message mainstay.operator.v1.PutRuleGroupRequest
+ */
+export type PutRuleGroupRequest = Message<"mainstay.operator.v1.PutRuleGroupRequest"> & {
+  /**
+   * As it is named in the content.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * A Prometheus rule file with this one group; at most 1 MiB.
+   *
+   * @generated from field: string content = 2;
+   */
+  content: string;
+
+  /**
+   * The version this change was made against; 0: there shall be none yet.
+   *
+   * @generated from field: uint64 expected_version = 3;
+   */
+  expectedVersion: bigint;
+
+  /**
+   * Why; it is written into the journal.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.PutRuleGroupRequest.
+ * Use `create(PutRuleGroupRequestSchema)` to create a new message.
+ */
+export const PutRuleGroupRequestSchema: GenMessage<PutRuleGroupRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 20);
+
+/**
+ * The group as it is now.
+ *
+ * @generated from message mainstay.operator.v1.PutRuleGroupResponse
+ */
+export type PutRuleGroupResponse = Message<"mainstay.operator.v1.PutRuleGroupResponse"> & {
+  /**
+   * @generated from field: mainstay.operator.v1.StoredRuleGroup group = 1;
+   */
+  group?: StoredRuleGroup | undefined;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.PutRuleGroupResponse.
+ * Use `create(PutRuleGroupResponseSchema)` to create a new message.
+ */
+export const PutRuleGroupResponseSchema: GenMessage<PutRuleGroupResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 21);
+
+/**
+ * A group to take out of force.
+ *
+ * @generated from message mainstay.operator.v1.DeleteRuleGroupRequest
+ */
+export type DeleteRuleGroupRequest = Message<"mainstay.operator.v1.DeleteRuleGroupRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The version this change was made against.
+   *
+   * @generated from field: uint64 expected_version = 2;
+   */
+  expectedVersion: bigint;
+
+  /**
+   * Why; it is written into the journal.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.DeleteRuleGroupRequest.
+ * Use `create(DeleteRuleGroupRequestSchema)` to create a new message.
+ */
+export const DeleteRuleGroupRequestSchema: GenMessage<DeleteRuleGroupRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 22);
+
+/**
+ * It is gone.
+ *
+ * @generated from message mainstay.operator.v1.DeleteRuleGroupResponse
+ */
+export type DeleteRuleGroupResponse = Message<"mainstay.operator.v1.DeleteRuleGroupResponse"> & {
+};
+
+/**
+ * Describes the message mainstay.operator.v1.DeleteRuleGroupResponse.
+ * Use `create(DeleteRuleGroupResponseSchema)` to create a new message.
+ */
+export const DeleteRuleGroupResponseSchema: GenMessage<DeleteRuleGroupResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 23);
 
 /**
  * Where an alert stands.
@@ -429,6 +877,56 @@ export const AlertsService: GenService<{
     methodKind: "unary";
     input: typeof ListRulesRequestSchema;
     output: typeof ListRulesResponseSchema;
+  },
+  /**
+   * Whether rules are well formed, without putting them in force.
+   *
+   * @generated from rpc mainstay.operator.v1.AlertsService.CheckRules
+   */
+  checkRules: {
+    methodKind: "unary";
+    input: typeof CheckRulesRequestSchema;
+    output: typeof CheckRulesResponseSchema;
+  },
+  /**
+   * What rules would have fired over the stored past, beside what did fire.
+   *
+   * @generated from rpc mainstay.operator.v1.AlertsService.ReplayRules
+   */
+  replayRules: {
+    methodKind: "unary";
+    input: typeof ReplayRulesRequestSchema;
+    output: typeof ReplayRulesResponseSchema;
+  },
+  /**
+   * The groups that were put in force through this service.
+   *
+   * @generated from rpc mainstay.operator.v1.AlertsService.ListRuleGroups
+   */
+  listRuleGroups: {
+    methodKind: "unary";
+    input: typeof ListRuleGroupsRequestSchema;
+    output: typeof ListRuleGroupsResponseSchema;
+  },
+  /**
+   * Puts a group of rules in force, beside those of the rule files.
+   *
+   * @generated from rpc mainstay.operator.v1.AlertsService.PutRuleGroup
+   */
+  putRuleGroup: {
+    methodKind: "unary";
+    input: typeof PutRuleGroupRequestSchema;
+    output: typeof PutRuleGroupResponseSchema;
+  },
+  /**
+   * Takes a group out of force; its alerts resolve.
+   *
+   * @generated from rpc mainstay.operator.v1.AlertsService.DeleteRuleGroup
+   */
+  deleteRuleGroup: {
+    methodKind: "unary";
+    input: typeof DeleteRuleGroupRequestSchema;
+    output: typeof DeleteRuleGroupResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_mainstay_operator_v1_alerts, 0);
