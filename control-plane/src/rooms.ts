@@ -22,6 +22,7 @@ import {
 } from "./fleet/fleet.module.js";
 import type { Ground } from "./ground.js";
 import { journalApi } from "./journal/journal.module.js";
+import { createNotification, type NotificationDoor } from "./notification/notification.module.js";
 import { HttpClient } from "./platform/http-client.js";
 import type { LoopStatus } from "./platform/loop.js";
 import { PolicyFile } from "./platform/policy-file.js";
@@ -51,6 +52,7 @@ export interface Rooms {
   readonly dispatcher: Dispatcher;
   readonly evaluator: Evaluator;
   readonly alertReads: ReturnType<typeof alertReads>;
+  readonly notification: NotificationDoor;
   readonly apis: {
     readonly access: Access["api"];
     readonly fleet: Fleet["api"];
@@ -179,6 +181,24 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   evaluator.start();
   lifecycle.started("evaluator", () => evaluator.stop());
 
+  const notification = createNotification({
+    database,
+    system,
+    logger,
+    replica: replicaId,
+    file: config.alertmanagerFile,
+    externalUrl: config.externalUrl,
+    mayLead,
+    rulesJudged: () => rulesJudged(evaluator, leadership),
+    exprOf: (ruleKey) =>
+      evaluator.groups.flatMap(({ rules }) => rules).find(({ key }) => key === ruleKey)?.expr,
+    append: async (samples) => {
+      await append(samples);
+    },
+  });
+  await notification.start();
+  lifecycle.started("notification", () => notification.stop());
+
   const remediation = new PolicyFile<readonly RemediationRule[]>({
     path: config.remediationFile,
     initial: [],
@@ -202,6 +222,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     dispatcher,
     evaluator,
     alertReads: alertReads(database, evaluator),
+    notification: notification.door,
     apis: {
       access: access.api,
       fleet: fleet.api,
@@ -217,7 +238,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
           (await readCommands(database, { alertId, limit: COMMANDS_OF_ALERT_MAX })).map(({ id }) => id),
       }),
     },
-    reload: () => ruleFiles.reload(),
+    reload: async () => [...(await ruleFiles.reload()), ...(await notification.door.reload())],
     loops: () => [
       access.serverCertificates.loop.status,
       leadership.loop.status,
@@ -227,8 +248,23 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       remediation.loop.status,
       remediator.loop.status,
       ...evaluator.loops(),
+      ...notification.loops(),
     ],
   };
+}
+
+/** Whether nobody would be told of what a rule no longer gives, or not be told what inhibits it. */
+function rulesJudged(evaluator: Evaluator, leadership: Leadership): { judged: boolean; because: string } {
+  if (!leadership.leads) return { judged: true, because: "another replica judges the rules" };
+  const waiting = evaluator.groups
+    .flatMap(({ rules }) => rules)
+    .find((rule) => evaluator.statusOf(rule).lastEvaluation === undefined);
+  return waiting === undefined
+    ? { judged: true, because: "every rule has been judged since the start" }
+    : {
+        judged: false,
+        because: `rule ${waiting.name} has not been judged since the start: ${evaluator.because}`,
+      };
 }
 
 /** Where the engine is that sees all samples. */

@@ -3,60 +3,9 @@ import type { Actor } from "../kernel/actor.js";
 import type { Labels } from "../kernel/labels.js";
 import type { Duration, Instant } from "../kernel/time.js";
 import type { LabelMatcher } from "./domain/matcher.js";
+import type { PostedAlert } from "./domain/posted-alert.js";
+import type { AlertFilter, ShownAlert, ShownGroup } from "./domain/shown-alert.js";
 import type { Silence, SilenceRequest, SilenceState } from "./domain/silence.js";
-
-/** An alert with who hears of it and what hides it. */
-export interface ShownAlert {
-  /** FNV-1a, 64 bits, of the sorted labels: 16 hex digits. */
-  readonly fingerprint: string;
-  readonly labels: Labels;
-  readonly annotations: Labels;
-  readonly startsAt: Instant;
-  /** For an alert without an end of its own: now and the file's `resolve_timeout`. */
-  readonly endsAt: Instant;
-  readonly updatedAt: Instant;
-  readonly generatorUrl: string;
-  /** Names of receivers, in the order of the routes. */
-  readonly receivers: readonly string[];
-  readonly status: {
-    readonly state: "unprocessed" | "active" | "suppressed";
-    /** Ids of silences. */
-    readonly silencedBy: readonly string[];
-    /** Fingerprints of alerts. */
-    readonly inhibitedBy: readonly string[];
-    /** Names of time intervals. */
-    readonly mutedBy: readonly string[];
-  };
-}
-
-/** Which alerts; all conditions hold together. Whatever is not said is wanted. */
-export interface AlertFilter {
-  readonly active?: boolean;
-  readonly silenced?: boolean;
-  readonly inhibited?: boolean;
-  readonly unprocessed?: boolean;
-  readonly muted?: boolean;
-  readonly matchers?: readonly LabelMatcher[];
-  /** A regular expression over the whole of a receiver's name. */
-  readonly receiver?: string;
-}
-
-export interface ShownGroup {
-  readonly labels: Labels;
-  readonly receiver: string;
-  readonly alerts: readonly ShownAlert[];
-}
-
-/** An alert as another Prometheus posts it. */
-export interface PostedAlert {
-  readonly labels: Labels;
-  readonly annotations: Labels;
-  /** Absent: now, or `endsAt` when that is given. */
-  readonly startsAt: Instant | undefined;
-  /** Absent: now and the file's `resolve_timeout`, and later when it is posted again. */
-  readonly endsAt: Instant | undefined;
-  readonly generatorUrl: string;
-}
 
 /** Whatever is good is stored, durably, before this is answered. */
 export interface PostOutcome {

@@ -45,6 +45,8 @@ export interface Config {
   readonly externalLabels: Readonly<Record<string, string>>;
   /** Where people reach this installation; for links in alerts. */
   readonly externalUrl: string;
+  /** Who is told of which alert: Alertmanager's file. */
+  readonly alertmanagerFile: string;
   /** Which alert asks for which action. */
   readonly remediationFile: string;
   /** Who may do what to what: deny by default. */
@@ -180,6 +182,13 @@ const SETTINGS = {
     file: "externalUrl",
     value: "URL",
     help: "where people reach this installation, for links in alerts (default: the REST address)",
+  },
+  alertmanager: {
+    flag: "alertmanager",
+    env: "MAINSTAY_ALERTMANAGER",
+    file: "alertmanager",
+    value: "FILE",
+    help: "alertmanager.yml: who is told of which alert (default: nobody; notices stand in the journal)",
   },
   remediation: {
     flag: "remediation",
@@ -330,6 +339,7 @@ export function parseConfig(
     ruleFiles: (list("rules") ?? [join(DEFAULTS, "alert-rules.yaml")]).map((path) => resolve(path)),
     externalLabels,
     externalUrl: url("externalUrl", ["http:", "https:"]) ?? `http://${host}:${restPort}`,
+    alertmanagerFile: resolve(text("alertmanager") ?? join(DEFAULTS, "alertmanager.yml")),
     remediationFile: resolve(text("remediation") ?? join(DEFAULTS, "remediation.yaml")),
     policyFile: resolve(text("policy") ?? join(DEFAULTS, "command-policy.yaml")),
     certificateHours: number("certificateHours", 24, 0.01, 8_760),

@@ -141,7 +141,13 @@ export interface UnbuiltSettings {
   readonly name: string;
 }
 
+/** A receiver that the file names without any way to it: what it is told stands in the journal. */
+export interface JournalSettings {
+  readonly kind: "journal";
+}
+
 export type ChannelSettings =
+  | JournalSettings
   | WebhookSettings
   | TemplateWebhookSettings
   | SlackSettings

@@ -20,8 +20,9 @@ export interface MutePorts {
 
 /** What hides the alert itself, whatever its route. Empty: it is heard. */
 export function mutersOf(alert: NotifiedAlert, { silencedBy, inhibitedBy }: MutePorts): readonly Muter[] {
+  const inhibitors = new Set(inhibitedBy(alert).map(({ by }) => by));
   return [
-    ...inhibitedBy(alert).map(({ by }): Muter => ({ kind: "inhibition", name: by })),
+    ...[...inhibitors].map((by): Muter => ({ kind: "inhibition", name: by })),
     ...silencedBy(alert.labels).map((id): Muter => ({ kind: "silence", name: id })),
   ];
 }

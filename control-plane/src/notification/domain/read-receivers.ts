@@ -28,6 +28,8 @@ type ReceiverContent = FileContent["receivers"][number];
 /** Whether a way tells of resolved alerts when the file does not say. */
 const SEND_RESOLVED = { webhook: true, template_webhook: true, pagerduty: true, slack: false, email: false };
 
+const JOURNAL: Integration = { key: "journal[0]", sendResolved: true, settings: { kind: "journal" } };
+
 export function readReceivers(file: FileContent, fault: NoteFault, warn: NoteFault): readonly Receiver[] {
   const names = new Set<string>();
   return file.receivers.map((content, index) => {
@@ -37,7 +39,8 @@ export function readReceivers(file: FileContent, fault: NoteFault, warn: NoteFau
       fault([...path, "name"], `notification config name "${content.name}" is not unique`);
     names.add(content.name);
     const reader = new WayReader(file.global, fault, warn);
-    return { name: content.name, integrations: reader.all(content, path) };
+    const integrations = reader.all(content, path);
+    return { name: content.name, integrations: integrations.length > 0 ? integrations : [JOURNAL] };
   });
 }
 
