@@ -188,7 +188,11 @@ export class Stack {
       name: "MCP server",
       command: process.execPath,
       args: [join(ROOT, "mcp-server/dist/main.js")],
-      env: { MAINSTAY_CONTROL_PLANE: `127.0.0.1:${this.ports.grpc}`, MAINSTAY_MCP_PORT: `${this.ports.mcp}` },
+      env: {
+        MAINSTAY_CONTROL_PLANE: `127.0.0.1:${this.ports.grpc}`,
+        MAINSTAY_MCP_PORT: `${this.ports.mcp}`,
+        MAINSTAY_MCP_ALLOW_WRITES: "true",
+      },
     });
     this.#closers.push(() => program.stop());
     await program.says("mcp server ready");

@@ -13,7 +13,8 @@ import { HEALTH, HTTP_DOOR, MCP_ENDPOINT } from "./tokens.js";
 export interface AppParts {
   readonly door: HttpDoor;
   readonly endpoint: McpEndpoint;
-  readonly report: HealthReport;
+  /** Absent: the app tells nothing of itself. */
+  readonly report?: HealthReport;
 }
 
 @Module({})
@@ -22,7 +23,7 @@ class AppModule {}
 function appModule({ door, endpoint, report }: AppParts): DynamicModule {
   return {
     module: AppModule,
-    controllers: [McpController, HealthController],
+    controllers: [McpController, ...(report === undefined ? [] : [HealthController])],
     providers: [
       { provide: HTTP_DOOR, useFactory: () => door },
       { provide: MCP_ENDPOINT, useFactory: () => endpoint },

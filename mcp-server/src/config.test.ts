@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "./config.js";
+import { READ_ONLY } from "./tools/offer.js";
 
 const faultsOf = (argv: string[], env: Record<string, string> = {}): readonly string[] => {
   const parsed = parseConfig(argv, env);
@@ -22,7 +23,10 @@ test("with nothing said it serves HTTP on the loopback, for a control plane on t
       allowedHosts: [],
       allowedOrigins: [],
       bodyBytesMax: 1_048_576,
+      webSocket: { heartbeatMs: 30_000, timeoutMs: 60_000 },
     },
+    offer: READ_ONLY,
+    conformance: undefined,
     token: undefined,
     logLevel: "info",
   });
@@ -93,4 +97,46 @@ test("a token has no flag: everybody on the host could read it", () => {
   expect(faultsOf(["--token", "s3cret"])).toEqual(["--token is not an option: --help lists them"]);
   const parsed = parseConfig(["--help"], { MAINSTAY_TOKEN: "s3cret" });
   expect(JSON.stringify(parsed)).not.toContain("s3cret");
+});
+
+test("what is offered is told in full", () => {
+  const argv = ["--allow-writes", "--toolsets", "commands,health", "--deny-tools", "journal_*"];
+  const nodes = ["--deny-nodes", "DB-*", "--allow-environments", "stage,test"];
+  expect(configOf([...argv, ...nodes]).offer).toEqual({
+    toolsets: ["health", "commands"],
+    writes: true,
+    tools: { allow: undefined, deny: ["journal_*"] },
+    nodes: { allow: undefined, deny: ["db-*"] },
+    environments: { allow: ["stage", "test"], deny: [] },
+  });
+});
+
+test.each([
+  ["in production", [], { NODE_ENV: "production" }],
+  ["on an address that others reach", ["--host", "0.0.0.0", "--allow-plaintext"], {}],
+  ["on stdio", ["--stdio"], { MAINSTAY_TOKEN: "t" }],
+])("the conformance profile is refused %s", (_, argv, env) => {
+  expect(faultsOf(["--profile", "conformance", ...argv], env).join()).toContain("conformance profile");
+  expect(faultsOf(argv, env)).toEqual([]);
+});
+
+test("the conformance profile has a port of its own", () => {
+  expect(configOf(["--profile=conformance", "--conformance-port=7"]).conformance).toEqual({ port: 7 });
+});
+
+test.each([
+  ["an unknown profile", ["--profile", "fast"], '--profile is "fast": expected normal or conformance'],
+  [
+    "an unknown toolset",
+    ["--toolsets", "health,fleat"],
+    '--toolsets is "health,fleat": expected toolsets among',
+  ],
+  ["a name with spaces in it", ["--deny-tools", "a b"], "--deny-tools"],
+  [
+    "a timeout below the heartbeat",
+    ["--ws-timeout-ms", "30000"],
+    "expected a timeout longer than the heartbeat",
+  ],
+])("%s is a fault", (_, argv, words) => {
+  expect(faultsOf(argv).join()).toContain(words);
 });

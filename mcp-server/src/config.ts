@@ -4,6 +4,8 @@
  */
 import { isLoopback, splitAddress } from "./edge/judge-host.js";
 import { LOG_LEVELS, type LogLevel } from "./logger.js";
+import { helpText, type Name, readSettings } from "./settings.js";
+import { type NameRules, type Offer, TOOLSETS, type Toolset } from "./tools/offer.js";
 
 export interface Config {
   readonly transport: "http" | "stdio";
@@ -26,7 +28,17 @@ export interface Config {
     readonly allowedOrigins: readonly string[];
     /** Bytes of a request's body. */
     readonly bodyBytesMax: number;
+    readonly webSocket: {
+      /** How often the other end is asked whether it is there. */
+      readonly heartbeatMs: number;
+      /** After how much silence it is given up. */
+      readonly timeoutMs: number;
+    };
   };
+  /** Which tools are offered, and on which nodes they may ask for changes. */
+  readonly offer: Offer;
+  /** Present: the conformance suite's fixtures are served on this port of the loopback. */
+  readonly conformance: { readonly port: number } | undefined;
   /** The caller's token, for stdio; over HTTP each request brings its own. */
   readonly token: { readonly text: string } | { readonly file: string } | undefined;
   readonly logLevel: LogLevel;
@@ -37,100 +49,6 @@ export type ParsedConfig =
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "faults"; readonly faults: readonly string[] };
 
-type Setting = {
-  readonly env: string;
-  /** Absent: a secret, which a flag would show to everybody on the host. */
-  readonly flag?: string;
-  readonly value?: string;
-  readonly says: string;
-};
-
-const SETTINGS = {
-  stdio: { flag: "stdio", env: "MAINSTAY_MCP_STDIO", says: "speak MCP on stdin and stdout instead of HTTP" },
-  host: { flag: "host", env: "MAINSTAY_MCP_HOST", value: "HOST", says: "address to listen on (127.0.0.1)" },
-  port: {
-    flag: "port",
-    env: "MAINSTAY_MCP_PORT",
-    value: "N",
-    says: "port to listen on; 0: any free one (7483)",
-  },
-  controlPlane: {
-    flag: "control-plane",
-    env: "MAINSTAY_CONTROL_PLANE",
-    value: "HOST:PORT",
-    says: "operator gRPC of the control plane (127.0.0.1:7481)",
-  },
-  controlPlaneCa: {
-    flag: "control-plane-ca",
-    env: "MAINSTAY_CONTROL_PLANE_CA",
-    value: "FILE",
-    says: "speak TLS to the control plane and trust this CA (PEM)",
-  },
-  controlPlanePlaintext: {
-    flag: "control-plane-plaintext",
-    env: "MAINSTAY_CONTROL_PLANE_PLAINTEXT",
-    says: "speak plaintext to a control plane that is not on this machine: tokens cross the wire unprotected",
-  },
-  timeout: {
-    flag: "timeout-ms",
-    env: "MAINSTAY_MCP_TIMEOUT_MS",
-    value: "MS",
-    says: "how long one call to the control plane may take, 100 to 120000 (10000)",
-  },
-  tlsCert: {
-    flag: "tls-cert",
-    env: "MAINSTAY_MCP_TLS_CERT",
-    value: "FILE",
-    says: "serve TLS with this certificate (PEM)",
-  },
-  tlsKey: {
-    flag: "tls-key",
-    env: "MAINSTAY_MCP_TLS_KEY",
-    value: "FILE",
-    says: "the certificate's key (PEM)",
-  },
-  plaintext: {
-    flag: "allow-plaintext",
-    env: "MAINSTAY_MCP_ALLOW_PLAINTEXT",
-    says: "listen without TLS on an address that is not a loopback: tokens cross the wire unprotected",
-  },
-  allowedHosts: {
-    flag: "allowed-hosts",
-    env: "MAINSTAY_MCP_ALLOWED_HOSTS",
-    value: "A,B",
-    says: "host names requests may be addressed to, besides localhost and the address listened on",
-  },
-  allowedOrigins: {
-    flag: "allowed-origins",
-    env: "MAINSTAY_MCP_ALLOWED_ORIGINS",
-    value: "A,B",
-    says: "origins browsers may call from, besides those on localhost",
-  },
-  bodyMax: {
-    flag: "body-max",
-    env: "MAINSTAY_MCP_BODY_MAX",
-    value: "BYTES",
-    says: "largest request body, 1024 to 16777216 (1048576)",
-  },
-  token: { env: "MAINSTAY_TOKEN", says: "the caller's token, for --stdio" },
-  tokenFile: {
-    flag: "token-file",
-    env: "MAINSTAY_TOKEN_FILE",
-    value: "FILE",
-    says: "file with the caller's token, for --stdio",
-  },
-  logLevel: {
-    flag: "log-level",
-    env: "MAINSTAY_LOG_LEVEL",
-    value: "LEVEL",
-    says: `${LOG_LEVELS.join(", ")} (info)`,
-  },
-} as const satisfies Record<string, Setting>;
-
-type Name = keyof typeof SETTINGS;
-
-const ENTRIES: readonly (readonly [Name, Setting])[] = Object.entries(SETTINGS) as [Name, Setting][];
-
 /** Never throws. `argv` is without the program's own path. */
 export function parseConfig(
   argv: readonly string[],
@@ -138,12 +56,7 @@ export function parseConfig(
 ): ParsedConfig {
   if (argv.includes("--help") || argv.includes("-h")) return { kind: "help", text: helpText() };
   const faults: string[] = [];
-  const given = new Map<Name, { readonly value: string; readonly as: string }>();
-  for (const [name, setting] of ENTRIES) {
-    const value = env[setting.env];
-    if (value !== undefined && value !== "") given.set(name, { value, as: setting.env });
-  }
-  readFlags(argv, given, faults);
+  const given = readSettings(argv, env, faults);
 
   const text = (name: Name): string | undefined => given.get(name)?.value;
   const fault = (name: Name, expected: string): void => {
@@ -200,6 +113,37 @@ export function parseConfig(
   const logLevel = LOG_LEVELS.find((candidate) => candidate === level) ?? "info";
   if (level !== undefined && level !== logLevel) fault("logLevel", `one of ${LOG_LEVELS.join(", ")}`);
 
+  const profile = text("profile") ?? "normal";
+  if (profile !== "normal" && profile !== "conformance") fault("profile", "normal or conformance");
+  const conforming = profile === "conformance";
+  if (conforming && env["NODE_ENV"] === "production") {
+    faults.push(
+      "the conformance profile serves without a token and NODE_ENV is production: choose one of them",
+    );
+  }
+  if (conforming && (stdio || !isLoopback(host))) {
+    faults.push("the conformance profile serves without a token: expected HTTP on a loopback address");
+  }
+  const conformancePort = whole("conformancePort", 0, 65_535, 0);
+  const heartbeatMs = whole("webSocketHeartbeat", 100, 600_000, 30_000);
+  const timeoutMs = whole("webSocketTimeout", 200, 3_600_000, 60_000);
+  if (timeoutMs <= heartbeatMs) {
+    faults.push(
+      `the WebSocket timeout is ${timeoutMs} ms and the heartbeat ${heartbeatMs} ms: expected a timeout longer than the heartbeat`,
+    );
+  }
+  const names = (name: Name, form = /^[a-z0-9_.*-]{1,80}$/): readonly string[] =>
+    list(name, form, "names separated by commas; * stands for any letters");
+  const rules = (allow: Name, deny: Name): NameRules => ({
+    allow: text(allow) === undefined ? undefined : names(allow),
+    deny: names(deny),
+  });
+  const wanted = list("toolsets", /^[a-z]+$/, `toolsets among ${TOOLSETS.join(", ")}, or all`);
+  const toolsets: Toolset[] = TOOLSETS.filter((set) => wanted.includes(set));
+  const all = wanted.length === 0 || wanted.includes("all");
+  if (!all && toolsets.length < wanted.length)
+    fault("toolsets", `toolsets among ${TOOLSETS.join(", ")}, or all`);
+
   const config: Config = {
     transport: stdio ? "stdio" : "http",
     controlPlane: { address, security, timeoutMs: whole("timeout", 100, 120_000, 10_000) },
@@ -218,37 +162,20 @@ export function parseConfig(
         "origins such as https://ops.example.org, separated by commas",
       ),
       bodyBytesMax: whole("bodyMax", 1_024, 16_777_216, 1_048_576),
+      webSocket: { heartbeatMs, timeoutMs },
     },
+    offer: {
+      toolsets: all ? TOOLSETS : toolsets,
+      writes: flag("writes"),
+      tools: rules("allowTools", "denyTools"),
+      nodes: rules("allowNodes", "denyNodes"),
+      environments: rules("allowEnvironments", "denyEnvironments"),
+    },
+    conformance: conforming ? { port: conformancePort } : undefined,
     token: token !== undefined ? { text: token } : tokenFile !== undefined ? { file: tokenFile } : undefined,
     logLevel,
   };
   return faults.length === 0 ? { kind: "config", config } : { kind: "faults", faults };
-}
-
-function readFlags(
-  argv: readonly string[],
-  given: Map<Name, { readonly value: string; readonly as: string }>,
-  faults: string[],
-): void {
-  for (let i = 0; i < argv.length; i++) {
-    const argument = argv[i] ?? "";
-    const [flag = "", inline] = argument.split(/=(.*)/s);
-    const entry = ENTRIES.find(([, setting]) => setting.flag !== undefined && `--${setting.flag}` === flag);
-    if (entry === undefined) {
-      faults.push(`${argument} is not an option: --help lists them`);
-      // What follows was meant as its value.
-      if (flag.startsWith("--") && inline === undefined && argv[i + 1]?.startsWith("-") === false) i++;
-      continue;
-    }
-    const [name, setting] = entry;
-    if (setting.value === undefined) {
-      given.set(name, { value: inline ?? "true", as: flag });
-      continue;
-    }
-    const value = inline ?? argv[++i];
-    if (value === undefined || value === "") faults.push(`${flag} needs a value: ${flag} ${setting.value}`);
-    else given.set(name, { value, as: flag });
-  }
 }
 
 function tlsOf(
@@ -260,25 +187,4 @@ function tlsOf(
   if (certFile !== undefined) faults.push("--tls-cert is given without --tls-key: expected both or none");
   if (keyFile !== undefined) faults.push("--tls-key is given without --tls-cert: expected both or none");
   return undefined;
-}
-
-function helpText(): string {
-  const rows = ENTRIES.map(([, setting]) => {
-    const flag =
-      setting.flag === undefined
-        ? ""
-        : `--${setting.flag}${setting.value === undefined ? "" : ` ${setting.value}`}`;
-    return `  ${flag.padEnd(28)}${setting.env.padEnd(34)}${setting.says}`;
-  });
-  return [
-    "Mainstay MCP server: the operations control plane as tools for AI clients.",
-    "",
-    "usage: mainstay-mcp-server [options]",
-    "",
-    `  ${"option".padEnd(28)}${"environment".padEnd(34)}what it says (default)`,
-    ...rows,
-    "",
-    "Over HTTP every request to /mcp brings its caller's token: Authorization: Bearer TOKEN.",
-    "",
-  ].join("\n");
 }

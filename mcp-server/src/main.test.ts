@@ -119,7 +119,7 @@ describe("on stdio", () => {
   const connect = async (era: (typeof ERAS)[number]) => {
     const transport = new StdioClientTransport({
       command: process.execPath,
-      args: [program, "--stdio"],
+      args: [program, "--stdio", "--allow-writes"],
       env: {
         PATH: process.env["PATH"] ?? "",
         MAINSTAY_CONTROL_PLANE: fake.address,

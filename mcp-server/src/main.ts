@@ -2,12 +2,15 @@
 /** The program: what it is told, one of two transports, and an orderly end. */
 import { readFileSync } from "node:fs";
 import { type Config, parseConfig } from "./config.js";
+import { startConformance } from "./conformance/conformance-server.js";
 import { connectControlPlane } from "./control-plane/client.js";
 import { messageOf } from "./errors.js";
 import { createLogger, type Logger } from "./logger.js";
 import { type RunningServer, startHttp } from "./serve-http.js";
 import { startStdio } from "./serve-stdio.js";
 import { system, systemClock } from "./system.js";
+import { catalogue } from "./tools/catalogue.js";
+import { strayPatterns } from "./tools/offer.js";
 
 /** A fault that one sentence says all about; the program ends with it. */
 class StartFault extends Error {}
@@ -70,6 +73,25 @@ async function run(config: Config, logger: Logger): Promise<void> {
     typeof security === "object" ? { ca: read(security.caFile, "the control plane's CA") } : security;
   const stopping = stopSignal();
   const version = versionOf();
+  const { offer } = config;
+  const stray = strayPatterns(
+    offer,
+    catalogue.map((tool) => tool.name),
+  );
+  if (stray.length > 0) {
+    throw new StartFault(
+      `no tool is called ${stray.join(", ")}: --allow-tools and --deny-tools take names among ${catalogue.map((tool) => tool.name).join(", ")}`,
+    );
+  }
+  const conformance =
+    config.conformance === undefined
+      ? undefined
+      : await startConformance({ port: config.conformance.port, logger, system, version });
+  if (conformance !== undefined) {
+    logger.warn("the conformance suite's fixtures are served without a token", {
+      url: `http://127.0.0.1:${conformance.port}/mcp`,
+    });
+  }
   if (config.transport === "stdio") {
     const token = tokenOf(config);
     const controlPlane = connectControlPlane({ address, security: secured, timeoutMs });
@@ -77,6 +99,7 @@ async function run(config: Config, logger: Logger): Promise<void> {
     const messageBytesMax = config.http.bodyBytesMax;
     const server = startStdio({
       controlPlane,
+      offer,
       token,
       logger,
       system,
@@ -102,6 +125,7 @@ async function run(config: Config, logger: Logger): Promise<void> {
   try {
     server = await startHttp({
       config: config.http,
+      offer,
       tls,
       controlPlane,
       logger,
@@ -124,6 +148,7 @@ async function run(config: Config, logger: Logger): Promise<void> {
   });
   const why = await stopping;
   logger.info("mcp server stopping", { because: why });
+  await conformance?.stop();
   await server.stop();
   controlPlane.close();
   logger.info("mcp server stopped", { because: why });

@@ -1,30 +1,28 @@
-/** The catalogue as an McpServer of the official SDK, and how a tool's call is carried out. */
-import { type CallToolResult, McpServer, type ServerContext } from "@modelcontextprotocol/server";
+/** The catalogue as servers of the official SDK: one for each request over HTTP, one for each connection elsewhere. */
+import {
+  type CallToolResult,
+  type McpRequestContext,
+  type McpServerFactory,
+  ProtocolError,
+  ProtocolErrorCode,
+} from "@modelcontextprotocol/server";
 import { CallScope } from "./call-scope.js";
+import { Calls, type CallsParts, type LocalCaller, scopeOf } from "./calls.js";
 import { cleanBlock } from "./clean-text.js";
-import type { ControlPlane } from "./control-plane/client.js";
-import { type ErrorCode, isServerFault, messageOf, OpsError } from "./errors.js";
-import type { Logger } from "./logger.js";
-import type { System } from "./system.js";
+import { declaresTasks } from "./protocol/task.js";
+import { answerWithTask, serveTasks, TaskServer } from "./protocol/task-server.js";
+import { CommandTasks } from "./tasks/command-tasks.js";
 import { renderText } from "./tools/answer.js";
+import { type Listing, Listings } from "./tools/listing.js";
+import { isOffered, type Offer } from "./tools/offer.js";
 import type { Serve, Tool } from "./tools/tool.js";
-import { formatTraceparent, parseTraceparent, type Span, spanBelow } from "./trace.js";
 
-export interface McpParts {
-  readonly controlPlane: Pick<ControlPlane, "speakAs">;
+export interface McpParts extends CallsParts {
   readonly tools: readonly Tool[];
-  readonly logger: Logger;
-  readonly system: System;
+  /** The most that anybody is offered. */
+  readonly offer: Offer;
   readonly version: string;
 }
-
-/** Where calls come from that bring no scope of their own: the one caller at the other end of stdio. */
-export interface LocalCaller {
-  readonly token: string;
-}
-
-/** Calls of tools under way at once in this process; more are turned away, not queued. */
-const CALLS_MAX = 64;
 
 /** Fixed words: models read them as instructions. */
 const INSTRUCTIONS =
@@ -32,13 +30,35 @@ const INSTRUCTIONS =
 
 const LIST_TTL_MS = 60_000;
 
-/** Makes servers that share one count of calls. The SDK wants one for each request over HTTP, one for each connection on stdio. */
-export function createMcpServers(parts: McpParts, local?: LocalCaller): () => McpServer {
-  const calls = { underWay: 0 };
-  const serve: Serve = (tool, context, work) => serveCall(parts, calls, local, tool, context, work);
-  return () => {
-    const server = new McpServer(
-      { name: "mainstay", title: "Mainstay", version: parts.version },
+/** Makes servers that share one count of calls. */
+export class McpServers {
+  readonly #parts: McpParts;
+  readonly #calls: Calls;
+  readonly #listings: Listings;
+
+  constructor(parts: McpParts) {
+    this.#parts = parts;
+    this.#calls = new Calls(parts);
+    this.#listings = new Listings(parts.tools);
+  }
+
+  /** What a caller that narrows nothing is offered. */
+  get listing(): Listing {
+    return this.#listings.of(this.#parts.offer);
+  }
+
+  /** @param local whose calls they are that bring no scope of their own */
+  factory(local?: LocalCaller): McpServerFactory {
+    return (context) => this.#make(context, local);
+  }
+
+  #make({ era, authInfo, requestInfo }: McpRequestContext, local: LocalCaller | undefined): TaskServer {
+    const { version, offer: most } = this.#parts;
+    const scope = authInfo?.extra?.["scope"];
+    const offer = scope instanceof CallScope ? scope.offer : most;
+    const listing = this.#listings.of(offer);
+    const server = new TaskServer(
+      { name: "mainstay", title: "Mainstay", version },
       {
         capabilities: { tools: { listChanged: false } },
         instructions: INSTRUCTIONS,
@@ -46,88 +66,76 @@ export function createMcpServers(parts: McpParts, local?: LocalCaller): () => Mc
         cacheHints: { "tools/list": { ttlMs: LIST_TTL_MS, cacheScope: "private" } },
       },
     );
-    for (const tool of parts.tools) tool.install(server, serve);
-    return server;
-  };
-}
-
-async function serveCall(
-  parts: McpParts,
-  calls: { underWay: number },
-  local: LocalCaller | undefined,
-  tool: Parameters<Serve>[0],
-  context: ServerContext,
-  work: Parameters<Serve>[2],
-): Promise<CallToolResult> {
-  const { clock, hex } = parts.system;
-  const scope = scopeOf(context);
-  const span = spanBelow(hex, parseTraceparent(context.mcpReq._meta?.["traceparent"]), scope?.parent);
-  const started = clock.monotonic();
-  let failure: OpsError | undefined;
-  let result: CallToolResult;
-  calls.underWay += 1;
-  try {
-    const token = scope?.token ?? local?.token;
-    if (token === undefined) throw new OpsError("UNAUTHENTICATED", "the call came without a token");
-    if (calls.underWay > CALLS_MAX) {
-      throw new OpsError("RESOURCE_EXHAUSTED", `${CALLS_MAX} calls are under way: try again in a second`);
+    const serve: Serve = (tool, context, work) => this.#serveTool(local, offer, tool, context, work);
+    for (const tool of neededTools(listing, requestInfo)) tool.install(server, serve);
+    if (listing.tools.length > 0) {
+      const { definitions: tools, digest } = listing;
+      server.server.setRequestHandler("tools/list", () => ({
+        tools,
+        _meta: { "mainstay/definitions-digest": `sha256:${digest}` },
+      }));
     }
-    const speaker = { token, traceparent: formatTraceparent(span), signal: context.mcpReq.signal };
-    const rooms = parts.controlPlane.speakAs(speaker);
-    const answer = await work({ rooms, now: clock.now(), hex });
-    const data = answer.data === undefined ? undefined : cleanBlock(answer.data);
-    result = {
-      content: [{ type: "text", text: renderText(answer.summary, data, hex) }],
-      structuredContent: answer.structured,
+    if (era === "modern") serveTasks(server, new CommandTasks(this.#calls, local));
+    return server;
+  }
+
+  async #serveTool(
+    local: LocalCaller | undefined,
+    offer: Offer,
+    tool: Parameters<Serve>[0],
+    context: Parameters<Serve>[1],
+    work: Parameters<Serve>[2],
+  ): Promise<CallToolResult> {
+    const { clock, hex } = this.#parts.system;
+    // A session's server was made at its beginning; a later request of it may ask for less.
+    const asked = scopeOf(context)?.offer;
+    if (asked !== undefined && !isOffered(asked, tool)) {
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Tool ${tool.name} not found`);
+    }
+    const tasks = declaresTasks(context);
+    let sent = 0;
+    const outcome = await this.#calls.carry({ kind: "tool", name: tool.name }, context, local, (rooms) =>
+      work({
+        rooms,
+        now: clock.now(),
+        hex,
+        offer: asked ?? offer,
+        ...(tasks ? { beginTask: (task) => answerWithTask(context, task) } : {}),
+        async progress(message) {
+          const progressToken = context.mcpReq._meta?.progressToken;
+          if (progressToken === undefined) return;
+          sent += 1;
+          const params = { progressToken, progress: sent, message };
+          await context.mcpReq.notify({ method: "notifications/progress", params });
+        },
+      }),
+    );
+    if (outcome.kind === "failed") {
+      const { code, message } = outcome.error;
+      return {
+        isError: true,
+        content: [{ type: "text", text: `${code}: ${message}` }],
+        _meta: { "mainstay/code": code },
+      };
+    }
+    const { summary, structured, data } = outcome.value;
+    const cleaned = data === undefined ? undefined : cleanBlock(data);
+    return {
+      content: [{ type: "text", text: renderText(summary, cleaned, hex) }],
+      structuredContent: structured,
       ...(tool.hostMade.length === 0 ? {} : { _meta: { "mainstay/host-made": [...tool.hostMade] } }),
     };
-  } catch (error) {
-    failure = error instanceof OpsError ? error : unexpected(parts.logger, tool.name, span, error);
-    result = {
-      isError: true,
-      content: [{ type: "text", text: `${failure.code}: ${failure.message}` }],
-      _meta: { "mainstay/code": failure.code },
-    };
-  } finally {
-    calls.underWay -= 1;
   }
-  if (scope !== undefined) scope.failure = failure?.code;
-  log(parts.logger, tool.name, scope, span, clock.monotonic() - started, failure);
-  return result;
 }
 
-/** A fault of ours: told in full to the log, and to the caller only under which trace it stands there. */
-function unexpected(logger: Logger, tool: string, span: Span, error: unknown): OpsError {
-  logger.error("a tool failed inside", { tool, traceId: span.traceId }, error);
-  return new OpsError("INTERNAL", `an internal error; the log has it under trace ${span.traceId}`, {
-    cause: error,
-  });
-}
-
-function log(
-  logger: Logger,
-  tool: string,
-  scope: CallScope | undefined,
-  span: Span,
-  ms: number,
-  failure: OpsError | undefined,
-): void {
-  const code: ErrorCode | "OK" = failure?.code ?? "OK";
-  const facts = {
-    tool,
-    code,
-    ms: Math.round(ms),
-    traceId: span.traceId,
-    spanId: span.spanId,
-    principal: scope?.principal.name,
-    tokenId: scope?.principal.tokenId,
-    because: failure === undefined ? undefined : messageOf(failure),
-  };
-  if (failure !== undefined && isServerFault(failure.code)) logger.warn("a tool call failed", facts);
-  else logger.info("a tool call was answered", facts);
-}
-
-function scopeOf(context: ServerContext): CallScope | undefined {
-  const scope = context.http?.authInfo?.extra?.["scope"];
-  return scope instanceof CallScope ? scope : undefined;
+/**
+ * Of a request whose headers say what it calls (the SDK has held them against its body) only that tool is installed, so
+ * that a call costs the same however many tools there are.
+ */
+function neededTools({ tools }: Listing, request: Request | undefined): readonly Tool[] {
+  const method = request?.headers.get("mcp-method");
+  if (method === undefined || method === null) return tools;
+  if (method !== "tools/call") return tools.slice(0, 1);
+  const called = tools.find((tool) => tool.name === request?.headers.get("mcp-name"));
+  return called === undefined ? tools : [called];
 }

@@ -1,5 +1,5 @@
 /** The server over HTTP: built from the ground up, stopped in reverse. */
-import { createMcpHandler } from "@modelcontextprotocol/server";
+import { InMemoryServerEventBus } from "@modelcontextprotocol/server";
 import { Authenticator } from "./access/authenticate.js";
 import { createApp } from "./app.module.js";
 import type { Config } from "./config.js";
@@ -10,14 +10,17 @@ import { HealthReport } from "./health/health-report.js";
 import { LoopLag } from "./health/loop-lag.js";
 import { ControlPlaneWatch } from "./health/readiness.js";
 import type { Logger } from "./logger.js";
-import { createMcpServers } from "./mcp-server.js";
+import { McpServers } from "./mcp-server.js";
 import { createMeter } from "./metrics.js";
+import { HttpLegs } from "./protocol/http-legs.js";
 import type { System } from "./system.js";
 import { catalogue } from "./tools/catalogue.js";
+import type { Offer } from "./tools/offer.js";
 import { formatTraceparent, spanBelow } from "./trace.js";
 
 export interface HttpParts {
   readonly config: Config["http"];
+  readonly offer: Offer;
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
   readonly controlPlane: ControlPlane;
   readonly logger: Logger;
@@ -38,7 +41,7 @@ const DRAIN_MS = 5_000;
 
 /** Listens, or throws what kept it from listening (EADDRINUSE and the like). */
 export async function startHttp(parts: HttpParts): Promise<RunningServer> {
-  const { config, controlPlane, logger, system, version } = parts;
+  const { config, offer, controlPlane, logger, system, version } = parts;
   const { clock, hex } = system;
   const lag = new LoopLag(clock);
   const watch = new ControlPlaneWatch((withinMs) => controlPlane.reach(withinMs), clock, logger);
@@ -56,16 +59,18 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
   const door = new HttpDoor(new Authenticator(whoAmI, clock), meter, admitted);
   const onError = (error: Error): void =>
     logger.debug("the protocol refused a request", { because: messageOf(error) });
-  const handler = createMcpHandler(
-    createMcpServers({ controlPlane, tools: catalogue, logger, system, version }),
-    {
-      maxRequestBodySize: config.bodyBytesMax,
-      maxSubscriptions: LISTEN_STREAMS_MAX,
-      onerror: onError,
-    },
-  );
+  const servers = new McpServers({ controlPlane, tools: catalogue, offer, logger, system, version });
+  const legs = new HttpLegs({
+    factory: servers.factory(),
+    bus: new InMemoryServerEventBus(onError),
+    clock,
+    hex,
+    bodyBytesMax: config.bodyBytesMax,
+    listenersMax: LISTEN_STREAMS_MAX,
+    onError,
+  });
   const toolNames = new Set(catalogue.map((tool) => tool.name));
-  const endpoint = { handler, bodyBytesMax: config.bodyBytesMax, toolNames, onError };
+  const endpoint = { legs, bodyBytesMax: config.bodyBytesMax, offer, toolNames };
   const report = new HealthReport({ clock, lag, watch, meter, version });
 
   const app = await createApp({ door, endpoint, report }, parts.tls);
@@ -87,13 +92,13 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
       const deadline = new AbortController();
       const late = clock.sleep(DRAIN_MS, deadline.signal).then(async () => {
         if (deadline.signal.aborted) return;
-        await handler.close();
+        await legs.close();
         app.cut();
       });
       await closed;
       deadline.abort();
       await late;
-      await handler.close();
+      await legs.close();
     },
   };
 }

@@ -4,12 +4,14 @@ import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/s
 import type { ControlPlane } from "./control-plane/client.js";
 import { messageOf } from "./errors.js";
 import type { Logger } from "./logger.js";
-import { createMcpServers } from "./mcp-server.js";
+import { McpServers } from "./mcp-server.js";
 import type { System } from "./system.js";
 import { catalogue } from "./tools/catalogue.js";
+import type { Offer } from "./tools/offer.js";
 
 export interface StdioParts {
   readonly controlPlane: ControlPlane;
+  readonly offer: Offer;
   readonly token: string;
   readonly logger: Logger;
   readonly system: System;
@@ -21,9 +23,9 @@ export interface StdioParts {
 
 /** Serves until the client closes its end; `ended` resolves then. */
 export function startStdio(parts: StdioParts): { readonly ended: Promise<void>; stop(): Promise<void> } {
-  const { controlPlane, token, logger, system, version, messageBytesMax, input, output } = parts;
-  const servers = createMcpServers({ controlPlane, tools: catalogue, logger, system, version }, { token });
-  const handle = serveStdio(servers, {
+  const { controlPlane, offer, token, logger, system, version, messageBytesMax, input, output } = parts;
+  const servers = new McpServers({ controlPlane, tools: catalogue, offer, logger, system, version });
+  const handle = serveStdio(servers.factory({ token }), {
     transport: new StdioServerTransport(input, output, { maxBufferSize: messageBytesMax }),
     maxSubscriptions: 16,
     onerror: (error) => logger.warn("the protocol refused a message", { because: messageOf(error) }),

@@ -103,6 +103,11 @@ export function commandsRoom(line: Line<typeof CommandsService>) {
       const answer = await line.ask((to, how) => to.getCommand({ commandId }, how));
       return { ...wholeView(answer.command), output: outputViews(answer.output, outputChars) };
     },
+    /** Stops a command that has not ended. Throws FAILED_PRECONDITION for one that has. */
+    async cancel(commandId: string, reason: string): Promise<CommandWholeView> {
+      const answer = await line.ask((to, how) => to.cancelCommand({ commandId, reason }, how));
+      return wholeView(answer.command);
+    },
     /** Asks for a command that a person must approve; answers with its plan, or without when it took longer than `waitMs`. */
     async request(ask: {
       readonly requestId: string;

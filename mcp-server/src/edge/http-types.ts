@@ -34,3 +34,10 @@ export function sendJson(reply: HttpReply, status: number, body: unknown): void 
 export function sendRpcError(reply: HttpReply, status: number, code: number, message: string): void {
   sendJson(reply, status, { jsonrpc: "2.0", error: { code, message }, id: null });
 }
+
+/** The same on a response that was taken from the framework. A client may come back after a second. */
+export function sendRawRpcError(response: ServerResponse, status: number, message: string): void {
+  const body = JSON.stringify({ jsonrpc: "2.0", error: { code: -32_000, message }, id: null });
+  const headers = { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" };
+  response.writeHead(status, { ...headers, ...(status === 503 ? { "retry-after": "1" } : {}) }).end(body);
+}

@@ -1,22 +1,24 @@
 /** Streamable HTTP at /mcp: the body is read within its bound, the rest is the SDK's. */
 
-import { type NodeMcpRequestHandler, toNodeHandler } from "@modelcontextprotocol/node";
-import type { AuthInfo, McpHttpHandler } from "@modelcontextprotocol/server";
+import type { AuthInfo } from "@modelcontextprotocol/server";
 import { isJsonContentType } from "@modelcontextprotocol/server";
 import { All, Controller, Inject, Req, Res } from "@nestjs/common";
 import { CallScope } from "../call-scope.js";
+import type { HttpLegs } from "../protocol/http-legs.js";
 import { HTTP_DOOR, MCP_ENDPOINT } from "../tokens.js";
+import { narrowed, type Offer } from "../tools/offer.js";
 import { parseTraceparent } from "../trace.js";
 import type { HttpDoor, Passage } from "./http-door.js";
-import { type HttpReply, type HttpRequest, sendRpcError } from "./http-types.js";
+import { type HttpReply, type HttpRequest, sendRawRpcError, sendRpcError } from "./http-types.js";
 import { readJsonBody } from "./read-body.js";
 
 export interface McpEndpoint {
-  readonly handler: McpHttpHandler;
+  readonly legs: HttpLegs;
   readonly bodyBytesMax: number;
+  /** The most that anybody is offered. */
+  readonly offer: Offer;
   /** For the count: other names are counted as one. */
   readonly toolNames: ReadonlySet<string>;
-  readonly onError: (error: Error) => void;
 }
 
 /** The protocol's methods that are counted by name. */
@@ -29,18 +31,27 @@ const METHODS: ReadonlySet<string> = new Set([
   "subscriptions/listen",
   "tools/list",
   "tools/call",
+  "prompts/list",
+  "prompts/get",
+  "resources/list",
+  "resources/templates/list",
+  "resources/read",
+  "resources/subscribe",
+  "resources/unsubscribe",
+  "completion/complete",
+  "tasks/get",
+  "tasks/update",
+  "tasks/cancel",
 ]);
 
 @Controller("mcp")
 export class McpController {
   readonly #door: HttpDoor;
   readonly #endpoint: McpEndpoint;
-  readonly #handle: NodeMcpRequestHandler;
 
   constructor(@Inject(HTTP_DOOR) door: HttpDoor, @Inject(MCP_ENDPOINT) endpoint: McpEndpoint) {
     this.#door = door;
     this.#endpoint = endpoint;
-    this.#handle = toNodeHandler(endpoint.handler, { onerror: endpoint.onError });
   }
 
   @All()
@@ -56,7 +67,10 @@ export class McpController {
       body = read.json;
     }
     const { principal, token } = caller;
-    passage.scope = new CallScope(principal, token, parseTraceparent(raw.headers["traceparent"]));
+    const { headers } = raw;
+    const parent = parseTraceparent(headers["traceparent"]);
+    const offer = narrowed(this.#endpoint.offer, (name) => oneOf(headers[name]));
+    passage.scope = new CallScope(principal, token, parent, offer);
     const auth: AuthInfo = {
       token,
       clientId: principal.name,
@@ -64,9 +78,8 @@ export class McpController {
       extra: { scope: passage.scope },
     };
     reply.hijack();
-    const { method = "GET", url = "/mcp", headers } = raw;
-    const bodyless = (): AsyncIterator<unknown> => raw[Symbol.asyncIterator]();
-    await this.#handle({ method, url, headers, auth, [Symbol.asyncIterator]: bodyless }, reply.raw, body);
+    const refusal = await this.#endpoint.legs.serve({ request: raw, response: reply.raw, auth, body });
+    if (refusal !== undefined) sendRawRpcError(reply.raw, refusal.status, refusal.message);
   }
 
   /** The body as JSON; undefined when there is none to go on with, and the reply has been sent. */
@@ -115,4 +128,9 @@ export class McpController {
     const name = typeof params === "object" && params !== null && "name" in params ? params.name : undefined;
     passage.endpoint = typeof name === "string" && this.#endpoint.toolNames.has(name) ? name : "unknown";
   }
+}
+
+/** A header that was sent several times says all of it. */
+function oneOf(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(",") : header;
 }

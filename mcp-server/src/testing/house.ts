@@ -5,6 +5,7 @@ import { connectControlPlane } from "../control-plane/client.js";
 import { createLogger } from "../logger.js";
 import { type RunningServer, startHttp } from "../serve-http.js";
 import { system } from "../system.js";
+import { type Offer, READ_ONLY } from "../tools/offer.js";
 import { FakeControlPlane } from "./fake-control-plane.js";
 
 export const ERAS = ["2025-11-25", "2026-07-28"] as const;
@@ -22,7 +23,14 @@ export interface House {
   close(): Promise<void>;
 }
 
-export async function openHouse(overrides: Partial<Config["http"]> = {}, timeoutMs = 2_000): Promise<House> {
+/** All tools, those that ask for changes too. */
+const EVERYTHING: Offer = { ...READ_ONLY, writes: true };
+
+export async function openHouse(
+  overrides: Partial<Config["http"]> = {},
+  timeoutMs = 2_000,
+  offer: Offer = EVERYTHING,
+): Promise<House> {
   const fake = new FakeControlPlane();
   await fake.start();
   const lines: Record<string, unknown>[] = [];
@@ -36,8 +44,10 @@ export async function openHouse(overrides: Partial<Config["http"]> = {}, timeout
       allowedHosts: ["mcp.example.org"],
       allowedOrigins: ["https://ops.example.org"],
       bodyBytesMax: 64 * 1024,
+      webSocket: { heartbeatMs: 30_000, timeoutMs: 60_000 },
       ...overrides,
     },
+    offer,
     tls: undefined,
     controlPlane,
     logger,

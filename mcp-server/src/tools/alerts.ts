@@ -7,6 +7,7 @@ import { defineTool } from "./tool.js";
 export const alertsTools = [
   defineTool({
     name: "alerts_list",
+    toolset: "alerts",
     title: "List alerts",
     description:
       "Alerts, firing first, then by age. state active (the default) is pending and firing. resolved_within_minutes also gives those that resolved of late.",
@@ -51,6 +52,7 @@ export const alertsTools = [
   }),
   defineTool({
     name: "alert_why",
+    toolset: "alerts",
     title: "Why an alert is as it is",
     description:
       "One alert and its account: the rule's expression, how long it must hold, the value, its last changes of state with the reason for each, and the commands requested because of it.",

@@ -1,9 +1,12 @@
 import { AlertState } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
 import { CommandState } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { Liveness } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
+import { Tiktoken } from "js-tiktoken/lite";
+import o200k from "js-tiktoken/ranks/o200k_base";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ERAS, type House, openHouse, textOf } from "../testing/house.js";
 import { catalogue } from "./catalogue.js";
+import { digestOf } from "./listing.js";
 
 let house: House;
 beforeAll(async () => {
@@ -91,7 +94,9 @@ describe.each(ERAS)("a client of %s", (era) => {
     expect(tools.map((tool) => tool.name)).toEqual(catalogue.map((tool) => tool.name));
     expect(
       tools.every(
-        (tool) => tool.outputSchema !== undefined && typeof tool.annotations?.readOnlyHint === "boolean",
+        (tool) =>
+          tool.outputSchema !== undefined &&
+          (tool.annotations?.readOnlyHint ?? false) !== (tool.annotations?.destructiveHint ?? false),
       ),
     ).toBe(true);
     const result = await client.callTool({ name: "health_overview", arguments: {} });
@@ -105,17 +110,29 @@ describe.each(ERAS)("a client of %s", (era) => {
   });
 });
 
-test("the definitions are those that were published", async () => {
+test("the definitions are those that were published, and so is their digest", async () => {
   const client = await house.connect();
-  const { tools } = await client.listTools();
+  const { tools, _meta } = await client.listTools();
   await expect(`${JSON.stringify(tools, null, 2)}\n`).toMatchFileSnapshot("./catalogue.json");
+  const digest = digestOf(catalogue.map((tool) => tool.definition));
+  await expect(`${digest}\n`).toMatchFileSnapshot("./catalogue.sha256");
+  expect(_meta?.["mainstay/definitions-digest"]).toBe(`sha256:${digest}`);
 });
 
-test("the definitions cost at most 5,000 tokens (four characters each) and nest no references", async () => {
-  const client = await house.connect();
-  const json = JSON.stringify((await client.listTools()).tools.map(({ outputSchema: _, ...tool }) => tool));
-  expect(json.length / 4).toBeLessThan(5_000);
-  expect(json).not.toContain("$ref");
+describe("what a model pays for the definitions", () => {
+  const tokenizer = new Tiktoken(o200k);
+  const cost = (of: unknown): number => tokenizer.encode(JSON.stringify(of)).length;
+
+  test("is at most 5,000 tokens for at most 20 tools, the schemas of their answers among them", () => {
+    const definitions = catalogue.map((tool) => tool.definition);
+    expect(definitions.length).toBeLessThanOrEqual(20);
+    expect(cost(definitions), definitions.map((d) => `${d.name} ${cost(d)}`).join(", ")).toBeLessThan(5_000);
+  });
+
+  test("is spent on flat schemas: no references, no unions where a list of words would do", () => {
+    const json = JSON.stringify(catalogue.map((tool) => tool.definition));
+    expect(json).not.toMatch(/"\$ref"|"\$defs"|"anyOf":\[\{"const"/);
+  });
 });
 
 describe("reading", () => {

@@ -14,6 +14,7 @@ import { defineTool } from "./tool.js";
 export const commandsTools = [
   defineTool({
     name: "commands_list",
+    toolset: "commands",
     title: "List commands",
     description:
       "Commands, newest first: what was asked of which node, by whom, and how it went. Narrow by node, state or alert; state awaiting_approval shows what waits for a person.",
@@ -58,6 +59,7 @@ export const commandsTools = [
   }),
   defineTool({
     name: "command_get",
+    toolset: "commands",
     title: "Get a command",
     description:
       "One command, whole: its plan and policy's verdict, who asked and who approved, its state and why, its result, what verification found after it, and its output (the first and the last part).",

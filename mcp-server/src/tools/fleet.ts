@@ -19,6 +19,7 @@ const DAY_S = 86_400;
 export const fleetTools = [
   defineTool({
     name: "nodes_list",
+    toolset: "fleet",
     title: "List nodes",
     description:
       "The nodes by name, each with its liveness and the reason for it. Filter by liveness to find what is lost.",
@@ -50,6 +51,7 @@ export const fleetTools = [
   }),
   defineTool({
     name: "node_get",
+    toolset: "fleet",
     title: "Get a node",
     description:
       "One node by name or id: liveness and why, labels, the actions its agent offers (for remediation_request), services, certificates and the processes that use most.",
@@ -115,6 +117,7 @@ export const fleetTools = [
   }),
   defineTool({
     name: "certificates_list",
+    toolset: "certificates",
     title: "List certificates",
     description:
       "Certificates found on the fleet, soonest expiry first, with where each was found and what is wrong with it. expires_within_days narrows to those that die soon (expired ones among them).",

@@ -6,6 +6,7 @@ import { defineTool } from "./tool.js";
 export const healthTools = [
   defineTool({
     name: "health_overview",
+    toolset: "health",
     title: "Health overview",
     description:
       "The whole at one look: overall status (worst wins), nodes by liveness, alerts firing and pending, open commands, each component with the reason for its status, and the facts worth knowing now. Start here.",

@@ -7,6 +7,7 @@ import { defineTool } from "./tool.js";
 export const journalTools = [
   defineTool({
     name: "journal_list",
+    toolset: "journal",
     title: "Read the journal",
     description:
       "What happened, as the audit log has it: every change of state with who, why and its facts. Without after_position the newest entries; with it the entries after that position, oldest first (next_after_position goes on). Narrow by subject (node:..., alert:..., command:...) or kind (command.requested, or command. for all of that family).",
@@ -57,6 +58,7 @@ export const journalTools = [
   }),
   defineTool({
     name: "journal_verify",
+    toolset: "journal",
     title: "Verify the journal",
     description:
       "Recomputes the journal's hash chain and says whether it holds, else the first position that does not. Reads every entry: not for every minute. Keep head_hash elsewhere, and a cut tail shows too.",

@@ -17,6 +17,7 @@ const HOUR_MS = 3_600_000;
 export const metricsTools = [
   defineTool({
     name: "metrics_query",
+    toolset: "metrics",
     title: "Query metrics at one time",
     description:
       "Evaluates a PromQL expression at one time. Metric names are those of node_exporter and blackbox_exporter. Aggregate (topk, sum by) rather than fetch every series. Values are written as Prometheus writes them (NaN, +Inf).",
@@ -62,6 +63,7 @@ export const metricsTools = [
   }),
   defineTool({
     name: "metrics_query_range",
+    toolset: "metrics",
     title: "Query metrics over a range",
     description:
       "Evaluates a PromQL expression over a range of times: values[i] is at from + i * step_seconds, null where there is none. Default: the last hour at a step that gives about 60 points. The text gives the first, least, greatest and last value of each series.",

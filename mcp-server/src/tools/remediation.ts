@@ -2,7 +2,9 @@
 import { z } from "zod";
 import { type CommandWholeView, commandSchema, planSchema } from "../control-plane/commands.js";
 import { OpsError } from "../errors.js";
+import { taskOf } from "../tasks/command-tasks.js";
 import { knownNode, noSuch } from "./known-node.js";
+import { refusesChanges } from "./offer.js";
 import { defineTool } from "./tool.js";
 
 /** How long an answer waits for the agent's plan. */
@@ -20,6 +22,7 @@ const approvalSchema = z.object({
 export const remediationTools = [
   defineTool({
     name: "remediation_request",
+    toolset: "commands",
     title: "Request a remediation",
     description:
       "Asks for an action on a node and answers with its plan: what exactly would be done and how much. Nothing is changed by this call: the plan runs only after a person has approved it, and this server cannot approve. node_get lists the actions a node offers. Give the same request_id again to repeat a request harmlessly; follow it with command_get.",
@@ -36,7 +39,7 @@ export const remediationTools = [
       alert_id: z.string().min(1).max(128).optional().describe("the alert this is for"),
     }),
     output: z.object({
-      request_id: z.string(),
+      request_id: z.string().optional(),
       command: commandSchema,
       plan: planSchema.optional(),
       approval: approvalSchema.optional(),
@@ -44,8 +47,10 @@ export const remediationTools = [
     effect: "write",
     idempotent: false,
     hostMade: ["command.arguments", "command.reason", "command.because", "plan.summary", "plan.plan"],
-    async run(input, { rooms, hex }) {
+    async run(input, { rooms, hex, offer, beginTask }) {
       const { node } = await knownNode(rooms, input.node);
+      const refused = refusesChanges(offer, node);
+      if (refused !== undefined) throw new OpsError("PERMISSION_DENIED", refused);
       if (node.actions.length > 0 && !node.actions.includes(input.action)) {
         throw new OpsError(
           "FAILED_PRECONDITION",
@@ -67,9 +72,13 @@ export const remediationTools = [
         argumentsJson,
         reason: input.reason,
         alertId: input.alert_id ?? "",
-        waitMs: PLAN_WAIT_MS,
+        // A task tells of the plan when it is there.
+        waitMs: beginTask === undefined ? PLAN_WAIT_MS : 1,
       });
       const { command, plan } = asked;
+      // It is stored by now: the task is as durable as the command.
+      const task = taskOf(asked);
+      if (task.status === "working") beginTask?.(task);
       const approval = approvalOf(asked);
       return {
         structured: {

@@ -4,9 +4,13 @@ import type {
   McpServer,
   ServerContext,
   StandardSchemaWithJSON,
+  Tool as ToolDefinition,
 } from "@modelcontextprotocol/server";
 import type { z } from "zod";
 import type { Rooms } from "../control-plane/client.js";
+import type { Task } from "../protocol/task.js";
+import type { Offer, Toolset } from "./offer.js";
+import { inputJson, outputJson } from "./schema-json.js";
 
 /** What a tool's work may use. */
 export interface ToolContext {
@@ -16,6 +20,12 @@ export interface ToolContext {
   readonly now: number;
   /** That many random hex digits. */
   readonly hex: (digits: number) => string;
+  /** What the caller is offered. */
+  readonly offer: Offer;
+  /** Has the call answered with a task in place of its answer. Absent when the client knows no tasks. */
+  readonly beginTask?: (task: Task) => void;
+  /** Tells a client that asked for it how things go. */
+  progress(message: string): Promise<void>;
 }
 
 /** A tool's answer, for programs and for readers. */
@@ -29,6 +39,7 @@ export interface Answer<T> {
 
 export interface ToolSpec<I extends z.ZodType, O extends z.ZodType> {
   readonly name: string;
+  readonly toolset: Toolset;
   readonly title: string;
   /** Fixed words: nothing of the running system may stand here, for models read it as instructions. */
   readonly description: string;
@@ -46,7 +57,7 @@ export interface ToolSpec<I extends z.ZodType, O extends z.ZodType> {
 
 /** How a call is carried out around its work: rights, limits, errors, logs. */
 export type Serve = (
-  tool: { readonly name: string; readonly hostMade: readonly string[] },
+  tool: Pick<Tool, "name" | "toolset" | "effect"> & { readonly hostMade: readonly string[] },
   context: ServerContext,
   work: (context: ToolContext) => Promise<Answer<unknown>>,
 ) => Promise<CallToolResult>;
@@ -54,53 +65,48 @@ export type Serve = (
 /** A tool whose shapes are known only to itself, so that tools of all shapes stand in one list. */
 export interface Tool {
   readonly name: string;
+  readonly toolset: Toolset;
   readonly effect: "read" | "write";
+  /** As `tools/list` has it. */
+  readonly definition: ToolDefinition;
   install(server: McpServer, serve: Serve): void;
 }
 
 export function defineTool<I extends z.ZodType, O extends z.ZodType>(spec: ToolSpec<I, O>): Tool {
-  const { name, title, description, input, output, effect, idempotent, hostMade } = spec;
-  const read = effect === "read";
+  const { name, toolset, title, description, input, output, effect, idempotent, hostMade } = spec;
+  // What a hint says by default is left out: a model pays for every word of a definition.
+  const annotations =
+    effect === "read"
+      ? { readOnlyHint: true, openWorldHint: false }
+      : { destructiveHint: true, idempotentHint: idempotent, openWorldHint: false };
+  const inputSchema = inputJson(input);
+  const outputSchema = outputJson(output);
   const config = {
     title,
     description,
-    inputSchema: erased(input),
-    outputSchema: erased(output),
-    annotations: {
-      readOnlyHint: read,
-      destructiveHint: !read,
-      idempotentHint: idempotent,
-      openWorldHint: false,
-    },
+    inputSchema: erased(input, inputSchema),
+    outputSchema: erased(output, outputSchema),
+    annotations,
   };
   return {
     name,
+    toolset,
     effect,
+    definition: { name, title, description, inputSchema, outputSchema, annotations },
     install(server, serve) {
       server.registerTool(name, config, (given: unknown, context: ServerContext) =>
         // The SDK has validated `given` by `input` before it calls.
-        serve({ name, hostMade }, context, (tools) => spec.run(given as z.output<I>, tools)),
+        serve({ name, toolset, effect, hostMade }, context, (tools) => spec.run(given as z.output<I>, tools)),
       );
     },
   };
 }
 
-type Standard = StandardSchemaWithJSON["~standard"];
-
 /**
  * A schema whose types are forgotten and whose JSON is made once: the SDK asks for it again on every request, which
  * would cost more than the request itself.
  */
-function erased(schema: z.ZodType): StandardSchemaWithJSON {
-  const standard: Standard = schema["~standard"];
-  const made = new Map<string, Record<string, unknown>>();
-  const once =
-    (side: "input" | "output"): Standard["jsonSchema"]["input"] =>
-    (options) => {
-      const key = `${side} ${options.target}`;
-      const json = made.get(key) ?? standard.jsonSchema[side](options);
-      made.set(key, json);
-      return json;
-    };
-  return { "~standard": { ...standard, jsonSchema: { input: once("input"), output: once("output") } } };
+function erased(schema: z.ZodType, json: Record<string, unknown>): StandardSchemaWithJSON {
+  const standard: StandardSchemaWithJSON["~standard"] = schema["~standard"];
+  return { "~standard": { ...standard, jsonSchema: { input: () => json, output: () => json } } };
 }
