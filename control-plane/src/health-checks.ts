@@ -149,15 +149,25 @@ export function healthChecks(
       name: "timeseries",
       vital: true,
       run: async () => {
-        const health = rooms.series.health();
+        const health = rooms.allSeries.health();
         // An engine that is down has no figures, and must not take its reason down with it.
-        const figures = health.kind === "down" ? undefined : await rooms.series.figures();
-        return judgeRoom(
-          health,
-          figures === undefined
-            ? {}
-            : { active_series: figures.activeSeries, samples_not_durable: figures.samplesNotDurable },
-        );
+        const figures = health.kind === "down" ? undefined : await rooms.allSeries.figures();
+        if (figures === undefined) return judgeRoom(health, {});
+        const { evaluator, activeSeries, samplesNotDurable } = figures;
+        const found = judgeRoom(health, {
+          active_series: activeSeries,
+          samples_not_durable: samplesNotDurable,
+          ...(evaluator.kind === "remote"
+            ? {
+                remote_samples_waiting: evaluator.samplesWaiting,
+                remote_samples_taken: evaluator.samplesTaken,
+                remote_samples_refused: evaluator.samplesRefused,
+                remote_chunks_lost: evaluator.chunksLost,
+              }
+            : {}),
+        });
+        const who = evaluator.kind === "remote" ? `the engine at ${evaluator.at}` : "this engine";
+        return { ...found, because: `${found.because}; expressions are evaluated by ${who}` };
       },
     },
   ];

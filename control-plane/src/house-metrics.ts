@@ -59,7 +59,7 @@ export function houseMetrics(ground: Ground, rooms: Rooms, eventLoop: EventLoopL
     clock: system.clock,
     logger,
     run: async () => {
-      figures = await rooms.series.figures();
+      figures = await rooms.allSeries.figures();
     },
   });
   lifecycle.startLoop(loop);
@@ -77,6 +77,23 @@ export function houseMetrics(ground: Ground, rooms: Rooms, eventLoop: EventLoopL
   gauge("mainstay_active_series", "Series in the hot window.", () => figures?.activeSeries);
   gauge("mainstay_sample_bytes", "Bytes of sample columns in memory.", () => figures?.sampleBytes);
   gauge("mainstay_in_flight_bytes", "Bytes on their way into the engine.", () => figures?.inFlightBytes);
+  const remote = () => (figures?.evaluator.kind === "remote" ? figures.evaluator : undefined);
+  counter(
+    "mainstay_remote_write_samples_total",
+    "Samples that another engine took, with --timeseries remote.",
+    () => remote()?.samplesTaken,
+  );
+  counter(
+    "mainstay_remote_write_refused_total",
+    "Samples that another engine said it will never take.",
+    () => remote()?.samplesRefused,
+  );
+  gauge(
+    "mainstay_remote_write_waiting",
+    "Samples that wait to be written to another engine.",
+    () => remote()?.samplesWaiting,
+  );
+  gauge("mainstay_replica_leads", "1 while this replica leads.", () => (rooms.leadership.leads ? 1 : 0));
   gauge("mainstay_samples_not_durable", "Samples not yet in PostgreSQL.", () => figures?.samplesNotDurable);
   counter("mainstay_chunks_written_total", "Chunks written to PostgreSQL.", () => figures?.chunksWritten);
   counter(

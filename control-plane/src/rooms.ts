@@ -1,7 +1,14 @@
 /** The rooms, built from the ground up: each is given what is below it, and nothing is looked up. */
 import { readFile } from "node:fs/promises";
 import { type Access, CONTROL_PLANE_NAME, openAccess } from "./access/access.module.js";
-import { alertReads, alertsApi, Evaluator, RuleFiles } from "./alerting/alerting.module.js";
+import {
+  alertReads,
+  alertsApi,
+  Evaluator,
+  RuleFiles,
+  RulesInForce,
+  StoredRules,
+} from "./alerting/alerting.module.js";
 import { CatchUp } from "./catch-up.js";
 import {
   agentLine,
@@ -22,6 +29,7 @@ import {
 } from "./fleet/fleet.module.js";
 import type { Ground } from "./ground.js";
 import { journalApi } from "./journal/journal.module.js";
+import { SECOND } from "./kernel/time.js";
 import { createNotification, type NotificationDoor } from "./notification/notification.module.js";
 import { HttpClient } from "./platform/http-client.js";
 import type { LoopStatus } from "./platform/loop.js";
@@ -32,12 +40,16 @@ import {
   type LeaderPlace,
   LeaderSeries,
   metricsApi,
+  openRemote,
+  REMOTE_CHUNK_AFTER,
   type TimeSeries,
   type TimeSeriesDoor,
 } from "./timeseries/timeseries.module.js";
 
 /** Commands of one alert that its account names. */
 const COMMANDS_OF_ALERT_MAX = 100;
+/** A replay reads hours of many series. */
+const REPLAY_QUERY_MS = 30 * SECOND;
 
 export interface Rooms {
   readonly access: Access;
@@ -87,6 +99,8 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     system,
     logger,
     mayWrite: (tx) => leadership.stillLeads(tx),
+    // What another engine evaluates must not wait here.
+    ...(config.timeseries.kind === "remote" ? { chunkAfter: REMOTE_CHUNK_AFTER } : {}),
   });
   const catchUp = new CatchUp(series, clock);
   let liveBefore = 0;
@@ -108,11 +122,12 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   await series.start();
   lifecycle.started("time series", () => series.stop());
 
+  const engine = openEngine(ground, series, leadership);
   const http = new HttpClient({ ca: () => access.authority.certificatePem, orNamed: CONTROL_PLANE_NAME });
   lifecycle.started("line to the leader", () => http.close());
   const { scrape, operator } = access.localTokens;
   const allSeries = new LeaderSeries({
-    own: series,
+    own: engine,
     place: () => placeOf(leadership),
     http,
     tokens: { look: () => readToken(scrape), write: () => readToken(operator) },
@@ -158,26 +173,36 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   dispatcher.start();
   lifecycle.started("dispatcher", () => dispatcher.stop());
 
+  const surroundings = { externalLabels: config.externalLabels, externalUrl: config.externalUrl };
   const evaluator = new Evaluator({
     database,
     system,
     logger,
     replica: replicaId,
     leadsSince: () => (leadership.state.kind === "leads" ? leadership.state.since : undefined),
-    surroundings: { externalLabels: config.externalLabels, externalUrl: config.externalUrl },
+    surroundings,
     nodes: () => readNodeNames(database),
-    evaluateMany: (expressions, at) => series.evaluateMany(expressions, at),
+    evaluateMany: (expressions, at) => engine.evaluateMany(expressions, at),
     append: (samples) => series.append(samples),
     catchUp: async () => ({ expected: liveBefore, caughtUp: Math.min(catchUp.count, liveBefore) }),
   });
+  const inForce = new RulesInForce(["files", "api"], (groups) => evaluator.use(groups));
   const ruleFiles = new RuleFiles({
     paths: config.ruleFiles,
     clock,
     logger,
-    changed: (groups) => evaluator.use(groups),
+    changed: (groups) => inForce.changed("files", groups),
   });
+  const storedRules = new StoredRules({
+    database,
+    clock,
+    logger,
+    changed: (groups) => inForce.changed("api", groups),
+  });
+  await storedRules.load();
   await ruleFiles.start();
   lifecycle.started("rule files", () => ruleFiles.stop());
+  lifecycle.startLoop(storedRules.loop);
   evaluator.start();
   lifecycle.started("evaluator", () => evaluator.stop());
 
@@ -221,7 +246,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     desk,
     dispatcher,
     evaluator,
-    alertReads: alertReads(database, evaluator),
+    alertReads: alertReads(database, evaluator, evaluatedBy(ground)),
     notification: notification.door,
     apis: {
       access: access.api,
@@ -234,6 +259,15 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
         clock,
         evaluator,
         ruleFiles,
+        storedRules,
+        queryRange: (expr, from, to, stepMs) => engine.queryRange(expr, from, to, stepMs),
+        replay: {
+          database,
+          surroundings,
+          nodes: () => readNodeNames(database),
+          queryRange: (expr, from, to, stepMs, signal) =>
+            engine.queryRange(expr, from, to, stepMs, { signal, timeoutMs: REPLAY_QUERY_MS }),
+        },
         commandsOf: async (alertId) =>
           (await readCommands(database, { alertId, limit: COMMANDS_OF_ALERT_MAX })).map(({ id }) => id),
       }),
@@ -244,6 +278,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       leadership.loop.status,
       fleet.liveness.loop.status,
       policy.loop.status,
+      storedRules.loop.status,
       dispatcher.loop.status,
       remediation.loop.status,
       remediator.loop.status,
@@ -265,6 +300,39 @@ function rulesJudged(evaluator: Evaluator, leadership: Leadership): { judged: bo
         judged: false,
         because: `rule ${waiting.name} has not been judged since the start: ${evaluator.because}`,
       };
+}
+
+/** The engine that evaluates, by name. */
+const evaluatedBy = ({ config: { timeseries } }: Ground): string =>
+  timeseries.kind === "embedded"
+    ? "embedded"
+    : `${timeseries.queryUrl.origin}${timeseries.queryUrl.pathname}`;
+
+/** The engine that evaluates what this replica's own has taken. */
+function openEngine(
+  { config, system, logger, lifecycle, database }: Ground,
+  own: TimeSeries,
+  leadership: Leadership,
+): TimeSeriesDoor {
+  const { timeseries } = config;
+  if (timeseries.kind === "embedded") return own;
+  const http = new HttpClient();
+  lifecycle.started("line to the engine", () => http.close());
+  const { tokenFile } = timeseries;
+  const { series, loop } = openRemote({
+    own,
+    database,
+    system,
+    logger,
+    http,
+    ...timeseries,
+    token: tokenFile === undefined ? undefined : () => readToken(tokenFile),
+    leads: () => leadership.leads,
+    mayWrite: (tx) => leadership.stillLeads(tx),
+  });
+  lifecycle.startLoop(loop);
+  logger.info("expressions are evaluated by another engine", { at: series.at });
+  return series;
 }
 
 /** Where the engine is that sees all samples. */

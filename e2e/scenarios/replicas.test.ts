@@ -101,6 +101,17 @@ describe("two replicas on one PostgreSQL", () => {
     expect(new Set(transitions).size).toBe(transitions.length);
   });
 
+  test("answer alike for all series, the one that stands by through the one that leads", async () => {
+    for (const operator of operators) {
+      const { series } = await operator.metrics().query({ expr: "sum(story_value)" });
+      expect(series[0]?.points[0]?.value).toBe(2);
+      const { status, body } = await operator.rest("/api/v1/label/node/values");
+      expect([status, body]).toEqual([200, { status: "success", data: NODES }]);
+      const wrong = await operator.rest("/api/v1/query?query=sum(");
+      expect([wrong.status, wrong.body]).toMatchObject([400, { errorType: "bad_data" }]);
+    }
+  });
+
   test(
     `${ROUNDS} times the leader is killed at any moment: nothing is lost, and nothing told twice`,
     async () => {

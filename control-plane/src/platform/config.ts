@@ -37,6 +37,8 @@ export interface Config {
   readonly tls: { readonly certificateFile: string; readonly keyFile: string } | undefined;
   /** Names and addresses that the server certificate shall hold besides localhost and the host's own name. */
   readonly serverNames: readonly string[];
+  /** The engine that evaluates expressions. */
+  readonly timeseries: TimeSeriesConfig;
   /** The host by which other replicas and agents reach this one. */
   readonly advertise: string;
   /** Prometheus rule files, watched. */
@@ -55,6 +57,17 @@ export interface Config {
   readonly certificateHours: number;
   readonly logLevel: LogLevel;
 }
+
+/** `remote`: a Prometheus-compatible engine; samples are kept here all the same, and written on to it. */
+export type TimeSeriesConfig =
+  | { readonly kind: "embedded" }
+  | {
+      readonly kind: "remote";
+      readonly writeUrl: URL;
+      readonly queryUrl: URL;
+      /** A file with a bearer token, read for each call. */
+      readonly tokenFile: string | undefined;
+    };
 
 export type ConfigResult =
   | { readonly kind: "config"; readonly config: Config }
@@ -154,6 +167,34 @@ const SETTINGS = {
     file: "serverNames",
     value: "A,B",
     help: "further names and addresses for the server certificate",
+  },
+  timeseries: {
+    flag: "timeseries",
+    env: "MAINSTAY_TIMESERIES",
+    file: "timeseries",
+    value: "ENGINE",
+    help: "who evaluates expressions: embedded (default), or remote",
+  },
+  remoteWriteUrl: {
+    flag: "remote-write-url",
+    env: "MAINSTAY_REMOTE_WRITE_URL",
+    file: "remoteWriteUrl",
+    value: "URL",
+    help: "where the remote engine takes samples, such as http://host:9090/api/v1/write",
+  },
+  remoteQueryUrl: {
+    flag: "remote-query-url",
+    env: "MAINSTAY_REMOTE_QUERY_URL",
+    file: "remoteQueryUrl",
+    value: "URL",
+    help: "where its query API is, without /api/v1, such as http://host:9090",
+  },
+  remoteTokenFile: {
+    flag: "remote-token-file",
+    env: "MAINSTAY_REMOTE_TOKEN_FILE",
+    file: "remoteTokenFile",
+    value: "FILE",
+    help: "a file with the remote engine's bearer token (default: none is sent)",
   },
   advertise: {
     flag: "advertise",
@@ -292,6 +333,27 @@ export function parseConfig(
       .map((part) => part.trim())
       .filter((part) => part !== "");
 
+  const timeseries = (): TimeSeriesConfig => {
+    const engine = text("timeseries") ?? "embedded";
+    const writeUrl = url("remoteWriteUrl", ["http:", "https:"]);
+    const queryUrl = url("remoteQueryUrl", ["http:", "https:"]);
+    if (engine === "remote" && writeUrl !== undefined && queryUrl !== undefined) {
+      const tokenFile = text("remoteTokenFile");
+      return {
+        kind: "remote",
+        writeUrl: new URL(writeUrl),
+        queryUrl: new URL(queryUrl),
+        tokenFile: tokenFile === undefined ? undefined : resolve(tokenFile),
+      };
+    }
+    if (engine === "remote") faults.push("a remote engine needs --remote-write-url and --remote-query-url");
+    else if (engine !== "embedded")
+      faults.push(`${find("timeseries")?.place} is "${engine}", expected embedded or remote`);
+    else if (writeUrl !== undefined || queryUrl !== undefined)
+      faults.push("--remote-write-url and --remote-query-url go with --timeseries remote");
+    return { kind: "embedded" };
+  };
+
   const databaseUrl = url("databaseUrl", ["postgres:", "postgresql:"]);
   const embedded = flags["embedded"] === true || file.values["embedded"] === "true";
   if (embedded && flags["database-url"] !== undefined)
@@ -335,6 +397,7 @@ export function parseConfig(
     agents: { host, port: port("agentPort", 7482) },
     tls: certificateFile !== undefined && keyFile !== undefined ? { certificateFile, keyFile } : undefined,
     serverNames: [...new Set([hostname(), ...(list("serverNames") ?? [])])],
+    timeseries: timeseries(),
     advertise: text("advertise") ?? (EVERYWHERE.has(host) ? hostname() : host),
     ruleFiles: (list("rules") ?? [join(DEFAULTS, "alert-rules.yaml")]).map((path) => resolve(path)),
     externalLabels,

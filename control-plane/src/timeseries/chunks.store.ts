@@ -184,6 +184,44 @@ export class ChunkStore {
     );
   }
 
+  /** The next chunks after one, in the order they were written; at least one, and together no more than `bytesMax`. */
+  async after(
+    id: number,
+    rowsMax: number,
+    bytesMax: number,
+  ): Promise<readonly (ReadChunk & { readonly id: number })[]> {
+    const sizes = await this.#database.query<FoundChunk & object>(sql`
+      select chunk_id as id, octet_length(parts) as bytes from metric_chunk where chunk_id > ${id}
+      order by chunk_id limit ${rowsMax}`);
+    const ids: string[] = [];
+    let bytes = 0;
+    for (const chunk of sizes) {
+      if (ids.length > 0 && bytes + chunk.bytes > bytesMax) break;
+      ids.push(chunk.id);
+      bytes += chunk.bytes;
+    }
+    if (ids.length === 0) return [];
+    const rows = await this.#database.query<{
+      id: string;
+      day: number;
+      node_id: string;
+      layouts: string[];
+      coding: number;
+      parts: Buffer;
+    }>(sql`
+      select chunk_id as id, floor(extract(epoch from from_time) / 86400)::integer as day, node_id, layouts, coding, parts
+      from metric_chunk where chunk_id = any(${ids}::bigint[]) order by chunk_id`);
+    return Promise.all(
+      rows.map(async (row) => ({
+        id: Number(row.id),
+        day: row.day,
+        node: row.node_id,
+        digests: row.layouts,
+        parts: await unpack(row.coding, row.parts),
+      })),
+    );
+  }
+
   /** Names of layouts as JSON, by digest. */
   async names(days: readonly number[], digests: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const rows = await this.#database.query<{ digest: string; coding: number; names: Buffer }>(sql`

@@ -137,8 +137,25 @@ export interface SeriesWriter {
   write(samples: WrittenSamples): Promise<WriteOutcome>;
 }
 
+/** Which engine evaluates expressions, and how far samples were written on to it. */
+export type EvaluatorFigures =
+  | { readonly kind: "embedded" }
+  | {
+      readonly kind: "remote";
+      /** Where, for people: no user, no password, no query. */
+      readonly at: string;
+      readonly samplesTaken: number;
+      /** Samples the engine said it will never take. */
+      readonly samplesRefused: number;
+      /** Chunks that could not be read and so not be written on. */
+      readonly chunksLost: number;
+      readonly chunksWaiting: number;
+      readonly samplesWaiting: number;
+    };
+
 /** Counters and gauges of the engine, for metrics and health. */
 export interface Figures {
+  readonly evaluator: EvaluatorFigures;
   readonly samples: VerdictCounts;
   readonly framesTaken: number;
   /** Frames that were given again and had no effect. */

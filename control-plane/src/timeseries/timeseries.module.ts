@@ -3,6 +3,7 @@ export type {
   AnnouncedSeries,
   DurableListener,
   Evaluation,
+  EvaluatorFigures,
   Figures,
   FrameAnswer,
   FrameSession,
@@ -22,4 +23,5 @@ export type {
 export { createTimeSeries, TimeSeries, type TimeSeriesDeps } from "./embedded.js";
 export { type LeaderPlace, LeaderSeries, type LeaderSeriesOptions } from "./leader-series.js";
 export { type MetricsApiDeps, metricsApi } from "./metrics.api.js";
+export { openRemote, REMOTE_CHUNK_AFTER, type RemoteTimeSeries } from "./remote.js";
 export { RETENTION_DEFAULT } from "./retention.loop.js";
