@@ -43,8 +43,15 @@ function snappy(bytes) {
   return Buffer.concat(parts);
 }
 
-/** Sends `rounds` samples of each series; resolves when all were taken. */
-export async function remoteWrite(port, { nodes, series, rounds, intervalMs, now }) {
+/**
+ * Sends `rounds` samples of each series; resolves when all were taken. `afterRound` is told how many rounds are done, and
+ * waited for.
+ */
+export async function remoteWrite(
+  port,
+  { nodes, series, rounds, intervalMs, now },
+  { authorization, afterRound = () => {} } = {},
+) {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   const values = Array.from({ length: nodes }, (_, node) => new NodeValues(node, series));
   // Requests hold whole nodes, or a part of one.
@@ -76,6 +83,7 @@ export async function remoteWrite(port, { nodes, series, rounds, intervalMs, now
         "content-type": "application/x-protobuf",
         "content-encoding": "snappy",
         "x-prometheus-remote-write-version": "0.1.0",
+        ...(authorization === undefined ? {} : { authorization }),
         "content-length": body.length,
       };
       const sent = request(
@@ -109,6 +117,7 @@ export async function remoteWrite(port, { nodes, series, rounds, intervalMs, now
       }
     };
     await Promise.all(Array.from({ length: CONNECTIONS }, lane));
+    await afterRound(round + 1);
   }
   agent.destroy();
 }

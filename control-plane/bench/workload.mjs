@@ -2,7 +2,9 @@
  * What hosts measure, made up and the same for every contender: of ten series four never change, three are counters of
  * whole units, two are readings with two decimals, and one is noise.
  */
-const METRICS = 25;
+export const METRICS = 25;
+
+export const metricName = (metric) => `bench_metric_${metric}_bytes_total`;
 
 /** Labels of a node's series, as an agent announces them: name, value, name, value. */
 export function labelsOf(node, series) {
@@ -10,7 +12,7 @@ export function labelsOf(node, series) {
   const device = Math.floor(series / METRICS);
   return [
     "__name__",
-    `bench_metric_${metric}_bytes_total`,
+    metricName(metric),
     "device",
     `device-${device}`,
     "instance",
