@@ -5,6 +5,7 @@ import { permit } from "./access/domain/permit.js";
 import { appModule } from "./app.module.js";
 import { fromWireEvent } from "./commands/commands.module.js";
 import { AgentLink } from "./edge/agent-link.js";
+import { alertmanagerEndpoints } from "./edge/alertmanager/alertmanager-api.js";
 import { ALERTMANAGER_ERRORS } from "./edge/alertmanager-api.controller.js";
 import { type Doors, openDoors } from "./edge/doors.js";
 import { Gate } from "./edge/gate.js";
@@ -126,7 +127,12 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
       ruleFiles: config.ruleFiles,
       retention: RETENTION_DEFAULT,
     }),
-    alertmanager: [],
+    alertmanager: alertmanagerEndpoints({
+      notification: rooms.notification,
+      clock,
+      version,
+      name: rooms.fleet.replicaId,
+    }),
     reload: rooms.reload,
     probes: { version, clock, startedAt, eventLoop, readiness, checks, metrics },
   });
