@@ -37,6 +37,12 @@ export interface DatabaseOptions {
   readonly onStatement?: (seconds: number) => void;
 }
 
+/**
+ * How long the server lets a transaction stand still: a replica that hangs in the middle of one holds the journal's lock
+ * and its lease's row, and with them all others.
+ */
+const IDLE_IN_TRANSACTION_MS = 5_000;
+
 /** SQLSTATE classes and codes after which the same call may succeed later. */
 const TRANSIENT = /^(08|53|57P0|58|40)/;
 
@@ -89,6 +95,7 @@ export class Database implements Queryable {
       max: this.#max,
       connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
       statement_timeout: options.statementTimeoutMs ?? 30_000,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
       application_name: "mainstay",
       keepAlive: true,
     });
