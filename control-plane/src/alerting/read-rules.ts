@@ -16,8 +16,8 @@ export function readRules(
 ): { readonly value: readonly RuleGroup[] } | { readonly faults: readonly string[] } {
   if (content.length > CONTENT_MAX)
     return { faults: [`the rules are ${content.length} characters long, at most ${CONTENT_MAX} are taken`] };
-  const parsed = parseYamlText(API_SOURCE, content, ({ value, lineOf }) =>
-    parseRuleFile(API_SOURCE, value, lineOf),
+  const parsed = parseYamlText(API_SOURCE, content, ({ asWritten, lineOf }) =>
+    parseRuleFile(API_SOURCE, asWritten(), lineOf),
   );
   if ("faults" in parsed) return parsed;
   const count = parsed.value.reduce((sum, { rules }) => sum + rules.length, 0);

@@ -24,7 +24,7 @@ export class RuleFiles {
         new PolicyFile<readonly RuleGroup[]>({
           path,
           initial: [],
-          parse: ({ value, lineOf }) => parseRuleFile(path, value, lineOf),
+          parse: ({ asWritten, lineOf }) => parseRuleFile(path, asWritten(), lineOf),
           clock: options.clock,
           logger: options.logger,
           changed: () => {

@@ -378,7 +378,6 @@ export function parseConfig(
   if (!["debug", "info", "warn", "error"].includes(level)) {
     faults.push(`${find("logLevel")?.place} is "${level}", expected debug, info, warn or error`);
   }
-  const restPort = port("restPort", 7480);
   const config: Config = {
     stateDirectory: resolve(text("state") ?? ".mainstay"),
     database:
@@ -392,7 +391,7 @@ export function parseConfig(
       readFile,
       faults,
     ),
-    rest: { host, port: restPort },
+    rest: { host, port: port("restPort", 7480) },
     grpc: { host, port: port("grpcPort", 7481) },
     agents: { host, port: port("agentPort", 7482) },
     tls: certificateFile !== undefined && keyFile !== undefined ? { certificateFile, keyFile } : undefined,
@@ -401,7 +400,7 @@ export function parseConfig(
     advertise: text("advertise") ?? (EVERYWHERE.has(host) ? hostname() : host),
     ruleFiles: (list("rules") ?? [join(DEFAULTS, "alert-rules.yaml")]).map((path) => resolve(path)),
     externalLabels,
-    externalUrl: url("externalUrl", ["http:", "https:"]) ?? `http://${host}:${restPort}`,
+    externalUrl: url("externalUrl", ["http:", "https:"]) ?? `http://${host}:${text("restPort") ?? "7480"}`,
     alertmanagerFile: resolve(text("alertmanager") ?? join(DEFAULTS, "alertmanager.yml")),
     remediationFile: resolve(text("remediation") ?? join(DEFAULTS, "remediation.yaml")),
     policyFile: resolve(text("policy") ?? join(DEFAULTS, "command-policy.yaml")),

@@ -1,7 +1,7 @@
 /**
  * YAML as values that know on which line they stood, so that a fault can be told with its place.
  */
-import { LineCounter, parseDocument } from "yaml";
+import { LineCounter, parseDocument, visit } from "yaml";
 
 /** A path into the file's content: keys and indexes. */
 export type ContentPath = readonly (string | number)[];
@@ -9,6 +9,8 @@ export type ContentPath = readonly (string | number)[];
 /** The file's content, and where its parts stand. */
 export interface FileContent {
   readonly value: unknown;
+  /** The same with numbers and truth values as the texts they were written as: where text is wanted, `1.10` is not 1.1. */
+  asWritten(): unknown;
   /** The line of the part at `path`, counted from 1; that of its nearest ancestor when it is absent. */
   lineOf(path: ContentPath): number;
 }
@@ -39,6 +41,15 @@ export function parseYamlText<T>(
     }
     return 1;
   };
-  const parsed = parse({ value: document.toJS() as unknown, lineOf });
+  const asWritten = (): unknown => {
+    visit(document, {
+      Scalar: (_, node) => {
+        const plain = typeof node.value === "number" || typeof node.value === "boolean";
+        if (plain && node.source !== undefined) node.value = node.source;
+      },
+    });
+    return document.toJS() as unknown;
+  };
+  const parsed = parse({ value: document.toJS() as unknown, lineOf, asWritten });
   return "faults" in parsed ? { faults: parsed.faults.map((fault) => `${path}:${fault}`) } : parsed;
 }

@@ -22,7 +22,7 @@ async function load<T>(
   } catch (error) {
     return { faults: [messageOf(error)] };
   }
-  return parseYamlText(path, text, ({ value, lineOf }) => parse(value, lineOf));
+  return parseYamlText(path, text, ({ asWritten, lineOf }) => parse(asWritten(), lineOf));
 }
 
 const loadRules = (path: string) => load(path, (value, lineOf) => parseRuleFile(path, value, lineOf));

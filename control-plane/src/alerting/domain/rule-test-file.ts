@@ -46,12 +46,15 @@ const DURATION = z.union([z.string(), z.number()]).transform((value, context) =>
   return z.NEVER;
 });
 const TEXT = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+const TRUTH = z.union([z.boolean(), z.enum(["true", "false"]).transform((text) => text === "true")]);
 const LABELS = z.record(z.string(), TEXT).nullish();
 
 /** YAML writes infinities its own way, people write them Go's. */
 const VALUE = z.union([z.number(), z.string()]).transform((value, context) => {
   if (typeof value === "number") return value;
-  const named = { nan: Number.NaN, inf: Infinity, "+inf": Infinity, "-inf": -Infinity }[value.toLowerCase()];
+  const named = { nan: Number.NaN, inf: Infinity, "+inf": Infinity, "-inf": -Infinity }[
+    value.toLowerCase().replace(/^([+-]?)\./, "$1")
+  ];
   const number = named ?? (value.trim() === "" ? undefined : Number(value));
   if (number !== undefined && (named !== undefined || !Number.isNaN(number))) return number;
   context.addIssue({ code: "custom", message: `not a number: "${value}"` });
@@ -86,7 +89,7 @@ const FILE = z.strictObject({
   rule_files: z.array(z.string()).nullish(),
   evaluation_interval: DURATION.optional(),
   group_eval_order: z.array(TEXT).nullish(),
-  fuzzy_compare: z.boolean().default(false),
+  fuzzy_compare: TRUTH.default(false),
   tests: z.array(TEST).nullish(),
 });
 

@@ -5,7 +5,7 @@ import { parseYamlText } from "../../platform/policy-file.js";
 import { parseRuleFile } from "./rule.js";
 
 const parse = (text: string) =>
-  parseYamlText("r.yaml", text, ({ value, lineOf }) => parseRuleFile("r.yaml", value, lineOf));
+  parseYamlText("r.yaml", text, ({ asWritten, lineOf }) => parseRuleFile("r.yaml", asWritten(), lineOf));
 const faults = (text: string) => {
   const parsed = parse(text);
   return "faults" in parsed ? parsed.faults : [];
@@ -63,6 +63,22 @@ describe("a rule file", () => {
       'r.yaml:14: group "a", rule 2, "Template": annotation "text": template: function "nope" not defined',
       "r.yaml:15: group \"a\", rule 3, \"\": one of 'record' or 'alert' must be set",
     ]);
+  });
+
+  test("takes texts as they were written, whatever YAML makes of them", () => {
+    const text = `groups:
+  - name: a
+    limit: 10
+    rules:
+      - {record: x, expr: 1e3, labels: {version: 1.10, hex: 0x10, on: true, none: null-ish}}
+`;
+    const parsed = parse(text);
+    if ("faults" in parsed) throw new Error(parsed.faults.join("\n"));
+    expect(parsed.value[0]).toMatchObject({
+      limit: 10,
+      rules: [{ expr: "1e3", labels: { version: "1.10", hex: "0x10", on: "true", none: "null-ish" } }],
+    });
+    expect(faults(text.replace("10\n", "many\n"))[0]).toMatch(/^r\.yaml:3: groups\.0\.limit: /);
   });
 
   test("refuses fields it does not know, and YAML that is none", () => {

@@ -49,6 +49,15 @@ const DURATION = z.union([z.string(), z.literal(0)]).transform((value, context) 
   return z.NEVER;
 });
 
+/** A number as it is, or as it was written. */
+const LIMIT = z.union([
+  z.int().min(0),
+  z
+    .string()
+    .regex(/^\d{1,9}$/, "expected a whole number")
+    .transform(Number),
+]);
+
 const LABELS = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String));
 
 const RULE = z.strictObject({
@@ -67,7 +76,7 @@ const FILE = z.strictObject({
       z.strictObject({
         name: z.string().min(1),
         interval: DURATION.optional(),
-        limit: z.int().min(0).default(0),
+        limit: LIMIT.default(0),
         query_offset: DURATION.optional(),
         labels: LABELS.default({}),
         rules: z.array(RULE).default([]),

@@ -9,13 +9,17 @@ import { runRuleTest } from "./run-rule-test.js";
 const CONFIG = join(import.meta.dirname, "../../../config");
 
 function groupsOf(text: string): readonly RuleGroup[] {
-  const parsed = parseYamlText("r.yaml", text, ({ value, lineOf }) => parseRuleFile("r.yaml", value, lineOf));
+  const parsed = parseYamlText("r.yaml", text, ({ asWritten, lineOf }) =>
+    parseRuleFile("r.yaml", asWritten(), lineOf),
+  );
   if ("faults" in parsed) throw new Error(parsed.faults.join("\n"));
   return parsed.value;
 }
 
 function testsOf(text: string): RuleTestFile {
-  const parsed = parseYamlText("t.yaml", text, ({ value, lineOf }) => parseRuleTestFile(value, lineOf));
+  const parsed = parseYamlText("t.yaml", text, ({ asWritten, lineOf }) =>
+    parseRuleTestFile(asWritten(), lineOf),
+  );
   if ("faults" in parsed) throw new Error(parsed.faults.join("\n"));
   return parsed.value;
 }
@@ -181,7 +185,9 @@ describe("a test file", () => {
   test("says what is wrong with it, and where", () => {
     const text =
       "tests:\n  - interval: often\n    alert_rule_test:\n      - {eval_time: 1m}\nrule_file: [a]\n";
-    const parsed = parseYamlText("t.yaml", text, ({ value, lineOf }) => parseRuleTestFile(value, lineOf));
+    const parsed = parseYamlText("t.yaml", text, ({ asWritten, lineOf }) =>
+      parseRuleTestFile(asWritten(), lineOf),
+    );
     expect("faults" in parsed ? parsed.faults : []).toEqual([
       't.yaml:2: tests.0.interval: not a valid duration string: "often"',
       expect.stringMatching(/^t\.yaml:4: tests\.0\.alert_rule_test\.0\.alertname: /),
