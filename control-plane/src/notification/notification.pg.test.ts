@@ -3,12 +3,8 @@ import { readEntries, verifyJournal } from "../journal/journal.module.js";
 import { SYSTEM } from "../kernel/actor.js";
 import { HOUR, MINUTE, SECOND } from "../kernel/time.js";
 import type { PostedAlert } from "./domain/posted-alert.js";
-import {
-  type Listener,
-  NotificationHouse,
-  openListener,
-  type Replica,
-} from "./testing/notification-house.js";
+import { type Listener, openListener } from "./testing/listener.js";
+import { NotificationHouse, type Replica } from "./testing/notification-house.js";
 
 let house: NotificationHouse;
 let ear: Listener;
@@ -300,4 +296,36 @@ receivers:
     await house.pass(replica, 5 * MINUTE, 5 * SECOND);
     expect(told().at(-1)).toBe("resolved: Full/ resolved");
   });
+});
+
+describe("ten thousand alerts at once", () => {
+  test("are eight notices for eight groups, also after a restart, and none is cut apart", async () => {
+    const replica = await opened();
+    const names = ["A", "B", "C", "D", "E", "F", "G", "H"];
+    const alerts = names.flatMap((name) =>
+      Array.from({ length: 1_250 }, (_, i) => alert(name, { instance: `node-${i}`, severity: "warning" })),
+    );
+    const started = performance.now();
+    for (let at = 0; at < alerts.length; at += 64) {
+      const { faults } = await replica.desk.postAlerts(alerts.slice(at, at + 64));
+      expect(faults).toEqual([]);
+      if (at % 2_048 === 0) await house.beat(replica);
+    }
+    const perSecond = (alerts.length / (performance.now() - started)) * 1_000;
+    const after = await house.openReplica();
+    await house.pass(after, 15 * SECOND);
+    expect(
+      payloads()
+        .map(({ groupKey, alerts: all }) => `${groupKey} ${all.length}`)
+        .sort(),
+    ).toEqual(names.map((name) => `{}:{alertname="${name}"} 1250`));
+    const asked = performance.now();
+    expect((await after.desk.listGroups({})).map(({ alerts: all }) => all.length)).toEqual(
+      names.map(() => 1_250),
+    );
+    const groupsMs = performance.now() - asked;
+    // Loose bounds: the machine is shared. A tenfold loss would still show.
+    expect(perSecond).toBeGreaterThan(500);
+    expect(groupsMs).toBeLessThan(3_000);
+  }, 120_000);
 });

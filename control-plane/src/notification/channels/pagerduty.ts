@@ -29,6 +29,8 @@ export function pagerdutyChannel(settings: PagerdutySettings, ports: ChannelPort
     const details = Object.entries(settings.details).map(
       ([name, text]) => [name, filler.text(text)] as const,
     );
+    const images = each(settings.images).filter((image) => image["src"] !== "");
+    const links = each(settings.links).filter((link) => link["href"] !== "");
     let routingKey: string;
     try {
       routingKey = (await revealSecret(settings.routingKey, ports)).trim();
@@ -49,8 +51,8 @@ export function pagerdutyChannel(settings: PagerdutySettings, ports: ChannelPort
           ...present({ class: fill("class"), component: fill("component"), group: fill("group") }),
           custom_details: custom,
         },
-        images: each(settings.images).filter((image) => image["src"] !== ""),
-        links: each(settings.links).filter((link) => link["href"] !== ""),
+        ...(images.length === 0 ? {} : { images }),
+        ...(links.length === 0 ? {} : { links }),
       });
     const whole = event(Object.fromEntries(details));
     const body =

@@ -30,12 +30,14 @@ export function slackChannel(settings: SlackSettings, ports: ChannelPorts): Chan
       callback_id: fill("callback_id"),
       title: title.length > TITLE_MAX ? `${title.slice(0, TITLE_MAX - 1)}…` : title,
       title_link: fill("title_link"),
-      pretext: fill("pretext"),
       text: fill("text"),
       footer: fill("footer"),
+      mrkdwn_in: settings.markdownIn,
+    };
+    const optional = {
+      pretext: fill("pretext"),
       image_url: fill("image_url"),
       thumb_url: fill("thumb_url"),
-      mrkdwn_in: settings.markdownIn,
       fields: settings.fields.map(({ title: name, value, short }) => ({
         title: filler.text(name),
         value: filler.text(value),
@@ -51,7 +53,7 @@ export function slackChannel(settings: SlackSettings, ports: ChannelPorts): Chan
       icon_emoji: fill("icon_emoji"),
       icon_url: fill("icon_url"),
       link_names: settings.linkNames,
-      attachments: [withoutEmpty(attachment)],
+      attachments: [{ ...attachment, ...withoutEmpty(optional) }],
     };
     return sendMessage(
       {

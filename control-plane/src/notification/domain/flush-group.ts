@@ -107,8 +107,12 @@ function planTarget(
   if (need.kind === "nothing") return;
   let before = told;
   if (queued !== undefined) {
-    // The same again, while the last still waits, says nothing new.
-    if (need.kind === "send" && (need.reason === "repeat" || need.reason === "undelivered")) return;
+    if (need.kind === "send" && need.reason === "undelivered") return;
+    if (need.kind === "send" && need.reason === "repeat") {
+      // The same again, while the last still waits, says nothing new: that one is the repetition.
+      if (told !== undefined) draft.told.set(integration.key, { ...told, at: now });
+      return;
+    }
     if (queued.untried) {
       // It is as if the waiting notice had never been: what counts is what was told before it.
       before = queued.before;

@@ -47,9 +47,10 @@ export const quoteMeta = (text: string): string => text.replace(/[\\.+*?()|[\]{}
 const sorted = (labels: Labels): Labels =>
   Object.fromEntries(Object.entries(labels).sort(([a], [b]) => compareText(a, b)));
 
-/** Alertmanager's webhook payload, version 4, its fields in its order. `maxAlerts` 0: all. */
-export function webhookPayload(data: NoticeData, externalUrl: string, maxAlerts = 0): string {
-  const alerts = maxAlerts === 0 ? data.alerts : data.alerts.slice(0, maxAlerts);
+/** Alertmanager's webhook payload, version 4, its fields in its order. `maxAlerts` 0: all; what is cut off counts for nothing else. */
+export function webhookPayload(whole: NoticeData, externalUrl: string, maxAlerts = 0): string {
+  const alerts = maxAlerts === 0 ? whole.alerts : whole.alerts.slice(0, maxAlerts);
+  const data: NoticeData = { ...whole, alerts };
   return JSON.stringify({
     receiver: quoteMeta(data.receiver),
     status: statusOf(data),
@@ -63,12 +64,12 @@ export function webhookPayload(data: NoticeData, externalUrl: string, maxAlerts 
       fingerprint: alert.fingerprint,
     })),
     groupLabels: sorted(data.groupLabels),
-    commonLabels: sorted(common(data.alerts.map(({ labels }) => labels))),
-    commonAnnotations: sorted(common(data.alerts.map(({ annotations }) => annotations))),
+    commonLabels: sorted(common(alerts.map(({ labels }) => labels))),
+    commonAnnotations: sorted(common(alerts.map(({ annotations }) => annotations))),
     externalURL: externalUrl,
     version: "4",
     groupKey: data.groupKey,
-    truncatedAlerts: data.truncatedAlerts + data.alerts.length - alerts.length,
+    truncatedAlerts: whole.truncatedAlerts + whole.alerts.length - alerts.length,
   });
 }
 

@@ -20,7 +20,8 @@ const OURS: ReadonlySet<string> = new Set(["template_webhook_configs"]);
 
 export function redactConfig(content: unknown, within = ""): unknown {
   if (Array.isArray(content)) return content.map((item) => redactConfig(item, within));
-  if (typeof content !== "object" || content === null) return content;
+  if (typeof content !== "object" || content === null)
+    return typeof content === "string" ? withoutLogin(content) : content;
   return Object.fromEntries(
     Object.entries(content)
       .filter(([key]) => !OURS.has(key))
@@ -35,8 +36,11 @@ function redacted(key: string, value: unknown, within: string): unknown {
       : redactConfig(value, key.endsWith("_configs") ? key : within);
   if (key === "url" && within === "webhook_configs") return hostOnly(value);
   if (key === "api_url" && OPEN_ADDRESSES.has(within)) return value;
-  return SECRET_KEYS.has(key) ? "<secret>" : value;
+  return SECRET_KEYS.has(key) ? "<secret>" : withoutLogin(value);
 }
+
+/** Wherever a URL stands, a name and password in it are nobody's business. */
+const withoutLogin = (text: string): string => text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^/@\s]+@/gi, "$1");
 
 /** A webhook's path or query may be its key. Older tools want to see a URL there. */
 function hostOnly(url: string): string {
