@@ -1,58 +1,35 @@
-/** A real Prometheus of the test's own: takes remote writes, scrapes nothing, evaluates. */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** A real Prometheus on a port of its own, with its data in a directory that the test removes. */
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePorts } from "./ports.js";
 import { Program } from "./program.js";
-import { untilTrue } from "./until.js";
+import { until } from "./until.js";
 
-export interface PrometheusServer {
+export interface Prometheus {
   readonly url: string;
-  readonly program: Program;
-  /** Starts it again with what it had. */
-  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Starts prometheus from PATH (Debian package prometheus) on a free port. */
-export async function startPrometheus(): Promise<PrometheusServer> {
-  try {
-    execFileSync("prometheus", ["--version"], { stdio: "ignore" });
-  } catch (cause) {
-    throw new Error("this test needs prometheus on the PATH (Debian package prometheus)", { cause });
-  }
-  const directory = mkdtempSync(join(tmpdir(), "mainstay-prometheus-"));
-  const config = join(directory, "prometheus.yml");
-  writeFileSync(config, "scrape_configs: []\n");
-  const [port = 0] = await freePorts(1);
+/** @param config prometheus.yml, as JSON, which is YAML */
+export async function startPrometheus(directory: string, config: object): Promise<Prometheus> {
+  mkdirSync(directory, { recursive: true });
+  const file = join(directory, "prometheus.yml");
+  writeFileSync(file, JSON.stringify(config));
+  const [port] = await freePorts(1);
   const url = `http://127.0.0.1:${port}`;
-  const start = async (): Promise<Program> => {
-    const program = new Program({
-      name: "Prometheus",
-      command: "prometheus",
-      args: [
-        `--config.file=${config}`,
-        `--storage.tsdb.path=${join(directory, "data")}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-        "--web.enable-remote-write-receiver",
-      ],
-    });
-    await untilTrue("Prometheus to be ready", async () => (await fetch(`${url}/-/ready`)).ok, 30_000);
-    return program;
-  };
-  let program = await start();
-  return {
-    url,
-    get program() {
-      return program;
-    },
-    restart: async () => {
-      program = await start();
-    },
-    stop: async () => {
-      await program.stop();
-      rmSync(directory, { recursive: true, force: true });
-    },
-  };
+  const program = new Program({
+    name: "Prometheus",
+    command: "prometheus",
+    args: [
+      `--config.file=${file}`,
+      `--storage.tsdb.path=${join(directory, "data")}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      "--rules.alert.resend-delay=1s",
+    ],
+  });
+  await until("Prometheus to be ready", async () => {
+    if (program.hasEnded) throw new Error(program.text(20));
+    return (await fetch(`${url}/-/ready`)).ok ? true : undefined;
+  });
+  return { url, stop: async () => void (await program.stop()) };
 }

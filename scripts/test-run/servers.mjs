@@ -13,6 +13,7 @@ import { run } from "../setup/run.mjs";
 const programs = [
   { program: "redis-server", debianPackage: "redis-server" },
   { program: "promtool", debianPackage: "prometheus" },
+  { program: "amtool", debianPackage: "prometheus-alertmanager" },
 ];
 
 /** @param {string} program */
