@@ -1,11 +1,14 @@
 /** The HTTP face as Nest sees it: two controllers over parts that were built before, behind one door. */
 import "reflect-metadata";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import { type DynamicModule, Module } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
 import { FastifyAdapter, type NestFastifyApplication } from "@nestjs/platform-fastify";
 import type { HttpDoor } from "./edge/http-door.js";
 import type { HttpReply, HttpRequest } from "./edge/http-types.js";
 import { McpController, type McpEndpoint } from "./edge/mcp.controller.js";
+import { WEB_SOCKETS_MAX, type WebSocketDoor } from "./edge/web-socket-door.js";
 import { HealthController } from "./health/health.controller.js";
 import type { HealthReport } from "./health/health-report.js";
 import { HEALTH, HTTP_DOOR, MCP_ENDPOINT } from "./tokens.js";
@@ -15,6 +18,8 @@ export interface AppParts {
   readonly endpoint: McpEndpoint;
   /** Absent: the app tells nothing of itself. */
   readonly report?: HealthReport;
+  /** Absent: no connection changes its protocol. */
+  readonly webSockets?: WebSocketDoor;
 }
 
 @Module({})
@@ -68,7 +73,13 @@ export async function createApp(
   fastify.removeAllContentTypeParsers();
   const unread = (_request: unknown, _payload: unknown, done: (error: null) => void): void => done(null);
   fastify.addContentTypeParser("*", unread);
-  fastify.server.maxConnections = CONNECTIONS_MAX;
+  const { webSockets } = parts;
+  fastify.server.maxConnections = CONNECTIONS_MAX + (webSockets === undefined ? 0 : WEB_SOCKETS_MAX);
+  if (webSockets !== undefined) {
+    fastify.server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      webSockets.upgrade(request, socket, head).catch(() => socket.destroy());
+    });
+  }
   return {
     async listen(port, host) {
       await app.listen(port, host);

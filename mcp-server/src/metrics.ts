@@ -8,6 +8,11 @@ import type { Clock } from "./system.js";
 const SECONDS_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const BYTES_BUCKETS = [256, 1_024, 8_192, 65_536, 1_048_576];
 
+/** Close codes counted under their own number (RFC 6455, 7.4.1); a client may send any. */
+const CLOSE_CODES: ReadonlySet<number> = new Set([
+  1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1013,
+]);
+
 /** How a request ended. */
 export interface Ending {
   readonly method: string;
@@ -25,6 +30,9 @@ export interface Meter {
   active(): number;
   /** A request begins; call the answer once it has ended. */
   begin(): (ending: Ending) => void;
+  webSocketOpened(): void;
+  /** @param code the WebSocket's close code */
+  webSocketClosed(code: number): void;
   /** Prometheus' text format, and its content type. */
   expose(): Promise<{ readonly text: string; readonly contentType: string }>;
 }
@@ -77,11 +85,17 @@ export function createMeter(
     help: "Requests under way, the one that asks among them.",
     registers,
   });
-  new Gauge({
+  const webSockets = new Gauge({
     name: "mcp_websocket_connections_active",
-    help: "Open WebSocket connections. This server has no WebSocket endpoint yet.",
+    help: "Open WebSocket connections.",
     registers,
-  }).set(0);
+  });
+  const webSocketCloses = new Counter({
+    name: "mcp_websocket_closes_total",
+    help: "WebSocket connections that ended, by close code: 1006 without a farewell, 1008 for a token that was no longer good, 1013 for reading too slowly.",
+    labelNames: ["code"],
+    registers,
+  });
   new Gauge({
     name: "mcp_control_plane_reachable",
     help: "1 when the control plane answers, as /health/ready judges it.",
@@ -117,6 +131,11 @@ export function createMeter(
         requestSize.observe(requestBytes);
         responseSize.observe(responseBytes);
       };
+    },
+    webSocketOpened: () => webSockets.inc(),
+    webSocketClosed(code) {
+      webSockets.dec();
+      webSocketCloses.inc({ code: CLOSE_CODES.has(code) ? String(code) : "other" });
     },
     expose: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
   };

@@ -1,10 +1,10 @@
 /** The server over HTTP: built from the ground up, stopped in reverse. */
-import { InMemoryServerEventBus } from "@modelcontextprotocol/server";
 import { Authenticator } from "./access/authenticate.js";
 import { createApp } from "./app.module.js";
 import type { Config } from "./config.js";
 import type { ControlPlane } from "./control-plane/client.js";
 import { HttpDoor } from "./edge/http-door.js";
+import { WebSocketDoor } from "./edge/web-socket-door.js";
 import { messageOf } from "./errors.js";
 import { HealthReport } from "./health/health-report.js";
 import { LoopLag } from "./health/loop-lag.js";
@@ -13,6 +13,8 @@ import type { Logger } from "./logger.js";
 import { McpServers } from "./mcp-server.js";
 import { createMeter } from "./metrics.js";
 import { HttpLegs } from "./protocol/http-legs.js";
+import { ChangeFeed } from "./resources/change-feed.js";
+import { serveConnection } from "./serve-connection.js";
 import type { System } from "./system.js";
 import { catalogue } from "./tools/catalogue.js";
 import type { Offer } from "./tools/offer.js";
@@ -56,13 +58,16 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
     hosts: [...config.allowedHosts, ...ownNames(config.host.toLowerCase())],
     origins: config.allowedOrigins,
   };
-  const door = new HttpDoor(new Authenticator(whoAmI, clock), meter, admitted);
+  const authenticator = new Authenticator(whoAmI, clock);
+  const door = new HttpDoor(authenticator, meter, admitted);
   const onError = (error: Error): void =>
     logger.debug("the protocol refused a request", { because: messageOf(error) });
-  const servers = new McpServers({ controlPlane, tools: catalogue, offer, logger, system, version });
+  const feed = new ChangeFeed({ controlPlane, system, logger });
+  const servers = new McpServers({ controlPlane, tools: catalogue, offer, logger, system, version, feed });
   const legs = new HttpLegs({
     factory: servers.factory(),
-    bus: new InMemoryServerEventBus(onError),
+    bus: feed,
+    onListen: (auth) => feed.watchAs(auth.token),
     clock,
     hex,
     bodyBytesMax: config.bodyBytesMax,
@@ -73,7 +78,12 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
   const endpoint = { legs, bodyBytesMax: config.bodyBytesMax, offer, toolNames };
   const report = new HealthReport({ clock, lag, watch, meter, version });
 
-  const app = await createApp({ door, endpoint, report }, parts.tls);
+  const webSockets = new WebSocketDoor({
+    ...{ authenticator, admitted, meter, clock, logger, ...config.webSocket },
+    messageBytesMax: config.bodyBytesMax,
+    serve: (transport, token) => serveConnection({ servers, feed, caller: { token }, transport, onError }),
+  });
+  const app = await createApp({ door, endpoint, report, webSockets }, parts.tls);
   let port: number;
   try {
     port = await app.listen(config.port, config.host);
@@ -88,17 +98,21 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
     async stop() {
       await watch.stop();
       lag.stop();
+      await webSockets.close();
+      await legs.retire();
       const closed = app.close();
       const deadline = new AbortController();
       const late = clock.sleep(DRAIN_MS, deadline.signal).then(async () => {
         if (deadline.signal.aborted) return;
         await legs.close();
+        webSockets.cut();
         app.cut();
       });
       await closed;
       deadline.abort();
       await late;
       await legs.close();
+      feed.close();
     },
   };
 }

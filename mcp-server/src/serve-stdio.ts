@@ -1,10 +1,12 @@
 /** The server on stdin and stdout: one client, one token, and nothing but the protocol on stdout. */
 import type { Readable, Writable } from "node:stream";
-import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
+import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import type { ControlPlane } from "./control-plane/client.js";
 import { messageOf } from "./errors.js";
 import type { Logger } from "./logger.js";
 import { McpServers } from "./mcp-server.js";
+import { ChangeFeed } from "./resources/change-feed.js";
+import { serveConnection } from "./serve-connection.js";
 import type { System } from "./system.js";
 import { catalogue } from "./tools/catalogue.js";
 import type { Offer } from "./tools/offer.js";
@@ -24,16 +26,25 @@ export interface StdioParts {
 /** Serves until the client closes its end; `ended` resolves then. */
 export function startStdio(parts: StdioParts): { readonly ended: Promise<void>; stop(): Promise<void> } {
   const { controlPlane, offer, token, logger, system, version, messageBytesMax, input, output } = parts;
-  const servers = new McpServers({ controlPlane, tools: catalogue, offer, logger, system, version });
-  const handle = serveStdio(servers.factory({ token }), {
+  const feed = new ChangeFeed({ controlPlane, system, logger });
+  const servers = new McpServers({ controlPlane, tools: catalogue, offer, logger, system, version, feed });
+  const connection = serveConnection({
+    servers,
+    feed,
+    caller: { token },
     transport: new StdioServerTransport(input, output, { maxBufferSize: messageBytesMax }),
-    maxSubscriptions: 16,
-    onerror: (error) => logger.warn("the protocol refused a message", { because: messageOf(error) }),
+    onError: (error) => logger.warn("the protocol refused a message", { because: messageOf(error) }),
   });
   const ended = new Promise<void>((resolve) => {
     input.once("end", resolve);
     input.once("close", resolve);
     input.once("error", () => resolve());
   });
-  return { ended, stop: () => handle.close() };
+  return {
+    ended,
+    async stop() {
+      await connection.close();
+      feed.close();
+    },
+  };
 }

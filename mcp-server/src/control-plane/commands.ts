@@ -103,6 +103,12 @@ export function commandsRoom(line: Line<typeof CommandsService>) {
       const answer = await line.ask((to, how) => to.getCommand({ commandId }, how));
       return { ...wholeView(answer.command), output: outputViews(answer.output, outputChars) };
     },
+    /** The command as it is now and after each change, until it has ended. */
+    async *watch(commandId: string): AsyncGenerator<CommandWholeView> {
+      for await (const { event } of line.read((to, how) => to.watchCommand({ commandId }, how))) {
+        if (event.case === "command") yield wholeView(event.value);
+      }
+    },
     /** Stops a command that has not ended. Throws FAILED_PRECONDITION for one that has. */
     async cancel(commandId: string, reason: string): Promise<CommandWholeView> {
       const answer = await line.ask((to, how) => to.cancelCommand({ commandId, reason }, how));

@@ -27,6 +27,9 @@ export const verdictSchema = z.object({
 });
 export type VerdictView = z.infer<typeof verdictSchema>;
 
+/** As much of an entry as says what changed. */
+export type ChangeView = Pick<EntryView, "position" | "kind" | "subject">;
+
 const FACTS_BUDGET = 1_500;
 /** Every entry is read and hashed; a journal of millions takes a while. */
 const VERIFY_TIMEOUT_MS = 110_000;
@@ -45,6 +48,19 @@ export function journalRoom(line: Line<typeof JournalService>) {
         to.listEntries({ ...ask, afterPosition: BigInt(ask.afterPosition) }, how),
       );
       return { entries: answer.entries.map(entryView), lastPosition: Number(answer.lastPosition) };
+    },
+    /** Which things changed, from the entry after `position` on and then live. */
+    async *watch(position: number): AsyncGenerator<ChangeView> {
+      for await (const { entry } of line.read((to, how) =>
+        to.watchJournal({ afterPosition: BigInt(position) }, how),
+      )) {
+        if (entry === undefined) continue;
+        yield {
+          position: Number(entry.position),
+          kind: cleanLine(entry.kind, 80),
+          subject: cleanLine(entry.subject, 200),
+        };
+      }
     },
     async verify(): Promise<VerdictView> {
       const answer = await line.ask((to, how) => to.verifyJournal({}, how), VERIFY_TIMEOUT_MS);

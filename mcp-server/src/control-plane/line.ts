@@ -18,6 +18,8 @@ export interface Line<S extends DescService> {
    * @param timeoutMs instead of the configured one
    */
   ask<T>(call: (to: GrpcClient<S>, how: CallOptions) => Promise<T>, timeoutMs?: number): Promise<T>;
+  /** Reads a stream, at the pace of its reader and without a deadline, until it ends or the speaker's signal aborts. Throws OpsError. */
+  read<T>(call: (to: GrpcClient<S>, how: CallOptions) => AsyncIterable<T>): AsyncIterable<T>;
 }
 
 export function openLine<S extends DescService>(
@@ -32,6 +34,19 @@ export function openLine<S extends DescService>(
     ask(call, instead) {
       const how = { metadata, timeoutMs: instead ?? timeoutMs, ...(signal === undefined ? {} : { signal }) };
       return answered(address, call(client, how));
+    },
+    async *read(call) {
+      const how = { metadata, ...(signal === undefined ? {} : { signal }) };
+      const pieces = call(client, how)[Symbol.asyncIterator]();
+      try {
+        for (;;) {
+          const next = await answered(address, pieces.next());
+          if (next.done === true) return;
+          yield next.value;
+        }
+      } finally {
+        await pieces.return?.();
+      }
     },
   };
 }

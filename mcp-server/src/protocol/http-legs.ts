@@ -4,6 +4,7 @@
  */
 import { type NodeMcpRequestHandler, toNodeHandler } from "@modelcontextprotocol/node";
 import {
+  type AuthInfo,
   classifyInboundRequest,
   createMcpHandler,
   type McpHttpHandler,
@@ -23,6 +24,8 @@ export interface LegsParts {
   /** Streams of `subscriptions/listen` at once. */
   readonly listenersMax: number;
   readonly sessions?: SessionLimits;
+  /** Called before a stream of `subscriptions/listen` is opened; its answer, when the stream has ended. */
+  readonly onListen?: (auth: AuthInfo) => Promise<() => void>;
   readonly onError: (error: Error) => void;
 }
 
@@ -33,8 +36,11 @@ export class HttpLegs {
   readonly #handler: McpHttpHandler;
   readonly #handle: NodeMcpRequestHandler;
   readonly #sessions: Sessions;
+  readonly #onListen: LegsParts["onListen"];
 
-  constructor({ factory, bus, clock, hex, bodyBytesMax, listenersMax, sessions, onError }: LegsParts) {
+  constructor(parts: LegsParts) {
+    const { factory, bus, clock, hex, bodyBytesMax, listenersMax, sessions, onError } = parts;
+    this.#onListen = parts.onListen;
     this.#handler = createMcpHandler(factory, {
       bus,
       maxRequestBodySize: bodyBytesMax,
@@ -70,10 +76,22 @@ export class HttpLegs {
         return { status: 503, message: `${served.because}: end one, or try again later` };
       return undefined;
     }
+    if (this.#onListen !== undefined && route.kind === "modern" && route.messageKind === "request") {
+      if (route.message.method === "subscriptions/listen") {
+        const end = await this.#onListen(auth);
+        if (response.destroyed) end();
+        else response.once("close", end);
+      }
+    }
     // The body was read before, so that its bound holds for all legs alike.
     const bodyless = (): AsyncIterator<unknown> => request[Symbol.asyncIterator]();
     await this.#handle({ method, url, headers, auth, [Symbol.asyncIterator]: bodyless }, response, body);
     return undefined;
+  }
+
+  /** Ends the streams of clients that only wait for news. */
+  retire(): Promise<void> {
+    return this.#sessions.retire();
   }
 
   async close(): Promise<void> {

@@ -46,6 +46,8 @@ interface Session {
   readonly owner: string;
   /** Requests and streams that are open. */
   open: number;
+  /** Of these, calls: all but the stream on which a client waits for news. */
+  calls: number;
   /** Monotonic ms. */
   lastUsed: number;
 }
@@ -91,7 +93,7 @@ export class Sessions {
         this.#sessions.set(id, session);
       },
     });
-    const session: Session = { transport, owner, open: 0, lastUsed: clock.monotonic() };
+    const session: Session = { transport, owner, open: 0, calls: 0, lastUsed: clock.monotonic() };
     const server = await factory({ era: "legacy", authInfo: exchange.auth });
     await server.connect(transport);
     transport.onerror = onError;
@@ -107,6 +109,12 @@ export class Sessions {
     return SERVED;
   }
 
+  /** Ends the sessions in which nothing is under way. */
+  async retire(): Promise<void> {
+    const idle = [...this.#sessions.values()].filter((session) => session.calls === 0);
+    await Promise.allSettled(idle.map(({ transport }) => transport.close()));
+  }
+
   async close(): Promise<void> {
     this.#sweeping?.abort();
     const ending = [...this.#sessions.values()].map(({ transport }) => transport.close());
@@ -116,10 +124,13 @@ export class Sessions {
 
   async #carry(session: Session, { request, response, auth, body }: Exchange): Promise<void> {
     const { clock } = this.#parts;
+    const call = request.method === "POST" ? 1 : 0;
     session.open += 1;
+    session.calls += call;
     session.lastUsed = clock.monotonic();
     response.once("close", () => {
       session.open -= 1;
+      session.calls -= call;
       session.lastUsed = clock.monotonic();
     });
     await session.transport.handleRequest(Object.assign(request, { auth }), response, body);
