@@ -67,6 +67,9 @@ The file is YAML:
     restartService: { units: [nginx.service], processes: [{ name: worker, pidFile: /run/worker.pid, start: [/usr/bin/worker] }] }
     endIdleSessions: { databases: [{ name: main, urlFile: /etc/mainstay/main.url }], minIdleSeconds: 600 }
     collectDiagnostics: { enabled: true }
+    terminateQuery: { databases: [{ name: main, urlFile: /etc/mainstay/main.url }], minSeconds: 60, maxQueries: 20 }
+    maintainTable: { databases: [{ name: main, urlFile: /etc/mainstay/owner.url }], operations: [vacuum, analyze], lockTimeoutMs: 2000 }
+    setPostgresParameter: { databases: [{ name: main, urlFile: /etc/mainstay/admin.url }], parameters: [work_mem] }
 
 The environment wins over the file: MAINSTAY_AGENTS_ADDRESS, MAINSTAY_ENROLL_ADDRESS, MAINSTAY_JOIN_TOKEN,
 MAINSTAY_JOIN_TOKEN_FILE, MAINSTAY_NODE_NAME, MAINSTAY_STATE_DIR, MAINSTAY_INTERVAL_MS, MAINSTAY_LOG_LEVEL.

@@ -3,7 +3,10 @@ import type { Action, ActionContext, Done, Previewed } from "./action.js";
 import { cleanDirectory } from "./actions/clean-directory.js";
 import { collectDiagnostics } from "./actions/collect-diagnostics.js";
 import { endIdleSessions } from "./actions/end-idle-sessions.js";
+import { maintainTable } from "./actions/maintain-table.js";
 import { restartService } from "./actions/restart-service.js";
+import { setPostgresParameter } from "./actions/set-postgres-parameter.js";
+import { terminateQuery } from "./actions/terminate-query.js";
 import type { ActionArguments } from "./command.js";
 import type { Plan } from "./plans.js";
 import type { ActionName } from "./policy.js";
@@ -17,6 +20,9 @@ export const allActions: Actions = {
   "restart-service": restartService,
   "end-idle-sessions": endIdleSessions,
   "collect-diagnostics": collectDiagnostics,
+  "terminate-query": terminateQuery,
+  "maintain-table": maintainTable,
+  "set-postgres-parameter": setPostgresParameter,
 };
 
 /** An action whose arguments are those of some action. */

@@ -1,6 +1,9 @@
 /** May this host do this: the order's arguments against the local policy. Pure; what is not named is denied. */
 import { posix } from "node:path";
 import { describeFault, type Fault, Fields } from "../fields.js";
+import { allowMaintainTable } from "./permits/maintain-table.js";
+import { allowSetPostgresParameter } from "./permits/set-postgres-parameter.js";
+import { allowTerminateQuery } from "./permits/terminate-query.js";
 import type { LocalPolicy } from "./policy.js";
 import { deny, required, type Verdict } from "./verdict.js";
 
@@ -24,6 +27,12 @@ export function allow(policy: LocalPolicy, action: string, argumentsJson: string
           ? { kind: "allow", arguments: { action } }
           : deny("actions.collectDiagnostics is not enabled on this host"),
       );
+    case "terminate-query":
+      return settle(faults, fields, () => allowTerminateQuery(policy.terminateQuery, fields));
+    case "maintain-table":
+      return settle(faults, fields, () => allowMaintainTable(policy.maintainTable, fields));
+    case "set-postgres-parameter":
+      return settle(faults, fields, () => allowSetPostgresParameter(policy.setPostgresParameter, fields));
     default:
       return {
         kind: "deny",

@@ -1,4 +1,5 @@
 /** The vocabulary of commands on this host: orders as they were verified, and what is said about them. */
+import type { Maintenance } from "./permits/maintain-table.js";
 import type { ActionName } from "./policy.js";
 
 /** Whether to look or to act. */
@@ -89,7 +90,33 @@ export type ActionArguments =
       readonly idleSeconds: number;
       readonly limit: number;
     }
-  | { readonly action: "collect-diagnostics" };
+  | { readonly action: "collect-diagnostics" }
+  | {
+      readonly action: "terminate-query";
+      readonly database: string;
+      /** How long a query must have run, in seconds. */
+      readonly minSeconds: number;
+      /** Cancel the query, or end its session. */
+      readonly how: "cancel" | "terminate";
+      /** Only this session's. */
+      readonly pid: number | undefined;
+      readonly limit: number;
+    }
+  | {
+      readonly action: "maintain-table";
+      readonly database: string;
+      readonly operation: Maintenance;
+      readonly schema: string;
+      readonly table: string;
+      readonly lockTimeoutMs: number;
+    }
+  | {
+      readonly action: "set-postgres-parameter";
+      readonly database: string;
+      readonly parameter: string;
+      /** Undefined takes back what ALTER SYSTEM once set. */
+      readonly value: string | undefined;
+    };
 
 /** The arguments of one action. */
 export type ArgumentsOf<A extends ActionName> = Extract<ActionArguments, { readonly action: A }>;

@@ -4,11 +4,22 @@ import { join } from "node:path";
 import { makePrivateDirectory, readIfThere, writePrivateFile } from "../identity/state-files.js";
 import { canonicalJson, type Json, sha256Hex } from "./canonical.js";
 
+/**
+ * What undoes a plan once it ran: an action of this host with its arguments; `irreversible` when nothing does;
+ * `nothing-to-undo` when a run leaves no state that an undo could bring back (a look, a copy, a rebuilt index).
+ */
+export type Inverse =
+  | { readonly action: string; readonly arguments: { readonly [key: string]: Json } }
+  | "irreversible"
+  | "nothing-to-undo";
+
 /** A plan as every action makes it: what it is for, and what exactly would be done. */
 export interface Plan {
   readonly action: string;
   /** The effective arguments. */
   readonly arguments: { readonly [key: string]: Json };
+  /** What undoes it; absent in plans of the agent's first version. */
+  readonly inverse?: Inverse;
   readonly [part: string]: Json;
 }
 

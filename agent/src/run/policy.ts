@@ -6,7 +6,13 @@ import { createHash } from "node:crypto";
 import type { Fields } from "../fields.js";
 import { canonicalJson } from "./canonical.js";
 import { type DeclaredDatabase, readDatabases } from "./permits/databases.js";
+import { type MaintainTablePolicy, readMaintainTable } from "./permits/maintain-table.js";
 import { type DeclaredProcess, readProcesses, unitName } from "./permits/processes.js";
+import {
+  readSetPostgresParameter,
+  type SetPostgresParameterPolicy,
+} from "./permits/set-postgres-parameter.js";
+import { readTerminateQuery, type TerminateQueryPolicy } from "./permits/terminate-query.js";
 import { absolutePath } from "./verdict.js";
 
 /** Names of the actions, as orders have them. */
@@ -15,6 +21,9 @@ export const actionNames = [
   "restart-service",
   "end-idle-sessions",
   "collect-diagnostics",
+  "terminate-query",
+  "maintain-table",
+  "set-postgres-parameter",
 ] as const;
 export type ActionName = (typeof actionNames)[number];
 
@@ -24,6 +33,9 @@ export interface LocalPolicy {
   readonly restartService: RestartServicePolicy | undefined;
   readonly endIdleSessions: EndIdleSessionsPolicy | undefined;
   readonly collectDiagnostics: boolean;
+  readonly terminateQuery: TerminateQueryPolicy | undefined;
+  readonly maintainTable: MaintainTablePolicy | undefined;
+  readonly setPostgresParameter: SetPostgresParameterPolicy | undefined;
 }
 
 /** Directories below which old files may be deleted. */
@@ -53,19 +65,20 @@ export interface EndIdleSessionsPolicy {
 /** Reads the `actions` part of the configuration. */
 export function readPolicy(fields: Fields): LocalPolicy {
   const policy: LocalPolicy = {
-    cleanDirectory: fields.has("cleanDirectory")
-      ? readCleanDirectory(fields.within("cleanDirectory"))
-      : undefined,
-    restartService: fields.has("restartService")
-      ? readRestartService(fields.within("restartService"))
-      : undefined,
-    endIdleSessions: fields.has("endIdleSessions")
-      ? readEndIdleSessions(fields.within("endIdleSessions"))
-      : undefined,
+    cleanDirectory: part(fields, "cleanDirectory", readCleanDirectory),
+    restartService: part(fields, "restartService", readRestartService),
+    endIdleSessions: part(fields, "endIdleSessions", readEndIdleSessions),
     collectDiagnostics: readCollectDiagnostics(fields.within("collectDiagnostics")),
+    terminateQuery: part(fields, "terminateQuery", readTerminateQuery),
+    maintainTable: part(fields, "maintainTable", readMaintainTable),
+    setPostgresParameter: part(fields, "setPostgresParameter", readSetPostgresParameter),
   };
   fields.done();
   return policy;
+}
+
+function part<T>(fields: Fields, key: string, read: (fields: Fields) => T): T | undefined {
+  return fields.has(key) ? read(fields.within(key)) : undefined;
 }
 
 function readCleanDirectory(fields: Fields): CleanDirectoryPolicy {
@@ -111,6 +124,10 @@ export function allowedActions(policy: LocalPolicy): ActionName[] {
       (policy.restartService?.units.length ?? 0) + (policy.restartService?.processes.length ?? 0) > 0,
     "end-idle-sessions": (policy.endIdleSessions?.databases.length ?? 0) > 0,
     "collect-diagnostics": policy.collectDiagnostics,
+    "terminate-query": (policy.terminateQuery?.databases.length ?? 0) > 0,
+    "maintain-table":
+      (policy.maintainTable?.databases.length ?? 0) > 0 && (policy.maintainTable?.operations.length ?? 0) > 0,
+    "set-postgres-parameter": (policy.setPostgresParameter?.parameters.length ?? 0) > 0,
   };
   return actionNames.filter((action) => allowed[action]);
 }

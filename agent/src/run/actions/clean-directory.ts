@@ -26,6 +26,7 @@ export const cleanDirectory: Action<"clean-directory"> = {
         action: "clean-directory",
         arguments: argumentsOf(args),
         directory: place.path,
+        inverse: "irreversible",
         device: directory.device,
         files: found.files.map(({ path, size, mtimeMs, inode }) => ({ path, size, mtimeMs, inode })),
         bytes: found.bytes,

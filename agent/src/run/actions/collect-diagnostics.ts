@@ -44,7 +44,12 @@ export const collectDiagnostics: Action<"collect-diagnostics"> = {
 
   async preview(): Promise<Previewed> {
     const names = sections.map(({ name }) => name);
-    const plan = { action: "collect-diagnostics", arguments: {}, sections: names };
+    const plan = {
+      action: "collect-diagnostics",
+      arguments: {},
+      sections: names,
+      inverse: "nothing-to-undo" as const,
+    };
     return { kind: "planned", plan, summary: `would read ${names.join(", ")}; changes nothing` };
   },
 

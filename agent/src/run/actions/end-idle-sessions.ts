@@ -49,6 +49,7 @@ export const endIdleSessions: Action<"end-idle-sessions"> = {
       const plan: Plan = {
         action: "end-idle-sessions",
         arguments: { database: args.database, idleSeconds: args.idleSeconds, limit: args.limit },
+        inverse: "irreversible",
         sessions: sessions.map((session) => ({ ...session })),
       };
       const summary = `would end ${count(sessions.length)} of ${args.database} that did nothing for ${args.idleSeconds} s`;

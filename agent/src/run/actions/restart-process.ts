@@ -29,6 +29,7 @@ export async function planRestartOfProcess(declared: DeclaredProcess): Promise<P
     program: declared.start[0] ?? "",
     pidFile: declared.pidFile,
     before: shown(now),
+    inverse: "nothing-to-undo",
   };
   const summary =
     now === undefined

@@ -45,7 +45,12 @@ export async function planRestartOfUnit(unit: string, context: ActionContext): P
       because: `${unit}: systemd has it as ${state.loadState || "nothing"}, expected loaded`,
     };
   }
-  const plan: Plan = { action: "restart-service", arguments: { unit }, before: shown(state) };
+  const plan: Plan = {
+    action: "restart-service",
+    arguments: { unit },
+    before: shown(state),
+    inverse: "nothing-to-undo",
+  };
   return {
     kind: "planned",
     plan,
