@@ -16,6 +16,8 @@ export interface StackOptions {
   readonly remediation?: string;
   /** YAML. @default everything is allowed */
   readonly policy?: string;
+  /** YAML of alertmanager.yml. @default nobody is told */
+  readonly alertmanager?: string;
   /** Further arguments of the control plane. */
   readonly args?: readonly string[];
   /** Further environment of the control plane. */
@@ -62,6 +64,7 @@ export class Stack {
     write("rules.yaml", options.rules ?? "groups: []\n");
     write("remediation.yaml", options.remediation ?? "rules: []\n");
     write("policy.yaml", options.policy ?? ALLOW_ALL);
+    if (options.alertmanager !== undefined) write("alertmanager.yml", options.alertmanager);
     try {
       await stack.startControlPlane();
       stack.#link = await Link.open(stack.ports.link, stack.ports.agents);
@@ -103,6 +106,7 @@ export class Stack {
           "--policy",
           file("policy.yaml"),
         ],
+        ...(this.#options.alertmanager === undefined ? [] : ["--alertmanager", file("alertmanager.yml")]),
         ...(this.#options.args ?? []),
       ],
       env: this.#options.env ?? {},

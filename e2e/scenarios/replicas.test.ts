@@ -11,9 +11,12 @@ import { type PostgresServer, startPostgres } from "../harness/postgres.js";
 import { longestSilence } from "../harness/readings.js";
 import { Stack } from "../harness/stack.js";
 import { pause, until } from "../harness/until.js";
+import { startWebhook, type Webhook } from "../harness/webhook.js";
 
 const ROUNDS = Number(process.env["MAINSTAY_ROUNDS"] ?? 3);
 const INTERVAL = 5_000;
+/** The lease of one that hangs runs out after 6 s; its agents notice after 15 s, and judging waits for them. */
+const HANG_NOTICED = 40_000;
 const NODES = ["web-1", "web-2"];
 /** An expression over both nodes holds only for who sees both. */
 const rules = `
@@ -29,6 +32,7 @@ groups:
 let postgres: PostgresServer;
 let vault: VaultContractServer;
 let exporter: Exporter;
+let webhook: Webhook;
 const stacks: Stack[] = [];
 let operators: Operator[] = [];
 
@@ -38,8 +42,14 @@ beforeAll(async () => {
   exporter = await startExporter();
   exporter.set("story_value", 1);
   exporter.set("story_flag", 1);
+  webhook = await startWebhook();
+  const alertmanager = `
+route: { receiver: story, group_by: [alertname], group_wait: 1s, group_interval: 1s, repeat_interval: 24h }
+receivers: [{ name: story, webhook_configs: [{ url: "${webhook.url}" }] }]
+`;
   const env = { VAULT_ADDR: vault.address, VAULT_ROLE_ID: vault.roleId, VAULT_SECRET_ID: vault.secretId };
-  for (let i = 0; i < 2; i++) stacks.push(await Stack.start({ env, rules, databaseUrl: postgres.url }));
+  for (let i = 0; i < 2; i++)
+    stacks.push(await Stack.start({ env, rules, alertmanager, databaseUrl: postgres.url }));
   operators = stacks.map((stack) => stack.operator());
   const [one, two] = stacks;
   const doors = stacks.map(({ ports }) => `127.0.0.1:${ports.agents}`);
@@ -53,6 +63,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const stack of [...stacks].reverse()) await stack.stop();
   await exporter?.stop();
+  await webhook?.stop();
   await vault?.stop();
   await postgres?.stop();
 });
@@ -83,6 +94,9 @@ const transitionsAt = async (operator: Operator): Promise<string[]> => {
   return entries.map(({ kind, subject }) => `${kind} ${subject}`).sort();
 };
 
+/** The groups of which somebody was told, one entry for each time. */
+const told = (): string[] => webhook.notices.map(({ groupKey, status }) => `${status} ${groupKey}`).sort();
+
 describe("two replicas on one PostgreSQL", () => {
   test("judge once, whichever the agents came to, over all nodes", async () => {
     await until(
@@ -99,6 +113,7 @@ describe("two replicas on one PostgreSQL", () => {
     await pause(INTERVAL + 1_500);
     const transitions = await transitionsAt(operators[1] as Operator);
     expect(new Set(transitions).size).toBe(transitions.length);
+    await until("both groups' notices", () => (told().length === 2 ? true : undefined));
   });
 
   test("answer alike for all series, the one that stands by through the one that leads", async () => {
@@ -116,7 +131,7 @@ describe("two replicas on one PostgreSQL", () => {
     `${ROUNDS} times the leader is killed at any moment: nothing is lost, and nothing told twice`,
     async () => {
       const before = await alertsAt(operators[0] as Operator);
-      const told = await transitionsAt(operators[0] as Operator);
+      const journalled = await transitionsAt(operators[0] as Operator);
       const took: number[] = [];
       for (let round = 0; round < ROUNDS; round++) {
         const leader = judges()[0] ?? 0;
@@ -135,7 +150,7 @@ describe("two replicas on one PostgreSQL", () => {
         await pause(INTERVAL);
         const operator = operators[other] as Operator;
         expect(await alertsAt(operator), `round ${round}`).toEqual(before);
-        expect(await transitionsAt(operator), `round ${round}`).toEqual(told);
+        expect(await transitionsAt(operator), `round ${round}`).toEqual(journalled);
         for (const node of NODES) {
           await until(`the readings of ${node} over the outage`, async () => {
             const silence = await longestSilence(
@@ -161,7 +176,7 @@ describe("two replicas on one PostgreSQL", () => {
 
   test("a leader that hangs is succeeded when its lease is over, and writes nothing when it wakes up", async () => {
     const before = await alertsAt(operators[0] as Operator);
-    const told = await transitionsAt(operators[0] as Operator);
+    const journalled = await transitionsAt(operators[0] as Operator);
     const leader = judges()[0] ?? 0;
     const [hanging, next] = [stacks[leader], stacks[1 - leader]] as [Stack, Stack];
     const judgedBefore = countOf(next, "rules are judged here");
@@ -170,7 +185,7 @@ describe("two replicas on one PostgreSQL", () => {
       await until(
         "the other replica to judge the rules",
         () => (countOf(next, "rules are judged here") > judgedBefore ? true : undefined),
-        4 * INTERVAL,
+        HANG_NOTICED,
       );
     } finally {
       hanging.controlPlane.kill("SIGCONT");
@@ -180,7 +195,7 @@ describe("two replicas on one PostgreSQL", () => {
     expect(judges()).toEqual([1 - leader]);
     for (const operator of operators) {
       expect(await alertsAt(operator)).toEqual(before);
-      expect(await transitionsAt(operator)).toEqual(told);
+      expect(await transitionsAt(operator)).toEqual(journalled);
     }
   }, 90_000);
 
@@ -199,4 +214,8 @@ describe("two replicas on one PostgreSQL", () => {
     await pause(INTERVAL);
     expect(await alertsAt(operators[1 - leader] as Operator)).toEqual(before);
   }, 90_000);
+
+  test("somebody was told of each group once, all the while", () => {
+    expect(told().map((line) => /alertname="(\w+)"/.exec(line)?.[1])).toEqual(["Both", "Kept"]);
+  });
 });
