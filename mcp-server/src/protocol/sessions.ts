@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { NodeStreamableHTTPServerTransport } from "@modelcontextprotocol/node";
 import type { AuthInfo, McpServerFactory } from "@modelcontextprotocol/server";
 import type { Clock } from "../system.js";
+import { Replay } from "./replay.js";
 
 export interface SessionLimits {
   /** Sessions at once. */
@@ -54,6 +55,8 @@ interface Session {
 
 const SERVED: Served = { kind: "served" };
 const SWEEP_MS = 10_000;
+/** When a client whose stream broke comes back. */
+const RETRY_MS = 1_000;
 
 export class Sessions {
   readonly #parts: SessionParts;
@@ -89,6 +92,8 @@ export class Sessions {
     }
     const transport = new NodeStreamableHTTPServerTransport({
       sessionIdGenerator: () => hex(32),
+      eventStore: new Replay(),
+      retryInterval: RETRY_MS,
       onsessioninitialized: (id) => {
         this.#sessions.set(id, session);
       },
