@@ -35,6 +35,7 @@ import { isLoopback, openIdentities } from "./tls.js";
 
 /** Calls under way may end, and agents are told where to go, before they are cut. */
 const DOORS_WITHIN = 4 * SECOND;
+const REPLAY_WITHIN = 20 * SECOND;
 const DRAIN_WITHIN = 3 * SECOND;
 
 const PACKAGE = new URL("../package.json", import.meta.url);
@@ -136,6 +137,9 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
     reload: rooms.reload,
     probes: { version, clock, startedAt, eventLoop, readiness, checks, metrics },
   });
+
+  // Before anyone is let in, so that older samples come before newer ones; a leader that is away is not waited for.
+  await Promise.race([rooms.series.replayKept(), clock.sleep(REPLAY_WITHIN)]);
 
   const tls = await openIdentities(config, rooms.access);
   const doors = await openDoors({

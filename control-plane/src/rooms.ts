@@ -1,5 +1,6 @@
 /** The rooms, built from the ground up: each is given what is below it, and nothing is looked up. */
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type Access, CONTROL_PLANE_NAME, openAccess } from "./access/access.module.js";
 import {
   alertReads,
@@ -99,6 +100,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     system,
     logger,
     mayWrite: (tx) => leadership.stillLeads(tx),
+    logDirectory: join(config.stateDirectory, "written-samples"),
     // What another engine evaluates must not wait here.
     ...(config.timeseries.kind === "remote" ? { chunkAfter: REMOTE_CHUNK_AFTER } : {}),
   });

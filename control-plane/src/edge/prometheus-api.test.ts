@@ -21,6 +21,7 @@ const figures = { activeSeries: 2, chunksWritten: 7 } as Figures;
 const series: PrometheusDeps["series"] = {
   openWriter: () => ({
     open() {},
+    keep: async () => ({ done() {} }),
     find: () => undefined,
     announce: () => 0,
     write: async () => ({ kept: 0, refusals: [] }),

@@ -268,6 +268,7 @@ test("when nothing can be taken now the sender is told when to come again", asyn
         open: () => {
           throw new OpsError("UNAVAILABLE", "samples come faster than they can be taken");
         },
+        keep: async () => ({ done() {} }),
         find: () => undefined,
         announce: () => 0,
         write: async () => ({ kept: 0, refusals: [] }),

@@ -7,6 +7,7 @@ import type { Labels, Matcher } from "../kernel/labels.js";
 import type { Instant } from "../kernel/time.js";
 import type { MatrixValue, Value } from "../promql/value.js";
 import type { Refusal, VerdictCounts } from "./domain/refusal.js";
+import type { KeptEntry } from "./written-log.js";
 
 /** Whose samples a session carries. */
 export interface SessionNode {
@@ -102,6 +103,8 @@ export interface OwnSample {
   readonly value: number | "stale";
 }
 
+export type { KeptEntry } from "./written-log.js";
+
 /** Samples of many series: `series[i]` is the number that the writer gave, for `i < count`. */
 export interface WrittenSamples {
   readonly count: number;
@@ -128,14 +131,23 @@ export interface WriteOutcome {
  * happens in one.
  */
 export interface SeriesWriter {
+  /**
+   * Keeps a request, as the caller reads it, until its samples are durable: after a restart it is given to the caller's
+   * `replay`. Comes before `open`, and its answer goes to `write`; whoever does not come to `write` says `done`.
+   * Throws UNAVAILABLE when it cannot be kept now.
+   */
+  keep(request: Uint8Array): Promise<KeptEntry>;
   /** Throws UNAVAILABLE when there is no engine, or so much is on its way that the sender must come again later. */
   open(): void;
   find(key: string): number | undefined;
   /** @param labels name and value in turn, in any order */
   announce(key: string, labels: readonly string[]): number;
   /** Resolves when queries see the samples. */
-  write(samples: WrittenSamples): Promise<WriteOutcome>;
+  write(samples: WrittenSamples, kept?: KeptEntry): Promise<WriteOutcome>;
 }
+
+/** Takes in a request that was kept, through a writer; throws UNAVAILABLE when it shall come again later. */
+export type ReplayKept = (request: Uint8Array) => Promise<void>;
 
 /** Which engine evaluates expressions, and how far samples were written on to it. */
 export type EvaluatorFigures =
@@ -211,7 +223,7 @@ export interface TimeSeriesDoor {
   /** Resolves when queries see the samples. Out-of-order and duplicate samples are refused as an agent's are. */
   append(samples: readonly OwnSample[]): Promise<void>;
   /** A way in for samples with labels of their own. */
-  openWriter(): SeriesWriter;
+  openWriter(replay: ReplayKept): SeriesWriter;
   figures(): Promise<Figures>;
   health(): TimeSeriesHealth;
 }

@@ -26,6 +26,7 @@ import type {
   OpenedSession,
   OwnSample,
   QueryOptions,
+  ReplayKept,
   SeriesFilter,
   SeriesWriter,
   SessionNode,
@@ -33,13 +34,14 @@ import type {
   TimeSeriesHealth,
 } from "./door.js";
 import { ChunkWriter } from "./flush.loop.js";
+import { KeptRequests } from "./kept-requests.js";
 import { QueryRunner } from "./query.js";
 import { readChunkPages } from "./read-chunks.js";
 import { createRetentionLoop, RETENTION_DEFAULT } from "./retention.loop.js";
 import { StoreSeriesWriter } from "./series-writer.js";
 import { IN_FLIGHT_BYTES_MAX, StoreClient } from "./store-client.js";
 import { createLocalStore, type OpenStorePort, threadStore } from "./store-port.js";
-import type { CollectedChunk, StoreCalls } from "./store-protocol.js";
+import { type CollectedChunk, type StoreCalls, WRITTEN } from "./store-protocol.js";
 
 /** What an agent's delay in coming back may add to the hot window. */
 const GRACE: Duration = 5 * MINUTE;
@@ -67,6 +69,8 @@ export interface TimeSeriesDeps {
   readonly mayWrite?: (tx: Queryable) => Promise<boolean>;
   /** `thread` evaluates on a worker thread; `in-process` is for tests. @default thread */
   readonly place?: "thread" | "in-process";
+  /** Where is kept what others wrote until it is durable. @default nowhere: a kill loses what is not in PostgreSQL yet */
+  readonly logDirectory?: string;
   /** The compiled worker. @default worker.js beside this file */
   readonly workerUrl?: URL;
 }
@@ -90,6 +94,8 @@ export class TimeSeries implements TimeSeriesDoor {
   /** How far each node's outbox is durable, for when PostgreSQL cannot be asked. */
   readonly #positions = new Map<string, { readonly outboxId: string; readonly through: number }>();
   readonly #stopping = new AbortController();
+  readonly #kept: KeptRequests | undefined;
+  #replay: ReplayKept | undefined;
   #state: State = { kind: "stopped" };
   #lastSession = 0;
   #restarts = 0;
@@ -122,6 +128,9 @@ export class TimeSeries implements TimeSeriesDoor {
         this.#writer.loop,
         createRetentionLoop({ clock, logger: deps.logger, chunks: this.#chunks, retention }),
       );
+    }
+    if (deps.logDirectory !== undefined) {
+      this.#kept = new KeptRequests({ directory: deps.logDirectory, clock, logger: deps.logger });
     }
     this.#queries = new QueryRunner({
       clock,
@@ -160,6 +169,7 @@ export class TimeSeries implements TimeSeriesDoor {
       this.#sessions.clear();
       await state.client.close();
     }
+    await this.#kept?.close();
     this.#state = { kind: "stopped" };
   }
 
@@ -258,8 +268,19 @@ export class TimeSeries implements TimeSeriesDoor {
     });
   }
 
-  openWriter(): SeriesWriter {
-    return new StoreSeriesWriter(this.#deps.system.clock, () => this.#client());
+  openWriter(replay: ReplayKept): SeriesWriter {
+    this.#replay = replay;
+    return new StoreSeriesWriter(
+      this.#deps.system.clock,
+      () => this.#client(),
+      () => this.#kept?.open(),
+    );
+  }
+
+  /** Takes in again what others wrote and PostgreSQL does not have; until then nobody writes. Resolves when it is done. */
+  async replayKept(): Promise<void> {
+    const replay = this.#replay;
+    if (replay !== undefined) await this.#kept?.replay(replay, this.#stopping.signal);
   }
 
   async figures(): Promise<Figures> {
@@ -363,6 +384,10 @@ export class TimeSeries implements TimeSeriesDoor {
 
   #durable(item: CollectedChunk): void {
     if (item.outboxId === "") return;
+    if (item.node === WRITTEN) {
+      this.#kept?.durable(item.throughSequence);
+      return;
+    }
     this.#positions.set(item.node, { outboxId: item.outboxId, through: item.throughSequence });
     for (const heard of this.#heardDurable)
       heard(item.node as NodeId, item.outboxId, BigInt(item.throughSequence));
@@ -428,6 +453,10 @@ export class TimeSeries implements TimeSeriesDoor {
         const client = await this.#boot();
         if (this.#stopping.signal.aborted) await client.close();
         else this.#state = { kind: "running", client };
+        // In the background: whoever waits for the engine may be the one that decides where samples go.
+        void this.replayKept().catch((error: unknown) => {
+          logger.error("samples that others wrote could not be taken in again", {}, error);
+        });
         return;
       } catch (error) {
         logger.warn(

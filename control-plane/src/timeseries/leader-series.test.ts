@@ -96,7 +96,7 @@ test("while another leads it is asked, with a token that may look, and its word 
 test("samples that come while another leads are passed on to it, and a refusal is told", async () => {
   place = { kind: "there", restUrl: url };
   answer = { status: 204, body: "" };
-  const writer = series.openWriter();
+  const writer = series.openWriter(async () => {});
   const write = () => {
     writer.open();
     const number = writer.announce("key", ["job", "x", "__name__", "c"]);

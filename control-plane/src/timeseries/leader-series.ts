@@ -13,11 +13,13 @@ import type {
   DurableListener,
   Evaluation,
   Figures,
+  KeptEntry,
   KeyedExpression,
   Listed,
   OpenedSession,
   OwnSample,
   QueryOptions,
+  ReplayKept,
   SeriesFilter,
   SeriesWriter,
   SessionNode,
@@ -113,18 +115,20 @@ export class LeaderSeries implements TimeSeriesDoor {
     await this.#send(request);
   }
 
-  openWriter(): SeriesWriter {
-    const own = this.#options.own.openWriter();
+  openWriter(replay: ReplayKept): SeriesWriter {
+    const own = this.#options.own.openWriter(replay);
     const passing = new PassingWriter((request) => this.#send(request));
     let current: SeriesWriter = own;
     return {
+      // What is passed on is kept by the one that leads.
+      keep: (request) => (this.#options.place().kind === "here" ? own : passing).keep(request),
       open: () => {
         current = this.#options.place().kind === "here" ? own : passing;
         current.open();
       },
       find: (key) => current.find(key),
       announce: (key, labels) => current.announce(key, labels),
-      write: (samples) => current.write(samples),
+      write: (samples, kept) => current.write(samples, kept),
     };
   }
 
@@ -178,6 +182,10 @@ class PassingWriter implements SeriesWriter {
     this.#send = send;
   }
 
+  async keep(): Promise<KeptEntry> {
+    return { done: () => {} };
+  }
+
   open(): void {
     this.#labels = [];
     this.#keys = new Map();
@@ -195,7 +203,11 @@ class PassingWriter implements SeriesWriter {
     return this.#labels.push(sorted(pairs)) - 1;
   }
 
-  async write({ count, series, timestamps, values }: WrittenSamples): Promise<WriteOutcome> {
+  async write(
+    { count, series, timestamps, values }: WrittenSamples,
+    entry?: KeptEntry,
+  ): Promise<WriteOutcome> {
+    entry?.done();
     const request = new WriteRequest();
     for (let index = 0; index < count; index++) {
       const labels = this.#labels[series[index] as number];

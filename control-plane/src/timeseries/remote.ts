@@ -20,6 +20,7 @@ import type {
   OpenedSession,
   OwnSample,
   QueryOptions,
+  ReplayKept,
   SeriesFilter,
   SeriesWriter,
   SessionNode,
@@ -127,8 +128,8 @@ export class RemoteTimeSeries implements TimeSeriesDoor {
     return this.#options.own.append(samples);
   }
 
-  openWriter(): SeriesWriter {
-    return this.#options.own.openWriter();
+  openWriter(replay: ReplayKept): SeriesWriter {
+    return this.#options.own.openWriter(replay);
   }
 
   async figures(): Promise<Figures> {

@@ -5,9 +5,10 @@
 import { OpsError } from "../kernel/errors.js";
 import { type Duration, type Instant, MINUTE } from "../kernel/time.js";
 import type { Clock } from "../platform/system.js";
-import type { SeriesWriter, WriteOutcome, WrittenSamples } from "./door.js";
+import type { KeptEntry, SeriesWriter, WriteOutcome, WrittenSamples } from "./door.js";
 import type { StoreClient } from "./store-client.js";
 import type { StoreCalls } from "./store-protocol.js";
+import type { WrittenLog } from "./written-log.js";
 
 /** A series that was not written for one to two of these is forgotten; it may be announced again. */
 const FORGOTTEN_AFTER: Duration = 10 * MINUTE;
@@ -22,6 +23,7 @@ type Fresh = StoreCalls["write"]["request"]["fresh"][number];
 export class StoreSeriesWriter implements SeriesWriter {
   readonly #clock: Clock;
   readonly #currentClient: () => StoreClient;
+  readonly #log: () => WrittenLog | undefined;
   #client: StoreClient | undefined;
   /** Whether the engine shall forget all that was announced. */
   #reset = true;
@@ -35,11 +37,19 @@ export class StoreSeriesWriter implements SeriesWriter {
   #dropped: number[] = [];
   #inFlightBytes = 0;
 
-  /** @param client the engine there is now; throws UNAVAILABLE when there is none. */
-  constructor(clock: Clock, client: () => StoreClient) {
+  /**
+   * @param client the engine there is now; throws UNAVAILABLE when there is none
+   * @param log where requests are kept; throws UNAVAILABLE while those that were kept come first; undefined: nowhere
+   */
+  constructor(clock: Clock, client: () => StoreClient, log: () => WrittenLog | undefined) {
     this.#clock = clock;
     this.#currentClient = client;
+    this.#log = log;
     this.#turnedAt = clock.now();
+  }
+
+  async keep(request: Uint8Array): Promise<KeptEntry> {
+    return (await this.#log()?.append(request)) ?? { done: () => {} };
   }
 
   find(key: string): number | undefined {
@@ -76,12 +86,18 @@ export class StoreSeriesWriter implements SeriesWriter {
     }
   }
 
-  async write({ count, series, timestamps, values }: WrittenSamples): Promise<WriteOutcome> {
+  async write(
+    { count, series, timestamps, values }: WrittenSamples,
+    kept?: KeptEntry,
+  ): Promise<WriteOutcome> {
     const client = this.#client;
     if (client === undefined) throw new OpsError("INTERNAL", "write samples: the writer was not opened");
     const bytes = count * SAMPLE_BYTES;
     this.#inFlightBytes += bytes;
+    // It goes in the order of the requests: what is collected after this one has its samples.
+    kept?.done();
     const request = {
+      through: this.#through(),
       reset: this.#reset,
       dropped: Uint32Array.from(this.#dropped),
       fresh: this.#fresh,
@@ -94,15 +110,24 @@ export class StoreSeriesWriter implements SeriesWriter {
     // Only now may their numbers be given to others: the engine hears of both in this order.
     this.#free.push(...this.#dropped.splice(0));
     try {
-      const { kept, refusals, forgotten } = await client.call("write", request);
-      if (client === this.#client) for (const ref of forgotten) this.#forget(ref);
-      return { kept, refusals };
+      const answer = await client.call("write", request);
+      if (client === this.#client) for (const ref of answer.forgotten) this.#forget(ref);
+      return { kept: answer.kept, refusals: answer.refusals };
     } catch (error) {
       // Whether the engine has heard of the new series is not known.
       if (client === this.#client) this.#forgetAll();
       throw error;
     } finally {
       this.#inFlightBytes -= bytes;
+    }
+  }
+
+  #through(): number {
+    try {
+      return this.#log()?.through ?? 0;
+    } catch {
+      // What was kept is being replayed: nothing of it may be forgotten.
+      return 0;
     }
   }
 

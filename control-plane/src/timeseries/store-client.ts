@@ -10,6 +10,8 @@ import { fromWireError } from "./wire-error.js";
 
 /** Bytes of one batch; larger frames get a buffer of their own. */
 const BATCH_BYTES = 256 * 1024;
+/** Bytes of a batch that follows a short one: between the announcements of many agents a batch is a frame or two. */
+const SHORT_BATCH_BYTES = 16 * 1024;
 /** How long a frame waits for others to go with. Messages between threads cost about as much as 1,000 samples. */
 const BATCH_DELAY_MS = 10;
 /** Frames and announcements on their way. When the thread evaluates for seconds this is what waits for it. */
@@ -18,6 +20,8 @@ export const IN_FLIGHT_BYTES_MAX = 16 * 1024 * 1024;
 const CALLS_MAX = 1_024;
 /** Buffers kept to be used again. */
 const SPARE_BUFFERS_MAX = 16;
+/** Of those that wait for room, so many are told at once: each takes what a frame needs, and the last find none left. */
+const TOLD_AT_ONCE = 64;
 
 interface Pending {
   readonly resolve: (answer: unknown) => void;
@@ -34,6 +38,8 @@ export class StoreClient {
   #batch: FrameBatchWriter | undefined;
   #timer: NodeJS.Timeout | undefined;
   #inFlightBytes = 0;
+  #lastBatchBytes = 0;
+  #telling: NodeJS.Immediate | undefined;
   #ended: OpsError | undefined;
 
   /** @param onLost told once when the other side ended by itself. */
@@ -57,7 +63,7 @@ export class StoreClient {
     return this.inFlightBytes >= IN_FLIGHT_BYTES_MAX;
   }
 
-  /** Resolves when there is room for more frames. */
+  /** Resolves when there is room for more frames, for those first that waited first. Another may be quicker to use it. */
   ready(): Promise<void> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     if (!this.busy) return Promise.resolve();
@@ -115,6 +121,7 @@ export class StoreClient {
     const batch = this.#batch;
     if (batch === undefined) return;
     this.#batch = undefined;
+    this.#lastBatchBytes = batch.length;
     this.#inFlightBytes += batch.length;
     this.#port.post({ kind: "frames", buffer: batch.buffer, length: batch.length }, [batch.buffer]);
   }
@@ -122,6 +129,8 @@ export class StoreClient {
   #bufferFor(valueBytes: number): ArrayBuffer {
     const bytes = batchedBytes(valueBytes);
     if (bytes > BATCH_BYTES) return new ArrayBuffer(bytes);
+    if (Math.max(bytes, 2 * this.#lastBatchBytes) <= SHORT_BATCH_BYTES)
+      return new ArrayBuffer(SHORT_BATCH_BYTES);
     return this.#spare.pop() ?? new ArrayBuffer(BATCH_BYTES);
   }
 
@@ -131,7 +140,7 @@ export class StoreClient {
       if (response.buffer?.byteLength === BATCH_BYTES && this.#spare.length < SPARE_BUFFERS_MAX) {
         this.#spare.push(response.buffer);
       }
-      if (!this.busy) for (const { resolve } of this.#waiting.splice(0)) resolve();
+      this.#tellWaiting();
       return;
     }
     const pending = this.#calls.get(response.call);
@@ -140,10 +149,24 @@ export class StoreClient {
     else pending?.reject(fromWireError(response.error));
   }
 
+  /**
+   * Tells those that wait that there is room, some in each turn. Thousands told at once, of which a few find room, would
+   * keep this thread from hearing of the next.
+   */
+  #tellWaiting(): void {
+    if (this.#telling !== undefined || this.#waiting.length === 0 || this.busy) return;
+    for (const { resolve } of this.#waiting.splice(0, TOLD_AT_ONCE)) resolve();
+    this.#telling = setImmediate(() => {
+      this.#telling = undefined;
+      this.#tellWaiting();
+    });
+  }
+
   #end(error: OpsError): void {
     if (this.#ended !== undefined) return;
     this.#ended = error;
     clearTimeout(this.#timer);
+    clearImmediate(this.#telling);
     this.#batch = undefined;
     this.#inFlightBytes = 0;
     for (const { reject } of [...this.#calls.values(), ...this.#waiting.splice(0)]) reject(error);

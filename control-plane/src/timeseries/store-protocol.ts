@@ -62,6 +62,8 @@ export interface StoredChunk {
 export const OWN = "control-plane";
 /** The node under which samples are kept that came with labels of their own. */
 export const WRITTEN = "remote-write";
+/** The name of their log, in the place of an agent's outbox. */
+export const WRITTEN_LOG = "log";
 
 /** Sent with a number, answered once. */
 export interface StoreCalls {
@@ -124,6 +126,8 @@ export interface StoreCalls {
   };
   readonly write: {
     readonly request: {
+      /** Segments of the log of what was written whose samples were all given by now; 0: none. */
+      readonly through: number;
       /** Forget all series that were announced before. */
       readonly reset: boolean;
       /** Series to forget, before the fresh ones are learnt. */

@@ -11,7 +11,7 @@ import type { HotWindow } from "./domain/hot-window.js";
 import type { Layout } from "./domain/layout.js";
 import { type Refusal, VERDICTS, verdictCode } from "./domain/refusal.js";
 import type { NodeTable } from "./node-table.js";
-import { type StoreCalls, WRITTEN } from "./store-protocol.js";
+import { type StoreCalls, WRITTEN, WRITTEN_LOG } from "./store-protocol.js";
 
 type Request = StoreCalls["write"]["request"];
 type Answer = StoreCalls["write"]["answer"];
@@ -87,6 +87,10 @@ export class WrittenLanes {
     for (const lane of this.#sort(request, node.owner)) this.#append(lane, request, now, examples);
     for (const ref of forgotten) this.#known[ref] = undefined;
     if (request.series.length > 0) node.pendingSince ??= now;
+    if (request.through > 0) {
+      node.outboxId = WRITTEN_LOG;
+      node.taken = Math.max(node.taken, request.through);
+    }
     return { ...outcome(before, this.#window.counts, examples), forgotten };
   }
 

@@ -26,7 +26,7 @@ export interface PrometheusDeps extends Omit<StatusDeps, "series"> {
 
 export function prometheusDoor(deps: PrometheusDeps): PrometheusDoor {
   const notes = new MetricNotes();
-  const write = remoteWrite({ writer: deps.series.openWriter(), notes });
+  const write = remoteWrite({ openWriter: (replay) => deps.series.openWriter(replay), notes });
   return {
     api: [
       ...queryEndpoints(deps),

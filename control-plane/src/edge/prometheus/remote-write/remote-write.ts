@@ -6,7 +6,12 @@
 
 import { OpsError } from "../../../kernel/errors.js";
 import { formatLabels } from "../../../kernel/labels.js";
-import type { SeriesWriter, WriteOutcome } from "../../../timeseries/timeseries.module.js";
+import type {
+  KeptEntry,
+  ReplayKept,
+  SeriesWriter,
+  WriteOutcome,
+} from "../../../timeseries/timeseries.module.js";
 import { type Asked, type HttpAnswer, plain, refuseForeignPage } from "../../http-endpoint.js";
 import type { MetricNotes } from "../metric-notes.js";
 import { readVersion1 } from "./read-version-1.js";
@@ -38,12 +43,36 @@ const SENTENCES: Readonly<Partial<Record<Refusal, string>>> = {
 };
 
 export interface RemoteWriteDeps {
-  readonly writer: SeriesWriter;
+  readonly openWriter: (replay: ReplayKept) => SeriesWriter;
   readonly notes: MetricNotes;
 }
 
-export function remoteWrite({ writer, notes }: RemoteWriteDeps): (asked: Asked) => Promise<HttpAnswer> {
+type Version = 1 | 2;
+
+export function remoteWrite({ openWriter, notes }: RemoteWriteDeps): (asked: Asked) => Promise<HttpAnswer> {
   const batch = new SampleBatch();
+
+  const take = async (version: Version, body: Uint8Array, kept?: KeptEntry): Promise<HttpAnswer> => {
+    try {
+      // Between here and `write` nothing waits: the batch, and the numbers in it, belong to this request.
+      writer.open();
+      batch.clear();
+      const reader = new WireReader(unpackSnappy(body, UNPACKED_MAX));
+      const sink = { writer, batch, notes };
+      if (version === 1) readVersion1(reader, sink);
+      else readVersion2(reader, sink);
+      const { histograms } = batch;
+      const outcome = batch.count === 0 ? NOTHING : await writer.write(batch, kept);
+      return answer(outcome, histograms, version);
+    } finally {
+      kept?.done();
+    }
+  };
+  const writer = openWriter(async (request) => {
+    const [version] = request;
+    await take(version === 2 ? 2 : 1, request.subarray(1));
+  });
+
   return async ({ headers, body }) => {
     refuseForeignPage(headers);
     const version = versionOf(headers["content-type"] ?? "");
@@ -55,16 +84,8 @@ export function remoteWrite({ writer, notes }: RemoteWriteDeps): (asked: Asked) 
       );
     }
     try {
-      // Between here and `write` nothing waits: the batch, and the numbers in it, belong to this request.
       writer.open();
-      batch.clear();
-      const reader = new WireReader(unpackSnappy(body, UNPACKED_MAX));
-      const sink = { writer, batch, notes };
-      if (version === 1) readVersion1(reader, sink);
-      else readVersion2(reader, sink);
-      const { histograms } = batch;
-      const outcome = batch.count === 0 ? NOTHING : await writer.write(batch);
-      return answer(outcome, histograms, version);
+      return await take(version, body, await writer.keep(Buffer.concat([Buffer.of(version), body])));
     } catch (error) {
       if (!(error instanceof OpsError)) throw error;
       if (error.code === "INVALID_ARGUMENT") return plain(400, `${error.message}\n`);
@@ -78,7 +99,7 @@ export function remoteWrite({ writer, notes }: RemoteWriteDeps): (asked: Asked) 
 const NOTHING: WriteOutcome = { kept: 0, refusals: [] };
 
 /** The version that a content type names; undefined for any other message. */
-function versionOf(contentType: string): 1 | 2 | undefined {
+function versionOf(contentType: string): Version | undefined {
   const [type = "", ...parameters] = contentType.split(";").map((part) => part.trim().toLowerCase());
   if (type !== "application/x-protobuf") return undefined;
   const proto = parameters.find((parameter) => parameter.startsWith("proto="))?.slice("proto=".length);
@@ -86,7 +107,7 @@ function versionOf(contentType: string): 1 | 2 | undefined {
   return proto === "io.prometheus.write.v2.request" ? 2 : undefined;
 }
 
-function answer({ kept, refusals }: WriteOutcome, histograms: number, version: 1 | 2): HttpAnswer {
+function answer({ kept, refusals }: WriteOutcome, histograms: number, version: Version): HttpAnswer {
   // A sample that came twice with the same value is no fault: senders repeat what they got no answer to.
   const repeated = refusals.find(({ because }) => because === "duplicate")?.samples ?? 0;
   const faults = refusals
