@@ -69,6 +69,16 @@ export function table(rows) {
 export class Programs {
   #running = [];
 
+  constructor() {
+    // However this process ends, the others end too.
+    process.once("exit", () => {
+      for (const program of this.#running) program.kill();
+    });
+    for (const signal of ["SIGINT", "SIGTERM"]) {
+      process.once(signal, () => void this.stop().then(() => process.exit(1)));
+    }
+  }
+
   /** Starts a node program that says a line of JSON for each thing that happens, and hears lines of JSON. */
   start(name, args, options = {}) {
     const program = new Program(name, spawn(process.execPath, args, { stdio: "pipe", ...options }));
@@ -131,9 +141,13 @@ class Program {
     this.#waiting.add({ wanted: (said) => listener(said) === true, resolve: () => {}, reject: () => {} });
   }
 
+  kill() {
+    if (!this.#ended) this.#child.kill("SIGTERM");
+  }
+
   async stop() {
     if (this.#ended) return;
-    this.#child.kill("SIGTERM");
+    this.kill();
     const killed = setTimeout(() => this.#child.kill("SIGKILL"), 12_000);
     await once(this.#child, "exit");
     clearTimeout(killed);

@@ -57,13 +57,13 @@ export class Session {
   readonly connectedAt: Instant;
   /** Set once the agent was welcomed; nothing else is sent before. */
   ready = false;
-  /** When the agent was last heard, by any message. */
-  heardAt: Instant;
   /** Moves on when the certificate is renewed over the stream. */
   certificateExpiresAt: Instant;
   readonly #outlet: Outlet;
   readonly #clock: Clock;
   readonly #onEnded: SessionOptions["onEnded"];
+  #heardAt: Instant;
+  #held = false;
   readonly #queue: { message: ConnectResponse; bytes: number }[] = [];
   #queuedBytes = 0;
   #writable = true;
@@ -84,7 +84,7 @@ export class Session {
     this.#clock = options.clock;
     this.#onEnded = options.onEnded;
     this.connectedAt = options.clock.now();
-    this.heardAt = this.connectedAt;
+    this.#heardAt = this.connectedAt;
   }
 
   /** Whether it was ended because its reader was too slow. */
@@ -104,9 +104,20 @@ export class Session {
     return this.#queuedBytes;
   }
 
+  /** When the agent was last heard, by any message; while nothing is read, now. */
+  get heardAt(): Instant {
+    return this.#held ? this.#clock.now() : this.#heardAt;
+  }
+
   /** The agent was heard. */
   touch(): void {
-    this.heardAt = this.#clock.now();
+    this.#heardAt = this.#clock.now();
+  }
+
+  /** While held nothing is read; that is our doing, so the agent counts as heard. */
+  hold(held: boolean): void {
+    this.#held = held;
+    this.touch();
   }
 
   /** Sends, or queues behind a slow reader. False: the queue is full, and the session has been ended for it. */

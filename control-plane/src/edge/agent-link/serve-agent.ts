@@ -135,15 +135,16 @@ export class AgentConversation {
     }
   }
 
-  /** While we wait nothing is read; that is our doing, so the agent counts as heard. */
+  /** Thousands may wait here at once: no timer each, and no looking again before they are told. */
   async #room(): Promise<void> {
-    const { frames, clock, session, signal } = this.#deps;
-    do {
-      const pause = new AbortController();
-      await Promise.race([frames.ready(), clock.sleep(SECOND, pause.signal)]);
-      pause.abort();
-      session.touch();
-    } while (frames.busy && !signal.aborted);
+    const { frames, session, signal } = this.#deps;
+    session.hold(true);
+    try {
+      do await frames.ready();
+      while (frames.busy && !signal.aborted);
+    } finally {
+      session.hold(false);
+    }
   }
 
   /** Once, until something is announced again: frames under way would each ask for it. */
