@@ -337,6 +337,24 @@ echo "=== Daily check complete ==="
   },
 );
 
+test("what was acknowledged to a writer outlives a kill", async () => {
+  const [{ value }] = (await query('timestamp(up{job="mcp-server"})')) as [Sample];
+  const counted = async (): Promise<number> => {
+    const sums = ["up", "mcp_server_errors_total"].map((name) =>
+      query(`sum(count_over_time(${name}{job="mcp-server"}[10m] @ ${value[1]}))`),
+    );
+    return (await Promise.all(sums)).flat().reduce((sum, sample) => sum + Number(sample.value[1]), 0);
+  };
+  const before = await counted();
+  expect(before).toBeGreaterThan(10);
+  stack.controlPlane.kill("SIGKILL");
+  await stack.controlPlane.end();
+  await stack.startControlPlane();
+  expect(await counted()).toBe(before);
+  // And the writer goes on.
+  await someOf(`timestamp(up{job="mcp-server"}) > ${value[1]}`);
+});
+
 describe("what ends", () => {
   test("a target that cannot be reached is down here at once, its series over", async () => {
     await exporter.stop();
