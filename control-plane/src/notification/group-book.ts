@@ -1,11 +1,12 @@
 /** The groups that the leading replica knows, as they are stored. */
 import type { Database } from "../platform/postgres/database.js";
 import { type GroupName, groupId } from "./domain/group.js";
+import type { GroupState } from "./domain/group-state.js";
 import type { Told } from "./domain/needs-notice.js";
-import { readGroups, type StoredGroup } from "./groups.store.js";
+import { readGroups } from "./groups.store.js";
 
 export class GroupBook {
-  readonly #groups = new Map<string, StoredGroup>();
+  readonly #groups = new Map<string, GroupState>();
   #last: Promise<unknown> = Promise.resolve();
 
   /** Runs `work` when no other is running: a look at groups and a notice that is given up both change what was told. */
@@ -21,11 +22,11 @@ export class GroupBook {
     for (const group of await readGroups(database)) this.put(group);
   }
 
-  get(id: string): StoredGroup | undefined {
+  get(id: string): GroupState | undefined {
     return this.#groups.get(id);
   }
 
-  put(group: StoredGroup): void {
+  put(group: GroupState): void {
     this.#groups.set(groupId(group), group);
   }
 
@@ -33,7 +34,7 @@ export class GroupBook {
     this.#groups.delete(groupId(group));
   }
 
-  all(): Iterable<readonly [string, StoredGroup]> {
+  all(): Iterable<readonly [string, GroupState]> {
     return this.#groups.entries();
   }
 

@@ -4,16 +4,8 @@ import type { Instant } from "../kernel/time.js";
 import type { Queryable, Transaction } from "../platform/postgres/database.js";
 import { sql } from "../platform/postgres/sql.js";
 import type { GroupName } from "./domain/group.js";
+import type { GroupState } from "./domain/group-state.js";
 import type { Told } from "./domain/needs-notice.js";
-
-export interface StoredGroup extends GroupName {
-  readonly labels: Labels;
-  readonly createdAt: Instant;
-  readonly flushedAt: Instant | undefined;
-  readonly shadow: Told | undefined;
-  /** What was told, by way to the receiver. */
-  readonly told: ReadonlyMap<string, Told>;
-}
 
 interface Row {
   group_key: string;
@@ -25,7 +17,7 @@ interface Row {
   told: Readonly<Record<string, Told>> | null;
 }
 
-export async function readGroups(db: Queryable): Promise<readonly StoredGroup[]> {
+export async function readGroups(db: Queryable): Promise<readonly GroupState[]> {
   const rows = await db.query<Row>(sql`
     select g.*, (
       select jsonb_object_agg(t.integration, t.told) from notice_target t
@@ -42,7 +34,7 @@ export async function readGroups(db: Queryable): Promise<readonly StoredGroup[]>
   }));
 }
 
-export async function saveGroups(tx: Transaction, groups: readonly StoredGroup[]): Promise<void> {
+export async function saveGroups(tx: Transaction, groups: readonly GroupState[]): Promise<void> {
   if (groups.length === 0) return;
   const date = (at: Instant | undefined): Date | null => (at === undefined ? null : new Date(at));
   const json = (told: Told | undefined): string | null => (told === undefined ? null : JSON.stringify(told));

@@ -3,6 +3,7 @@ import type { Duration, Instant } from "../kernel/time.js";
 import type { Queryable, Transaction } from "../platform/postgres/database.js";
 import { type Sql, sql } from "../platform/postgres/sql.js";
 import type { GroupName } from "./domain/group.js";
+import type { WaitingNotice } from "./domain/group-state.js";
 import type { Told } from "./domain/needs-notice.js";
 import type { NoticeData } from "./domain/notice-data.js";
 import type { NoticeFilter, ShownNotice } from "./notification-door.js";
@@ -31,18 +32,11 @@ export async function saveNotices(
   }
 }
 
-export interface QueuedRow extends GroupName {
-  readonly id: string;
-  readonly integration: string;
-  readonly untried: boolean;
-  readonly before: Told | undefined;
-}
-
 /** The waiting notices of some groups, kept from being handed out until the transaction ends. */
 export async function lockQueued(
   tx: Transaction,
   groups: readonly GroupName[],
-): Promise<readonly QueuedRow[]> {
+): Promise<readonly WaitingNotice[]> {
   if (groups.length === 0) return [];
   const rows = await tx.query<{
     notice_id: string;

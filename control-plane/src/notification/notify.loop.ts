@@ -12,25 +12,33 @@ import type { System } from "../platform/system.js";
 import type { AlertBook, AlertPage } from "./alert-book.js";
 import type { InForce } from "./config-file.js";
 import type { NotifiedAlert } from "./domain/alert.js";
-import type { NotificationConfig, Receiver } from "./domain/config.js";
-import { type FlushPlan, flushGroup, type Member, type TargetState } from "./domain/flush-group.js";
+import type { NotificationConfig } from "./domain/config.js";
+import { type FlushPlan, flushGroup, type Member } from "./domain/flush-group.js";
 import { groupId } from "./domain/group.js";
 import { groupDue } from "./domain/group-due.js";
-import { type GroupNow, Router, resolvedMembers } from "./domain/group-members.js";
+import { type GroupNow, Router } from "./domain/group-members.js";
+import {
+  afterFlush,
+  dataOf,
+  type GroupState,
+  isTouched,
+  membersOf,
+  newGroup,
+  targetsOf,
+  toldOf,
+} from "./domain/group-state.js";
 import { compileInhibition } from "./domain/inhibit.js";
 import { mutersOf, windowsOf } from "./domain/mute-alert.js";
-import type { NoticeData } from "./domain/notice-data.js";
 import { noticeFacts } from "./domain/notice-facts.js";
 import { compileSilences } from "./domain/silence.js";
 import type { GroupBook } from "./group-book.js";
-import { deleteGroups, type StoredGroup, saveGroups } from "./groups.store.js";
+import { deleteGroups, saveGroups } from "./groups.store.js";
 import type { Lead } from "./lead.js";
 import {
   endNotices,
   lockQueued,
   type NewNotice,
   pruneNotices,
-  type QueuedRow,
   reviveNotices,
   saveNotices,
 } from "./notices.store.js";
@@ -42,8 +50,6 @@ import { type HiddenInGroup, pruneSuppressions, saveHidden } from "./suppression
 const BEAT: Duration = SECOND;
 /** Groups that are stored in one transaction. */
 const BATCH = 200;
-/** Alerts that one notice names; more are counted. */
-const ALERTS_MAX = 5_000;
 /** After this long the rules count as judged, whatever keeps them. */
 const RULES_WAIT_MAX: Duration = 300 * SECOND;
 /** How long is kept what is over. */
@@ -73,7 +79,7 @@ export interface NotifierPorts {
 
 interface DueGroup {
   readonly now: GroupNow;
-  readonly group: StoredGroup;
+  readonly group: GroupState;
   readonly members: readonly NotifiedAlert[];
 }
 
@@ -154,7 +160,7 @@ export class Notifier {
     if (this.#router?.config !== config) this.#router = { config, router: new Router(config.route) };
     const found = this.#router.router.groups(page.alerts, now);
     const start = { startedAt: this.#startedAt, rulesJudged: this.#rulesJudged(now) };
-    const fresh: StoredGroup[] = [];
+    const fresh: GroupState[] = [];
     const due: DueGroup[] = [];
     let nextDue = Number.POSITIVE_INFINITY;
     for (const [id, groupNow] of found) {
@@ -199,7 +205,7 @@ export class Notifier {
     return judged || waitedEnough;
   }
 
-  async #storeFresh(fresh: readonly StoredGroup[]): Promise<void> {
+  async #storeFresh(fresh: readonly GroupState[]): Promise<void> {
     const { database, lead, groups } = this.#ports;
     for (let at = 0; at < fresh.length; at += BATCH) {
       const batch = fresh.slice(at, at + BATCH);
@@ -260,7 +266,7 @@ export class Notifier {
 
   async #store(
     tx: Transaction,
-    decided: readonly { readonly group: StoredGroup; readonly plan: FlushPlan; readonly touched: boolean }[],
+    decided: readonly { readonly group: GroupState; readonly plan: FlushPlan; readonly touched: boolean }[],
     now: Instant,
   ): Promise<void> {
     await saveGroups(
@@ -291,7 +297,7 @@ export class Notifier {
     );
   }
 
-  #noticesOf(group: StoredGroup, plan: FlushPlan, now: Instant): readonly NewNotice[] {
+  #noticesOf(group: GroupState, plan: FlushPlan, now: Instant): readonly NewNotice[] {
     return plan.notices.map((notice) => ({
       id: this.#ports.system.draws.id(now),
       groupKey: group.groupKey,
@@ -307,7 +313,7 @@ export class Notifier {
   /** Groups of which nothing is left to say. */
   async #forget(found: ReadonlyMap<string, GroupNow>, now: Instant): Promise<void> {
     const { database, lead, groups } = this.#ports;
-    const gone: StoredGroup[] = [];
+    const gone: GroupState[] = [];
     for (const [id, group] of groups.all()) {
       const groupNow = found.get(id);
       if (groupNow !== undefined && membersOf(groupNow, group).length > 0) continue;
@@ -333,68 +339,4 @@ export class Notifier {
     await pruneNotices(database, now - RECORD_KEPT);
     await pruneSuppressions(database, now - RECORD_KEPT);
   }
-}
-
-function newGroup({ place }: GroupNow, now: Instant): StoredGroup {
-  const { groupKey, receiver, labels } = place;
-  const untold = { flushedAt: undefined, shadow: undefined, told: new Map() };
-  return { groupKey, receiver, labels, createdAt: now, ...untold };
-}
-
-/** Fingerprints that someone was told fire, or would have been told. */
-function toldOf({ shadow, told }: StoredGroup): ReadonlySet<string> {
-  return new Set([...(shadow?.firing ?? []), ...[...told.values()].flatMap(({ firing }) => firing)]);
-}
-
-function membersOf({ firing, resolved }: GroupNow, group: StoredGroup): readonly NotifiedAlert[] {
-  if (resolved.length === 0) return firing;
-  const since = group.flushedAt ?? group.createdAt;
-  return [...firing, ...resolvedMembers(resolved, toldOf(group), since)];
-}
-
-function targetsOf(
-  group: StoredGroup,
-  receiver: Receiver | undefined,
-  queued: readonly QueuedRow[],
-): ReadonlyMap<string, TargetState> {
-  const id = groupId(group);
-  const own = queued.filter((notice) => groupId(notice) === id);
-  return new Map(
-    (receiver?.integrations ?? []).map(({ key }) => [
-      key,
-      { told: group.told.get(key), queued: own.find(({ integration }) => integration === key) },
-    ]),
-  );
-}
-
-function afterFlush(group: StoredGroup, plan: FlushPlan, now: Instant): StoredGroup {
-  const told = new Map(group.told);
-  for (const [integration, next] of plan.told) {
-    if (next === undefined) told.delete(integration);
-    else told.set(integration, next);
-  }
-  return { ...group, flushedAt: now, shadow: plan.shadow, told };
-}
-
-/** Whether a look at a group has to be stored: looking once more after a restart says the same otherwise. */
-function isTouched(plan: FlushPlan, before: StoredGroup, anyResolved: boolean): boolean {
-  return before.flushedAt === undefined || anyResolved || plan.told.size > 0 || plan.shadow !== before.shadow;
-}
-
-function dataOf(group: StoredGroup, alerts: FlushPlan["notices"][number]["alerts"]): NoticeData {
-  return {
-    groupKey: group.groupKey,
-    receiver: group.receiver,
-    groupLabels: group.labels,
-    alerts: alerts.slice(0, ALERTS_MAX).map(({ alert, resolved }) => ({
-      fingerprint: alert.fingerprint,
-      status: resolved ? ("resolved" as const) : ("firing" as const),
-      labels: alert.labels,
-      annotations: alert.annotations,
-      startsAt: alert.startsAt,
-      ...(resolved && alert.endsAt !== undefined ? { endsAt: alert.endsAt } : {}),
-      generatorUrl: alert.generatorUrl,
-    })),
-    truncatedAlerts: Math.max(0, alerts.length - ALERTS_MAX),
-  };
 }
