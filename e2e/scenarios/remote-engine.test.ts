@@ -3,7 +3,7 @@ import { AlertState } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Exporter, startExporter } from "../harness/exporter.js";
 import type { Operator } from "../harness/operator.js";
-import { type PrometheusServer, startPrometheus } from "../harness/prometheus.js";
+import { type PrometheusServer, startPrometheus } from "../harness/remote-prometheus.js";
 import { Stack } from "../harness/stack.js";
 import { pause, until } from "../harness/until.js";
 
