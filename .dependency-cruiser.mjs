@@ -137,6 +137,7 @@ const libraries = [
   ]),
   onlyIn("redis", "node_modules/ioredis/", [`${controlPlane}/platform/redis/`, "^e2e/"]),
   onlyIn("vault", "node_modules/node-vault/", [`${controlPlane}/platform/vault/`]),
+  onlyIn("mail", "node_modules/(?:@types/)?nodemailer/", [`${controlPlane}/platform/send-mail\\.ts$`]),
   onlyIn("metrics", "node_modules/prom-client/", [
     `${controlPlane}/platform/metrics\\.ts$`,
     "^mcp-server/src/(?:platform/)?metrics\\.ts$",

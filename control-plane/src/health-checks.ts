@@ -146,6 +146,24 @@ export function healthChecks(
       },
     },
     {
+      name: "notification",
+      vital: false,
+      run: async () => {
+        const { faults, channels } = rooms.notification.status();
+        const down = channels.filter(({ up }) => !up);
+        const [fault] = faults;
+        const because =
+          down.length > 0
+            ? `notices do not reach ${down.map(({ receiver, integration }) => `${receiver} by ${integration}`).join(", ")}`
+            : fault;
+        return judgeRoom(because === undefined ? { kind: "ok" } : { kind: "degraded", because }, {
+          channels: channels.length,
+          channels_down: down.length,
+          notices_queued: channels.reduce((sum, { queued }) => sum + queued, 0),
+        });
+      },
+    },
+    {
       name: "timeseries",
       vital: true,
       run: async () => {

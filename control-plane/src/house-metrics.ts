@@ -52,6 +52,25 @@ export function houseMetrics(ground: Ground, rooms: Rooms, eventLoop: EventLoopL
         ),
   );
 
+  const channels = () =>
+    rooms.notification.status().channels.map(({ receiver, integration, up, queued }) => ({
+      labels: { receiver, integration },
+      up,
+      queued,
+    }));
+  metrics.reading(
+    "mainstay_notification_channel_up",
+    "1 while a channel takes notices; known on the replica that sends.",
+    ["receiver", "integration"],
+    () => channels().map(({ labels, up }) => ({ labels, value: up ? 1 : 0 })),
+  );
+  metrics.reading(
+    "mainstay_notices_queued",
+    "Notices that wait for a channel.",
+    ["receiver", "integration"],
+    () => channels().map(({ labels, queued }) => ({ labels, value: queued })),
+  );
+
   let figures: Figures | undefined;
   const loop = new Loop({
     name: "figures",
