@@ -105,9 +105,14 @@ export class WebSocketDoor {
     socket.on("pong", heard);
     socket.on("ping", heard);
     socket.on("message", heard);
+    let fault: number | undefined;
     // Told to the protocol by its transport, too; without a listener here an early one would end the process.
-    socket.on("error", (error) => this.#debug("a WebSocket failed", error));
-    socket.once("close", (code) => {
+    socket.on("error", (error) => {
+      fault = faultOf(error);
+      this.#debug("a WebSocket failed", error);
+    });
+    socket.once("close", (ended) => {
+      const code = fault ?? ended;
       slice.delete(connection);
       this.#open -= 1;
       meter.webSocketClosed(code);
@@ -148,6 +153,14 @@ export class WebSocketDoor {
   #debug(sentence: string, error: unknown): void {
     this.#parts.logger.debug(sentence, { because: messageOf(error) });
   }
+}
+
+/** The close code that was sent for a message that broke the rules; the library forgets it when the client is gone at once. */
+function faultOf(error: Error): number | undefined {
+  const name = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (!name.startsWith("WS_ERR_")) return undefined;
+  if (name === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return 1009;
+  return name === "WS_ERR_INVALID_UTF8" ? 1007 : 1002;
 }
 
 function refuse(socket: Duplex, status: number, because: string): void {

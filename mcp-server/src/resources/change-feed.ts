@@ -117,11 +117,12 @@ export class ChangeFeed implements ServerEventBus {
       const traceparent = formatTraceparent(spanBelow(system.hex));
       const { journal } = controlPlane.speakAs({ token, traceparent, signal });
       try {
-        if (position === undefined) {
-          const tail = { afterPosition: 0, size: 1, subject: "", kind: "", tail: true };
-          position = (await journal.listEntries(tail)).lastPosition;
-          this.#told = Math.max(this.#told, position);
-        }
+        const tail = { afterPosition: 0, size: 1, subject: "", kind: "", tail: true };
+        const { lastPosition } = await journal.listEntries(tail);
+        // A journal that was brought back from a copy may be shorter than it was.
+        position = Math.min(position ?? lastPosition, lastPosition);
+        // Others who read along tell from where they are.
+        if (this.#watches.size === 1 || position < this.#told) this.#told = position;
         stand();
         for await (const change of journal.watch(position)) {
           position = change.position;

@@ -74,8 +74,7 @@ export function addResources(mcp: McpServer, read: Read, complete: Complete): vo
       thing,
       new ResourceTemplate(thingTemplate(thing), { list: undefined, complete: { id: ids } }),
       { title, description, mimeType: MIME },
-      (uri, { id }, context) =>
-        answer(thing, uri, context, (rooms) => readThing(rooms, thing, decoded(id, uri.href))),
+      (uri, { id }, context) => answer(thing, uri, context, (rooms) => readThing(rooms, thing, decoded(id))),
     );
   }
   mcp.registerResource(
@@ -89,7 +88,7 @@ export function addResources(mcp: McpServer, read: Read, complete: Complete): vo
     (uri, { after }, context) =>
       answer("journal-after", uri, context, (rooms) => {
         const position = /^\d{1,15}$/.test(String(after)) ? Number(after) : Number.NaN;
-        if (Number.isNaN(position)) throw new ResourceNotFoundError(uri.href);
+        if (Number.isNaN(position)) throw new OpsError("NOT_FOUND", "a position is a whole number");
         return readEntries(rooms, position);
       }),
   );
@@ -100,14 +99,14 @@ const UNTRUSTED = { "mainstay/host-made": ["*"] };
 
 const ID_MAX = 128;
 
-function decoded(id: string | string[] | undefined, uri: string): string {
+function decoded(id: string | string[] | undefined): string {
   try {
     const text = decodeURIComponent(String(id));
     if (text !== "" && text.length <= ID_MAX) return text;
   } catch {
     // Not an encoding of anything.
   }
-  throw new ResourceNotFoundError(uri);
+  throw new OpsError("NOT_FOUND", "not an id");
 }
 
 function asProtocolError(error: unknown, uri: string): unknown {

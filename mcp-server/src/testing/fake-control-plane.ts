@@ -3,7 +3,14 @@
  * by request id, makes plans, and keeps what it was told. Tests set its world and read what it heard.
  */
 import { create, type DescMethod, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
-import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
+import {
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type sendUnaryData,
+  status,
+} from "@grpc/grpc-js";
 import { Health, HealthCheckResponse_ServingStatus } from "@mainstay/proto/gen/grpc/health/v1/health_pb";
 import { AccessService, Role } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
 import {
@@ -65,6 +72,8 @@ export class FakeControlPlane {
   plansInTime = true;
   planSummary = "would delete 12 files, 3.1 GB";
   brokenAt = 0n;
+  /** Streams of the journal that are open. */
+  readonly watchers = new Set<(entry: MessageInitShape<typeof EntrySchema>) => void>();
   #server: Server | undefined;
   #port = 0;
 
@@ -133,6 +142,19 @@ export class FakeControlPlane {
     this.#server = undefined;
   }
 
+  /** Writes an entry about a thing, and tells whoever watches. */
+  note(kind: string, subject: string): void {
+    const entry = { position: BigInt(this.entries.length + 1), kind, subject, hash: "ef".repeat(32) };
+    this.entries = [...this.entries, entry];
+    for (const tell of this.watchers) tell(entry);
+  }
+
+  /** Moves a command on, and says so in the journal. */
+  move(commandId: string, state: CommandState): void {
+    for (const command of this.commands.values()) if (command.commandId === commandId) command.state = state;
+    this.note("command.moved", `command:${commandId}`);
+  }
+
   /** Calls of a method that were heard, oldest first. */
   heardOf(method: string): Heard[] {
     return this.heard.filter((call) => call.method === method);
@@ -163,6 +185,19 @@ export class FakeControlPlane {
           else done({ code: status.INTERNAL, details: String(error) });
         }
       }, this.delayMs);
+    };
+  }
+
+  #streams<M extends DescMethod>(
+    method: M,
+    serve: (call: ServerWritableStream<MessageShape<M["input"]>, MessageShape<M["output"]>>) => void,
+  ) {
+    return (call: ServerWritableStream<MessageShape<M["input"]>, MessageShape<M["output"]>>): void => {
+      const read = (name: string): string => call.metadata.get(name)[0]?.toString() ?? "";
+      const token = read("authorization").replace(/^Bearer /, "");
+      this.heard.push({ method: method.name, token, traceparent: read("traceparent") });
+      if (this.tokens.has(token)) serve(call);
+      else call.emit("error", { code: status.UNAUTHENTICATED, details: "the token is unknown" });
     };
   }
 
@@ -248,8 +283,21 @@ export class FakeControlPlane {
   }
 
   #journal() {
-    const { listEntries, verifyJournal } = JournalService.method;
+    const { listEntries, verifyJournal, watchJournal } = JournalService.method;
     return {
+      watchJournal: this.#streams(watchJournal, (call) => {
+        const tell = (entry: MessageInitShape<typeof EntrySchema>): void => {
+          call.write(create(watchJournal.output, { entry }));
+        };
+        for (const entry of this.entries) {
+          if ((entry.position ?? 0n) > call.request.afterPosition) tell(entry);
+        }
+        this.watchers.add(tell);
+        call.on("cancelled", () => {
+          this.watchers.delete(tell);
+          call.end();
+        });
+      }),
       listEntries: this.#answers(listEntries, ({ afterPosition, size, subject, kind, tail }) => {
         const matching = this.entries.filter(
           (entry) =>
@@ -276,7 +324,9 @@ export class FakeControlPlane {
   }
 
   #commands() {
-    const { requestCommand, approveCommand, getCommand, listCommands } = CommandsService.method;
+    const { requestCommand, approveCommand, cancelCommand, getCommand, listCommands } =
+      CommandsService.method;
+    const ended = [CommandState.SUCCEEDED, CommandState.FAILED, CommandState.CANCELLED, CommandState.REFUSED];
     const find = (id: string): Command => {
       const command = [...this.commands.values()].find((candidate) => candidate.commandId === id);
       if (command === undefined) throw new Refusal(status.NOT_FOUND, `no command "${id}"`);
@@ -322,6 +372,12 @@ export class FakeControlPlane {
       approveCommand: this.#answers(approveCommand, ({ commandId }) => {
         const command = find(commandId);
         command.state = CommandState.APPROVED;
+        return { command };
+      }),
+      cancelCommand: this.#answers(cancelCommand, ({ commandId }) => {
+        const command = find(commandId);
+        if (ended.includes(command.state)) throw new Refusal(status.FAILED_PRECONDITION, "it has ended");
+        this.move(commandId, CommandState.CANCELLED);
         return { command };
       }),
       getCommand: this.#answers(getCommand, ({ commandId }) => ({

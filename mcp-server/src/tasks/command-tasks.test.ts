@@ -1,0 +1,142 @@
+import { CommandState } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { TASKS_EXTENSION } from "../protocol/task.js";
+import { type House, openHouse } from "../testing/house.js";
+
+let house: House;
+beforeAll(async () => {
+  house = await openHouse();
+});
+afterAll(() => house.close());
+beforeEach(() => {
+  house.fake.commands.clear();
+  house.fake.nodes = [{ nodeId: "n-1", name: "db-1", actions: ["clean-directory"] }];
+  house.fake.output = [];
+});
+
+type Json = Record<string, unknown>;
+
+/** A bare request of 2026-07-28; `knows` is whether it declares the extension. */
+async function ask(method: string, params: Json, knows = true, token = "operator-token"): Promise<Json> {
+  const capabilities = knows ? { extensions: { [TASKS_EXTENSION]: {} } } : {};
+  const meta = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": capabilities,
+  };
+  const name = params["name"] ?? params["taskId"];
+  const answer = await house.http("/mcp", {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      "mcp-protocol-version": "2026-07-28",
+      "mcp-method": method,
+      ...(typeof name === "string" ? { "mcp-name": name } : {}),
+    },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { ...params, _meta: meta } }),
+  });
+  const body: unknown = await answer.json();
+  if (typeof body !== "object" || body === null) throw new Error("no answer");
+  const { result, error }: { result?: Json; error?: Json } = body;
+  return result ?? { error };
+}
+
+const request = (knows = true, token = "operator-token"): Promise<Json> =>
+  ask(
+    "tools/call",
+    {
+      name: "remediation_request",
+      arguments: { node: "db-1", action: "clean-directory", reason: "the disk fills" },
+    },
+    knows,
+    token,
+  );
+
+describe("a request for a remediation", () => {
+  test("is a task for a client that knows tasks, and it follows the command to its end", async () => {
+    const task = await request();
+    expect(task).toMatchObject({ resultType: "task", taskId: "command-c-1", status: "working", ttlMs: null });
+    expect(task).not.toHaveProperty("content");
+    expect(await ask("tasks/get", { taskId: "command-c-1" })).toMatchObject({
+      resultType: "complete",
+      status: "working",
+      statusMessage: expect.stringContaining("approval"),
+    });
+    house.fake.move("c-1", CommandState.RUNNING);
+    expect(await ask("tasks/get", { taskId: "command-c-1" })).toMatchObject({ status: "working" });
+    house.fake.move("c-1", CommandState.SUCCEEDED);
+    expect(await ask("tasks/get", { taskId: "command-c-1" })).toMatchObject({
+      status: "completed",
+      result: { isError: false, structuredContent: { command: { command_id: "c-1", state: "succeeded" } } },
+    });
+  });
+
+  test("is answered with its plan for a client that does not", async () => {
+    expect(await request(false)).toMatchObject({
+      resultType: "complete",
+      structuredContent: { command: { command_id: "c-1" }, approval: { needed: true } },
+    });
+  });
+
+  test("is an error like any other when it may not be made", async () => {
+    expect(await request(true, "viewer-token")).toMatchObject({
+      resultType: "complete",
+      isError: true,
+      content: [{ text: expect.stringContaining("PERMISSION_DENIED") }],
+    });
+  });
+});
+
+describe("a task", () => {
+  test.each([
+    [CommandState.FAILED, "completed", true],
+    [CommandState.REFUSED, "completed", true],
+    [CommandState.TIMED_OUT, "completed", true],
+    [CommandState.INTERRUPTED, "completed", true],
+  ])("whose command ends as %s is %s, and its result an error: %s", async (state, status, isError) => {
+    await request();
+    house.fake.move("c-1", state);
+    expect(await ask("tasks/get", { taskId: "command-c-1" })).toMatchObject({ status, result: { isError } });
+  });
+
+  test("is cancelled in the control plane, and stays as it ended", async () => {
+    await request();
+    expect(await ask("tasks/cancel", { taskId: "command-c-1" })).toMatchObject({ resultType: "complete" });
+    expect(house.fake.heardOf("CancelCommand")).toHaveLength(1);
+    expect(await ask("tasks/get", { taskId: "command-c-1" })).toMatchObject({ status: "cancelled" });
+    expect(await ask("tasks/cancel", { taskId: "command-c-1" })).toMatchObject({ resultType: "complete" });
+    expect(await ask("tasks/get", { taskId: "command-c-1" })).toMatchObject({ status: "cancelled" });
+  });
+
+  test("outlives this server: another one of the same control plane tells of it", async () => {
+    await request();
+    const other = await openHouse({}, 2_000);
+    // The other house has a control plane of its own; what was asked of the first stands there.
+    for (const [id, command] of house.fake.commands) other.fake.commands.set(id, command);
+    const first = house;
+    house = other;
+    try {
+      expect(await ask("tasks/get", { taskId: "command-c-1" })).toMatchObject({ status: "working" });
+    } finally {
+      house = first;
+      await other.close();
+    }
+  });
+
+  test.each(["command-nobody", "command-", "c-1", "x".repeat(300)])(
+    "called %s is unknown",
+    async (taskId) => {
+      for (const method of ["tasks/get", "tasks/update", "tasks/cancel"]) {
+        expect(await ask(method, { taskId, inputResponses: {} })).toMatchObject({ error: { code: -32_602 } });
+      }
+    },
+  );
+
+  test("is not told of to a client that declares no tasks", async () => {
+    await request();
+    expect(await ask("tasks/get", { taskId: "command-c-1" }, false)).toMatchObject({
+      error: { code: -32_021 },
+    });
+  });
+});
