@@ -56,7 +56,10 @@ const RESOLVE = "\nresolve";
 const NODES = "\nnodes";
 const RECORDED = "\nrecorded";
 
-type Judged = Extract<RuleOutcome, { kind: "judged" }>;
+interface JudgedRule {
+  readonly rule: AlertingRule;
+  readonly outcome: Extract<RuleOutcome, { kind: "judged" }>;
+}
 /** The answers to one batch of expressions. */
 type Answers = ReadonlyMap<string, Evaluation>;
 
@@ -116,12 +119,31 @@ export class GroupJudge {
         throw error;
       });
       const seconds = (clock.monotonic() - started) / 1_000 / Math.max(1, batch.length);
-      for (const rule of batch) {
-        const since = clock.monotonic();
-        const failure = await this.#judgeRule(group, rule, answers, now).catch(messageOf);
-        this.#tell(rule, failure, now, seconds + (clock.monotonic() - since) / 1_000);
-      }
+      const judgedAt = clock.monotonic();
+      const failures = await this.#judgeBatch(group, batch, answers, now);
+      const more = (clock.monotonic() - judgedAt) / 1_000 / Math.max(1, batch.length);
+      for (const rule of batch) this.#tell(rule, failures.get(rule.key), now, seconds + more);
     }
+  }
+
+  /** Why rules could not be judged, by key. What the alerts of all have become is stored together: one commit, not one a rule. */
+  async #judgeBatch(
+    group: RuleGroup,
+    batch: readonly Rule[],
+    answers: Answers,
+    now: Instant,
+  ): Promise<ReadonlyMap<string, string>> {
+    const failures = new Map<string, string>();
+    const judged: JudgedRule[] = [];
+    for (const rule of batch) {
+      const outcome = await this.#judgeRule(group, rule, answers, now).catch(messageOf);
+      if (typeof outcome === "string") failures.set(rule.key, outcome);
+      else if (outcome !== undefined) judged.push(outcome);
+    }
+    await this.#keep(group, judged, now).catch((error: unknown) => {
+      for (const { rule } of judged) failures.set(rule.key, messageOf(error));
+    });
+    return failures;
   }
 
   #tell(rule: Rule, failure: string | undefined, now: Instant, evaluationSeconds: number): void {
@@ -148,13 +170,13 @@ export class GroupJudge {
     return expressions;
   }
 
-  /** Answers why it failed, or undefined. */
+  /** Answers why it failed; what an alerting rule's alerts become; undefined when there is nothing more to do. */
   async #judgeRule(
     group: RuleGroup,
     rule: Rule,
     answers: Answers,
     now: Instant,
-  ): Promise<string | undefined> {
+  ): Promise<string | JudgedRule | undefined> {
     const at = now - group.queryOffset;
     const found = vectorIn(answers, rule.key, at);
     if (typeof found === "string") return found;
@@ -167,7 +189,10 @@ export class GroupJudge {
       present === undefined
         ? (found ?? [])
         : withAbsentNodes(found ?? [], present, await this.#ports.nodes(), at);
-    return this.#alert(group, rule, vector, resolving, now);
+    const { surroundings } = this.#ports;
+    const known = this.#alerts.get(rule.key) ?? new Map<string, Alert>();
+    const outcome = evaluateRule({ rule, vector, resolving, known, limit: group.limit, surroundings }, now);
+    return outcome.kind === "failed" ? outcome.because : { rule, outcome };
   }
 
   async #record(
@@ -190,50 +215,48 @@ export class GroupJudge {
     return undefined;
   }
 
-  async #alert(
-    group: RuleGroup,
-    rule: AlertingRule,
-    vector: readonly Sample[],
-    resolving: readonly Sample[] | undefined,
-    now: Instant,
-  ): Promise<string | undefined> {
-    const { surroundings, append } = this.#ports;
-    const known = this.#alerts.get(rule.key) ?? new Map<string, Alert>();
-    const outcome = evaluateRule({ rule, vector, resolving, known, limit: group.limit, surroundings }, now);
-    if (outcome.kind === "failed") return outcome.because;
-    await this.#save(rule, group, outcome, now);
-    this.#alerts.set(rule.key, new Map(outcome.alerts.map((alert) => [labelsKey(alert.labels), alert])));
-    await append(alertSeries(outcome.alerts, outcome.transitions, now - group.queryOffset));
-    return undefined;
+  /** Stores what was judged, then remembers it, then writes its series. */
+  async #keep(group: RuleGroup, judged: readonly JudgedRule[], now: Instant): Promise<void> {
+    await this.#save(group, judged, now);
+    for (const { rule, outcome } of judged)
+      this.#alerts.set(rule.key, new Map(outcome.alerts.map((alert) => [labelsKey(alert.labels), alert])));
+    const at = now - group.queryOffset;
+    await this.#ports.append(
+      judged.flatMap(({ outcome }) => alertSeries(outcome.alerts, outcome.transitions, at)),
+    );
   }
 
-  async #save(
-    rule: AlertingRule,
-    group: RuleGroup,
-    { alerts, transitions, flaps }: Judged,
-    now: Instant,
-  ): Promise<void> {
+  async #save(group: RuleGroup, judged: readonly JudgedRule[], now: Instant): Promise<void> {
     const { database, assertLead, logger } = this.#ports;
-    const live = alerts.filter((alert) => alert.state.kind !== "resolved");
-    const resolvedNow = transitions.filter(({ to }) => to === "resolved").map(({ alert }) => alert);
-    const gone = transitions
-      .filter(({ to }) => to === "inactive")
-      .map(({ alert }) => idOf(alert.ruleKey, alert.labels));
-    if (live.length === 0 && transitions.length === 0 && flaps.length === 0) return;
-    const names = { rule: rule.name, group: group.name };
+    const told = judged.filter(
+      ({ outcome: { alerts, transitions, flaps } }) =>
+        alerts.some(({ state }) => state.kind !== "resolved") || transitions.length > 0 || flaps.length > 0,
+    );
+    if (told.length === 0) return;
     await database.transaction(async (tx) => {
       await assertLead(tx);
-      await saveAlerts(tx, names, [...live, ...resolvedNow], gone);
-      await journalTransitions(tx, names, transitions, now);
-      await journalFlaps(tx, names, flaps, now);
+      for (const { rule, outcome } of told) {
+        const { alerts, transitions, flaps } = outcome;
+        const live = alerts.filter(({ state }) => state.kind !== "resolved");
+        const resolvedNow = transitions.filter(({ to }) => to === "resolved").map(({ alert }) => alert);
+        const gone = transitions
+          .filter(({ to }) => to === "inactive")
+          .map(({ alert }) => idOf(alert.ruleKey, alert.labels));
+        const names = { rule: rule.name, group: group.name };
+        await saveAlerts(tx, names, [...live, ...resolvedNow], gone);
+        await journalTransitions(tx, names, transitions, now);
+        await journalFlaps(tx, names, flaps, now);
+      }
     });
-    for (const { alert, to } of transitions) {
-      logger.info("an alert changed state", {
-        rule: rule.name,
-        to,
-        because: alert.because,
-        alertId: idOf(alert.ruleKey, alert.labels),
-      });
+    for (const { rule, outcome } of told) {
+      for (const { alert, to } of outcome.transitions) {
+        logger.info("an alert changed state", {
+          rule: rule.name,
+          to,
+          because: alert.because,
+          alertId: idOf(alert.ruleKey, alert.labels),
+        });
+      }
     }
   }
 }
