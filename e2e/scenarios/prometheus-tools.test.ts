@@ -338,7 +338,7 @@ echo "=== Daily check complete ==="
 );
 
 test("what was acknowledged to a writer outlives a kill", async () => {
-  const [{ value }] = (await query('timestamp(up{job="mcp-server"})')) as [Sample];
+  const { value } = await someOf('timestamp(count_over_time(up{job="mcp-server"}[10m]) > 10)');
   const counted = async (): Promise<number> => {
     const sums = ["up", "mcp_server_errors_total"].map((name) =>
       query(`sum(count_over_time(${name}{job="mcp-server"}[10m] @ ${value[1]}))`),
