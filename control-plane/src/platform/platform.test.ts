@@ -74,6 +74,38 @@ describe("settings", () => {
     expect(JSON.stringify(result)).not.toContain("secret@");
   });
 
+  test("name another engine whole, or not at all", () => {
+    const remote = ["--embedded", "--timeseries", "remote"];
+    const write = ["--remote-write-url", "http://me:secret@prom:9090/api/v1/write"];
+    const query = ["--remote-query-url", "http://prom:9090"];
+    const whole = parse([...remote, ...write, ...query]);
+    if (whole.kind !== "config") throw new Error(JSON.stringify(whole));
+    expect(whole.config.timeseries).toMatchObject({ kind: "remote", queryUrl: new URL("http://prom:9090") });
+    expect(parse([...remote, ...write])).toEqual({
+      kind: "faults",
+      faults: ["a remote engine needs --remote-write-url and --remote-query-url"],
+    });
+    expect(parse(["--embedded", ...query])).toEqual({
+      kind: "faults",
+      faults: ["--remote-write-url and --remote-query-url go with --timeseries remote"],
+    });
+    expect(parse(["--embedded", "--timeseries", "thanos"])).toEqual({
+      kind: "faults",
+      faults: ['--timeseries is "thanos", expected embedded or remote'],
+    });
+  });
+
+  test("say how other replicas reach this one", () => {
+    const advertised = (...args: string[]) => {
+      const result = parse(["--embedded", ...args]);
+      return result.kind === "config" ? result.config.advertise : undefined;
+    };
+    expect(advertised()).toBe("127.0.0.1");
+    expect(advertised("--host", "10.0.0.7")).toBe("10.0.0.7");
+    expect(advertised("--host", "0.0.0.0")).not.toBe("0.0.0.0");
+    expect(advertised("--host", "0.0.0.0", "--advertise", "cp-1.example.org")).toBe("cp-1.example.org");
+  });
+
   test("are listed by --help", () => {
     const result = parse(["--help"]);
     expect(result.kind === "help" && result.text).toContain("--database-url URL");
