@@ -71,6 +71,31 @@ export function houseMetrics(ground: Ground, rooms: Rooms, eventLoop: EventLoopL
     () => channels().map(({ labels, queued }) => ({ labels, value: queued })),
   );
 
+  const groups =
+    (read: (of: ReturnType<typeof rooms.evaluator.figures>[number]) => number | undefined) => () =>
+      rooms.evaluator.figures().flatMap((of) => {
+        const reading = read(of);
+        return reading === undefined ? [] : [{ labels: { rule_group: of.group.name }, value: reading }];
+      });
+  metrics.total(
+    "mainstay_rule_group_iterations_total",
+    "Times each group of rules was judged here.",
+    ["rule_group"],
+    groups(({ iterations }) => iterations),
+  );
+  metrics.total(
+    "mainstay_rule_group_iterations_missed_total",
+    "Times a group of rules should have been judged here and was not: it took too long, or the host stood still.",
+    ["rule_group"],
+    groups(({ missed }) => missed),
+  );
+  metrics.reading(
+    "mainstay_rule_group_last_duration_seconds",
+    "How long a group of rules took when it was last judged here.",
+    ["rule_group"],
+    groups(({ lastSeconds, lastAt }) => (lastAt === undefined ? undefined : lastSeconds)),
+  );
+
   let figures: Figures | undefined;
   const loop = new Loop({
     name: "figures",

@@ -1,11 +1,19 @@
 /** Alerts, and the rules that raise them. */
+import { readFile } from "node:fs/promises";
 import { toJson } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   AlertState,
+  type Firing,
   GetAlertResponseSchema,
   ListAlertsResponseSchema,
+  ListRuleGroupsResponseSchema,
   ListRulesResponseSchema,
+  PutRuleGroupResponseSchema,
+  ReplayRulesResponseSchema,
 } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import { messageOf } from "#src/kernel/errors";
+import { formatLabels } from "#src/kernel/labels";
 import { formatDuration, parseDuration, SECOND } from "#src/kernel/time";
 import { type Command, type Invocation, textFlag } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
@@ -59,7 +67,25 @@ async function why(invocation: Invocation): Promise<ExitCode> {
         String(change.value),
         change.because,
       ]);
-      return [...lines, "", table(["AT", "TO", "VALUE", "BECAUSE"], changes)].join("\n");
+      const seen = answer.seen.map(({ labels, points }) => {
+        const last = points.slice(-5).map(({ value }) => String(value));
+        return [last.join(" "), formatLabels(labels)];
+      });
+      const history = answer.history.map((firing) => [
+        timeText(firing.firedAt),
+        timeText(firing.resolvedAt),
+        String(firing.value),
+        labelsText(firing.labels),
+      ]);
+      return [
+        ...lines,
+        "",
+        table(["AT", "TO", "VALUE", "BECAUSE"], changes),
+        ...(seen.length === 0 ? [] : ["", table(["LAST VALUES", "SEEN"], seen)]),
+        ...(history.length === 0
+          ? []
+          : ["", table(["FIRED", "RESOLVED", "VALUE", "OF THE SAME RULE"], history)]),
+      ].join("\n");
     }),
   );
   return EXIT.ok;
@@ -89,6 +115,109 @@ async function rules(invocation: Invocation): Promise<ExitCode> {
   return sound ? EXIT.ok : EXIT.degraded;
 }
 
+/** Over how long rules are replayed when nothing is said. */
+const REPLAY_DEFAULT = "6h";
+const REPLAY_TIMEOUT_MS = 120_000;
+
+async function replay(invocation: Invocation): Promise<ExitCode> {
+  const { alerts: service } = await invocation.controlPlane();
+  const since = textFlag(invocation, "since") ?? REPLAY_DEFAULT;
+  const back = parseDuration(since);
+  const step = parseDuration(textFlag(invocation, "step") ?? "0");
+  if (back === undefined || back === 0 || step === undefined)
+    throw new Failure(
+      `--since is "${since}", --step "${textFlag(invocation, "step") ?? ""}", expected durations`,
+    );
+  const content = await readContent(invocation.positionals[0] ?? "");
+  const to = invocation.now();
+  const answer = await service.replayRules(
+    { content, from: timestampFromMs(to - back), to: timestampFromMs(to), stepMs: BigInt(step) },
+    { timeoutMs: REPLAY_TIMEOUT_MS },
+  );
+  invocation.write(
+    render(invocation.form, toJson(ReplayRulesResponseSchema, answer), () =>
+      table(
+        ["RULE", "", "FIRED", "RESOLVED", "VALUE", "LABELS"],
+        answer.rules.flatMap((rule) => {
+          const rows = (what: string, firings: readonly Firing[]) =>
+            firings.map((firing) => [
+              rule.name,
+              what,
+              timeText(firing.firedAt),
+              timeText(firing.resolvedAt),
+              String(firing.value),
+              labelsText(firing.labels),
+            ]);
+          return [...rows("would have", rule.wouldHaveFired), ...rows("did", rule.didFire)];
+        }),
+      ),
+    ),
+  );
+  for (const { name, fault, notes } of answer.rules)
+    for (const text of [...(fault === "" ? [] : [fault]), ...notes])
+      invocation.warn(printable(`${name}: ${text}`));
+  return answer.rules.every(({ fault }) => fault === "") ? EXIT.ok : EXIT.degraded;
+}
+
+async function putGroup(invocation: Invocation): Promise<ExitCode> {
+  const { alerts: service } = await invocation.controlPlane();
+  const [name = "", file = ""] = invocation.positionals;
+  const content = await readContent(file);
+  const answer = await service.putRuleGroup({ name, content, ...changeOf(invocation) });
+  invocation.write(
+    render(invocation.form, toJson(PutRuleGroupResponseSchema, answer), () =>
+      printable(`group ${name} is at version ${answer.group?.version ?? 0n}`),
+    ),
+  );
+  return EXIT.ok;
+}
+
+async function deleteGroup(invocation: Invocation): Promise<ExitCode> {
+  const { alerts: service } = await invocation.controlPlane();
+  const name = invocation.positionals[0] ?? "";
+  await service.deleteRuleGroup({ name, ...changeOf(invocation) });
+  invocation.write(printable(`group ${name} is in force no more; its alerts resolve`));
+  return EXIT.ok;
+}
+
+async function listGroups(invocation: Invocation): Promise<ExitCode> {
+  const { alerts: service } = await invocation.controlPlane();
+  const answer = await service.listRuleGroups({});
+  invocation.write(
+    render(invocation.form, toJson(ListRuleGroupsResponseSchema, answer), () =>
+      table(
+        ["GROUP", "VERSION", "CHANGED", "BY"],
+        answer.groups.map((group) => [
+          group.name,
+          String(group.version),
+          timeText(group.changedAt),
+          `${group.changedBy?.kind ?? ""}:${group.changedBy?.name ?? ""}`,
+        ]),
+      ),
+    ),
+  );
+  return EXIT.ok;
+}
+
+function changeOf(invocation: Invocation): { expectedVersion: bigint; reason: string } {
+  const version = textFlag(invocation, "version") ?? "0";
+  if (!/^\d{1,15}$/.test(version)) throw new Failure(`--version is "${version}", expected a whole number`);
+  const reason = textFlag(invocation, "reason") ?? "";
+  if (reason.trim() === "") throw new Failure("give --reason TEXT: it is written into the journal");
+  return { expectedVersion: BigInt(version), reason };
+}
+
+async function readContent(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new Failure(messageOf(error));
+  }
+}
+
+const CHANGE_HELP = `  --version N           the version this change was made against (default 0: there is none yet)
+  --reason TEXT         why; it is written into the journal`;
+
 export const alertCommands: readonly Command[] = [
   {
     name: "alerts",
@@ -117,5 +246,42 @@ export const alertCommands: readonly Command[] = [
     options: {},
     positionals: { least: 0, most: 0 },
     run: rules,
+  },
+  {
+    name: "rules replay",
+    usage: "FILE [--since DURATION] [--step DURATION]",
+    summary: "What the rules of a file would have fired over the past, beside what did fire.",
+    help: `  --since DURATION      from so long ago until now (default ${REPLAY_DEFAULT})
+  --step DURATION       judged every so long (default: each group's interval)`,
+    options: { since: { type: "string" }, step: { type: "string" } },
+    positionals: { least: 1, most: 1 },
+    run: replay,
+  },
+  {
+    name: "rules groups",
+    usage: "",
+    summary: "The groups that were put in force through the API.",
+    help: "",
+    options: {},
+    positionals: { least: 0, most: 0 },
+    run: listGroups,
+  },
+  {
+    name: "rules put",
+    usage: "GROUP FILE --reason TEXT [--version N]",
+    summary: "Put a group of rules in force, beside those of the rule files.",
+    help: CHANGE_HELP,
+    options: { version: { type: "string" }, reason: { type: "string" } },
+    positionals: { least: 2, most: 2 },
+    run: putGroup,
+  },
+  {
+    name: "rules delete",
+    usage: "GROUP --reason TEXT --version N",
+    summary: "Take a group that was put through the API out of force.",
+    help: CHANGE_HELP,
+    options: { version: { type: "string" }, reason: { type: "string" } },
+    positionals: { least: 1, most: 1 },
+    run: deleteGroup,
   },
 ];
