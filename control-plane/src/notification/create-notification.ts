@@ -1,6 +1,7 @@
 /** The room put together: the file, the books, the loops, the desk. */
 import { readFile } from "node:fs/promises";
 import { JOURNAL_CHANNEL } from "../journal/journal.module.js";
+import { escapeQuery } from "../kernel/template/builtins.js";
 import type { Logger } from "../platform/logger.js";
 import type { LoopStatus } from "../platform/loop.js";
 import type { Database } from "../platform/postgres/database.js";
@@ -109,6 +110,5 @@ export function createNotification(ports: NotificationPorts): Notification {
 /** Prometheus' own form of the link, so that tools that read the expression out of it find it. */
 function sourceOf(externalUrl: string, expr: string | undefined): string {
   if (expr === undefined) return "";
-  const escaped = encodeURIComponent(expr).replaceAll("%20", "+");
-  return `${externalUrl}/graph?g0.expr=${escaped}&g0.tab=1`;
+  return `${externalUrl}/graph?g0.expr=${escapeQuery(expr)}&g0.tab=1`;
 }
