@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseYamlText } from "../../platform/yaml-text.js";
 import { everyRoute, readConfig } from "./read-config.js";
@@ -146,5 +147,27 @@ describe("a fault is told with its line", () => {
   test("of a file that is no file of this kind too", () => {
     for (const text of ["", "[]", "a", "&a [*a]", `${"a: [".repeat(3_000)}`])
       expect(read(text)).toHaveProperty("faults");
+  });
+
+  test("of whatever is put in a part's place, and never as something thrown", () => {
+    const keys = [
+      "route",
+      "receivers",
+      "inhibit_rules",
+      "time_intervals",
+      "global",
+      "matchers",
+      "group_by",
+      "times",
+      "name",
+    ];
+    const part = fc.oneof(fc.jsonValue(), fc.dictionary(fc.constantFrom(...keys), fc.jsonValue()));
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom(...keys), fc.oneof(part, fc.array(part))), (content) => {
+        const answer = readConfig(content, () => 1);
+        expect("value" in answer || answer.faults.length > 0).toBe(true);
+      }),
+      { numRuns: 1_000 },
+    );
   });
 });

@@ -87,7 +87,7 @@ function withoutNulls(value: unknown): unknown {
 /** Nesting of what YAML gave; references make it possible to write something endless. */
 function depthOf(value: unknown, depth = 0): number {
   if (typeof value !== "object" || value === null || depth > ROUTE_DEPTH_MAX * 4) return depth;
-  return Math.max(depth, ...Object.values(value).map((part) => depthOf(part, depth + 1)));
+  return Object.values(value).reduce<number>((most, part) => Math.max(most, depthOf(part, depth + 1)), depth);
 }
 
 function judgeRoot(root: RouteContent, fault: NoteFault): void {
