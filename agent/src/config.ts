@@ -70,6 +70,10 @@ The file is YAML:
     terminateQuery: { databases: [{ name: main, urlFile: /etc/mainstay/main.url }], minSeconds: 60, maxQueries: 20 }
     maintainTable: { databases: [{ name: main, urlFile: /etc/mainstay/owner.url }], operations: [vacuum, analyze], lockTimeoutMs: 2000 }
     setPostgresParameter: { databases: [{ name: main, urlFile: /etc/mainstay/admin.url }], parameters: [work_mem] }
+    reloadService: { units: [nginx.service], processes: [{ name: proxy, pidFile: /run/proxy.pid, signal: SIGHUP, check: [/usr/sbin/proxy, -t] }] }
+    rotateLogs: { logs: [{ name: app, path: /var/log/app.log, pidFile: /run/app.pid, signal: SIGUSR1, keep: 7, compress: true }] }
+    redis: { servers: [{ name: cache, port: 6379, passwordFile: /etc/mainstay/redis, copyTo: /srv/copies, check: [/usr/bin/redis-check-rdb] }] }
+    netcheck: { targets: [{ name: api, host: api.example, port: 443, tls: true, httpPath: /health }] }
 
 The environment wins over the file: MAINSTAY_AGENTS_ADDRESS, MAINSTAY_ENROLL_ADDRESS, MAINSTAY_JOIN_TOKEN,
 MAINSTAY_JOIN_TOKEN_FILE, MAINSTAY_NODE_NAME, MAINSTAY_STATE_DIR, MAINSTAY_INTERVAL_MS, MAINSTAY_LOG_LEVEL.

@@ -1,10 +1,16 @@
 /** The actions this agent has, by name. */
+
 import type { Action, ActionContext, Done, Previewed } from "./action.js";
 import { cleanDirectory } from "./actions/clean-directory.js";
 import { collectDiagnostics } from "./actions/collect-diagnostics.js";
 import { endIdleSessions } from "./actions/end-idle-sessions.js";
 import { maintainTable } from "./actions/maintain-table.js";
+import { netcheck } from "./actions/netcheck.js";
+import { redisRestart } from "./actions/redis-restart.js";
+import { redisSave } from "./actions/redis-save.js";
+import { reloadService } from "./actions/reload-service.js";
 import { restartService } from "./actions/restart-service.js";
+import { rotateLogs } from "./actions/rotate-logs.js";
 import { setPostgresParameter } from "./actions/set-postgres-parameter.js";
 import { terminateQuery } from "./actions/terminate-query.js";
 import type { ActionArguments } from "./command.js";
@@ -23,6 +29,11 @@ export const allActions: Actions = {
   "terminate-query": terminateQuery,
   "maintain-table": maintainTable,
   "set-postgres-parameter": setPostgresParameter,
+  "reload-service": reloadService,
+  "rotate-logs": rotateLogs,
+  "redis-save": redisSave,
+  "redis-restart": redisRestart,
+  netcheck,
 };
 
 /** An action whose arguments are those of some action. */

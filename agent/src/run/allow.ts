@@ -1,7 +1,12 @@
 /** May this host do this: the order's arguments against the local policy. Pure; what is not named is denied. */
+
 import { posix } from "node:path";
 import { describeFault, type Fault, Fields } from "../fields.js";
 import { allowMaintainTable } from "./permits/maintain-table.js";
+import { allowNetcheck } from "./permits/netcheck.js";
+import { allowRedisRestart, allowRedisSave } from "./permits/redis.js";
+import { allowReloadService } from "./permits/reload-service.js";
+import { allowRotateLogs } from "./permits/rotate-logs.js";
 import { allowSetPostgresParameter } from "./permits/set-postgres-parameter.js";
 import { allowTerminateQuery } from "./permits/terminate-query.js";
 import type { LocalPolicy } from "./policy.js";
@@ -33,6 +38,16 @@ export function allow(policy: LocalPolicy, action: string, argumentsJson: string
       return settle(faults, fields, () => allowMaintainTable(policy.maintainTable, fields));
     case "set-postgres-parameter":
       return settle(faults, fields, () => allowSetPostgresParameter(policy.setPostgresParameter, fields));
+    case "reload-service":
+      return settle(faults, fields, () => allowReloadService(policy.reloadService, fields));
+    case "rotate-logs":
+      return settle(faults, fields, () => allowRotateLogs(policy.rotateLogs, fields));
+    case "redis-save":
+      return settle(faults, fields, () => allowRedisSave(policy.redis, fields));
+    case "redis-restart":
+      return settle(faults, fields, () => allowRedisRestart(policy.redis, fields));
+    case "netcheck":
+      return settle(faults, fields, () => allowNetcheck(policy.netcheck, fields));
     default:
       return {
         kind: "deny",

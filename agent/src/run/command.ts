@@ -116,6 +116,21 @@ export type ActionArguments =
       readonly parameter: string;
       /** Undefined takes back what ALTER SYSTEM once set. */
       readonly value: string | undefined;
+    }
+  | {
+      readonly action: "reload-service";
+      readonly unit: string | undefined;
+      readonly process: string | undefined;
+    }
+  | { readonly action: "rotate-logs"; readonly log: string }
+  | { readonly action: "redis-save"; readonly server: string }
+  | { readonly action: "redis-restart"; readonly server: string }
+  | {
+      readonly action: "netcheck";
+      /** All that are declared, when undefined. */
+      readonly target: string | undefined;
+      /** For each step on the way. */
+      readonly timeoutMs: number;
     };
 
 /** The arguments of one action. */

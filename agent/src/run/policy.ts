@@ -2,12 +2,17 @@
  * What this host lets itself be asked. The policy stands in a local file and is the host's own word: the control plane
  * can ask for less than it allows, never for more. What is not named is denied.
  */
+
 import { createHash } from "node:crypto";
 import type { Fields } from "../fields.js";
 import { canonicalJson } from "./canonical.js";
 import { type DeclaredDatabase, readDatabases } from "./permits/databases.js";
 import { type MaintainTablePolicy, readMaintainTable } from "./permits/maintain-table.js";
+import { type NetcheckPolicy, readNetcheck } from "./permits/netcheck.js";
 import { type DeclaredProcess, readProcesses, unitName } from "./permits/processes.js";
+import { type RedisPolicy, readRedis } from "./permits/redis.js";
+import { type ReloadServicePolicy, readReloadService } from "./permits/reload-service.js";
+import { type RotateLogsPolicy, readRotateLogs } from "./permits/rotate-logs.js";
 import {
   readSetPostgresParameter,
   type SetPostgresParameterPolicy,
@@ -24,6 +29,11 @@ export const actionNames = [
   "terminate-query",
   "maintain-table",
   "set-postgres-parameter",
+  "reload-service",
+  "rotate-logs",
+  "redis-save",
+  "redis-restart",
+  "netcheck",
 ] as const;
 export type ActionName = (typeof actionNames)[number];
 
@@ -36,6 +46,11 @@ export interface LocalPolicy {
   readonly terminateQuery: TerminateQueryPolicy | undefined;
   readonly maintainTable: MaintainTablePolicy | undefined;
   readonly setPostgresParameter: SetPostgresParameterPolicy | undefined;
+  readonly reloadService: ReloadServicePolicy | undefined;
+  readonly rotateLogs: RotateLogsPolicy | undefined;
+  /** For both saving and restarting. */
+  readonly redis: RedisPolicy | undefined;
+  readonly netcheck: NetcheckPolicy | undefined;
 }
 
 /** Directories below which old files may be deleted. */
@@ -72,6 +87,10 @@ export function readPolicy(fields: Fields): LocalPolicy {
     terminateQuery: part(fields, "terminateQuery", readTerminateQuery),
     maintainTable: part(fields, "maintainTable", readMaintainTable),
     setPostgresParameter: part(fields, "setPostgresParameter", readSetPostgresParameter),
+    reloadService: part(fields, "reloadService", readReloadService),
+    rotateLogs: part(fields, "rotateLogs", readRotateLogs),
+    redis: part(fields, "redis", readRedis),
+    netcheck: part(fields, "netcheck", readNetcheck),
   };
   fields.done();
   return policy;
@@ -127,6 +146,12 @@ export function allowedActions(policy: LocalPolicy): ActionName[] {
     "terminate-query": (policy.terminateQuery?.databases.length ?? 0) > 0,
     "maintain-table":
       (policy.maintainTable?.databases.length ?? 0) > 0 && (policy.maintainTable?.operations.length ?? 0) > 0,
+    "reload-service":
+      (policy.reloadService?.units.length ?? 0) + (policy.reloadService?.processes.length ?? 0) > 0,
+    "rotate-logs": (policy.rotateLogs?.logs.length ?? 0) > 0,
+    "redis-save": (policy.redis?.servers.length ?? 0) > 0,
+    "redis-restart": policy.redis?.servers.some(({ process }) => process !== undefined) === true,
+    netcheck: (policy.netcheck?.targets.length ?? 0) > 0,
     "set-postgres-parameter": (policy.setPostgresParameter?.parameters.length ?? 0) > 0,
   };
   return actionNames.filter((action) => allowed[action]);

@@ -42,8 +42,8 @@ export function oneOf<T extends string>(fields: Fields, key: string, choices: re
 
 /** What the policy declares under a name; undefined when it does not. */
 export function declared<T extends { readonly name: string }>(
-  things: readonly T[],
+  things: readonly T[] | undefined,
   name: string,
 ): T | undefined {
-  return things.find((thing) => thing.name === name);
+  return things?.find((thing) => thing.name === name);
 }

@@ -152,7 +152,7 @@ function onDatabase<T>(
   { policy }: ActionContext,
   act: (client: Client) => Promise<T>,
 ): Promise<T> {
-  return withDatabase(declared(policy.endIdleSessions?.databases ?? [], args.database), act);
+  return withDatabase(declared(policy.endIdleSessions?.databases, args.database), act);
 }
 
 function sessionsOf(plan: Plan): IdleSession[] {

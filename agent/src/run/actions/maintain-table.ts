@@ -227,7 +227,7 @@ function onDatabase<T>(
   statementMs: number,
   act: (client: Client) => Promise<T>,
 ): Promise<T> {
-  return withDatabase(declared(policy.maintainTable?.databases ?? [], args.database), act, { statementMs });
+  return withDatabase(declared(policy.maintainTable?.databases, args.database), act, { statementMs });
 }
 
 function bytesOf(indexes: readonly TableIndex[]): number {

@@ -213,6 +213,7 @@ describe("restarting a systemd unit", () => {
       loadState: "loaded",
       activeState: "inactive",
       subState: "dead",
+      canReload: false,
       mainPid: 0,
       startedUs: "",
     });

@@ -3,18 +3,21 @@ import { reasonOf } from "../../log.js";
 import type { ActionContext, Done, Previewed } from "../action.js";
 import type { Json } from "../canonical.js";
 import type { Plan } from "../plans.js";
+import { describeEnd } from "./program-end.js";
 
 /** What systemd says about a unit. */
 export interface UnitState {
   readonly loadState: string;
   readonly activeState: string;
   readonly subState: string;
+  /** Whether systemd knows how to reload it. */
+  readonly canReload: boolean;
   readonly mainPid: number;
   /** Microseconds of the monotonic clock at which the main process started; with the pid it names one start. */
   readonly startedUs: string;
 }
 
-const properties = "LoadState,ActiveState,SubState,MainPID,ExecMainStartTimestampMonotonic";
+const properties = "LoadState,ActiveState,SubState,CanReload,MainPID,ExecMainStartTimestampMonotonic";
 const showMs = 10_000;
 const settleMs = 30_000;
 
@@ -30,13 +33,14 @@ export function parseUnitState(text: string): UnitState {
     loadState: found.get("LoadState") ?? "",
     activeState: found.get("ActiveState") ?? "",
     subState: found.get("SubState") ?? "",
+    canReload: found.get("CanReload") === "yes",
     mainPid: Number(found.get("MainPID") ?? 0) || 0,
     startedUs: found.get("ExecMainStartTimestampMonotonic") ?? "",
   };
 }
 
 export async function planRestartOfUnit(unit: string, context: ActionContext): Promise<Previewed> {
-  const looked = await look(unit, context);
+  const looked = await lookAtUnit(unit, context);
   if (looked.kind === "unknown") return { kind: "impossible", because: looked.because };
   const { state } = looked;
   if (state.loadState !== "loaded") {
@@ -48,7 +52,7 @@ export async function planRestartOfUnit(unit: string, context: ActionContext): P
   const plan: Plan = {
     action: "restart-service",
     arguments: { unit },
-    before: shown(state),
+    before: shownUnit(state),
     inverse: "nothing-to-undo",
   };
   return {
@@ -59,11 +63,11 @@ export async function planRestartOfUnit(unit: string, context: ActionContext): P
 }
 
 export async function restartUnit(unit: string, plan: Plan, context: ActionContext): Promise<Done> {
-  const before = await look(unit, context);
+  const before = await lookAtUnit(unit, context);
   if (before.kind === "unknown") return failure(before.because, {});
   if (!isSameStart(plan, before.state)) {
     return failure(`${unit} was started anew since the plan was made; nothing was done`, {
-      before: shown(before.state),
+      before: shownUnit(before.state),
     });
   }
   context.say(`restarting ${unit} (${before.state.activeState}, pid ${before.state.mainPid})`);
@@ -74,11 +78,11 @@ export async function restartUnit(unit: string, plan: Plan, context: ActionConte
     output: (stream, text) => context.say(text.trimEnd(), stream),
   });
   const after = await settle(unit, context);
-  const states = { before: shown(before.state), after: after === undefined ? null : shown(after) };
+  const states = { before: shownUnit(before.state), after: after === undefined ? null : shownUnit(after) };
   const ok = end.kind === "exited" && end.exitCode === 0;
   if (!ok)
     return failure(
-      `systemctl restart ${unit}: ${describe(end)}`,
+      `systemctl restart ${unit}: ${describeEnd(end)}`,
       states,
       end.kind === "exited" ? end.exitCode : 1,
     );
@@ -93,7 +97,7 @@ export async function restartUnit(unit: string, plan: Plan, context: ActionConte
 }
 
 export async function whatBecameOfUnit(unit: string, plan: Plan, context: ActionContext): Promise<string> {
-  const looked = await look(unit, context);
+  const looked = await lookAtUnit(unit, context);
   if (looked.kind === "unknown") return looked.because;
   const anew = isSameStart(plan, looked.state)
     ? "it was not started anew"
@@ -105,7 +109,8 @@ type Looked =
   | { readonly kind: "state"; readonly state: UnitState }
   | { readonly kind: "unknown"; readonly because: string };
 
-async function look(unit: string, context: ActionContext): Promise<Looked> {
+/** Asks systemd about a unit. */
+export async function lookAtUnit(unit: string, context: ActionContext): Promise<Looked> {
   let text = "";
   const end = await context.runProgram({
     argv: ["systemctl", "show", `--property=${properties}`, "--", unit],
@@ -115,7 +120,7 @@ async function look(unit: string, context: ActionContext): Promise<Looked> {
     },
   });
   if (end.kind === "exited" && end.exitCode === 0) return { kind: "state", state: parseUnitState(text) };
-  return { kind: "unknown", because: `systemctl show ${unit}: ${describe(end)}: ${reasonOf(text)}` };
+  return { kind: "unknown", because: `systemctl show ${unit}: ${describeEnd(end)}: ${reasonOf(text)}` };
 }
 
 /** Waits until the unit is neither starting nor stopping; what it was last when that takes too long. */
@@ -123,7 +128,7 @@ async function settle(unit: string, context: ActionContext): Promise<UnitState |
   const { clock, timers } = context.system;
   const until = Math.min(context.deadline, clock.monotonic() + settleMs);
   for (;;) {
-    const looked = await look(unit, context);
+    const looked = await lookAtUnit(unit, context);
     const state = looked.kind === "state" ? looked.state : undefined;
     const moving =
       state?.activeState === "activating" ||
@@ -139,21 +144,9 @@ function isSameStart(plan: Plan, now: UnitState): boolean {
   return mainPid === now.mainPid && startedUs === now.startedUs;
 }
 
-function shown(state: UnitState): { readonly [key: string]: Json } {
+/** A unit's state as plans and results have it. */
+export function shownUnit(state: UnitState): { readonly [key: string]: Json } {
   return { ...state };
-}
-
-function describe(end: Awaited<ReturnType<ActionContext["runProgram"]>>): string {
-  switch (end.kind) {
-    case "exited":
-      return `exit code ${end.exitCode}`;
-    case "killed":
-      return `killed by ${end.signal}`;
-    case "stopped":
-      return `stopped (${end.because})`;
-    case "not-started":
-      return `not started: ${end.because}`;
-  }
 }
 
 function failure(because: string, states: { readonly [key: string]: Json }, exitCode = 1): Done {

@@ -131,7 +131,7 @@ function onDatabase<T>(
   act: (client: Client) => Promise<T>,
 ): Promise<T> {
   // Plain: a setting that the driver asks for itself would hide what the server has.
-  return withDatabase(declared(policy.setPostgresParameter?.databases ?? [], args.database), act, {
+  return withDatabase(declared(policy.setPostgresParameter?.databases, args.database), act, {
     plain: true,
   });
 }

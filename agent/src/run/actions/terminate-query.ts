@@ -151,7 +151,7 @@ function onDatabase<T>(
   { policy }: ActionContext,
   act: (client: Client) => Promise<T>,
 ): Promise<T> {
-  return withDatabase(declared(policy.terminateQuery?.databases ?? [], args.database), act);
+  return withDatabase(declared(policy.terminateQuery?.databases, args.database), act);
 }
 
 function queriesOf(plan: Plan): RunningQuery[] {
