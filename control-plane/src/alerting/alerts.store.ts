@@ -1,5 +1,6 @@
 /** Alerts in PostgreSQL: saved with their transitions' journal entries, in one transaction, before anyone hears of them. */
 
+import type { NewEntry } from "../journal/domain/entry.js";
 import { appendEntries } from "../journal/journal.module.js";
 import { type AlertId, alertId } from "../kernel/ids.js";
 import { type Labels, labelsKey } from "../kernel/labels.js";
@@ -81,19 +82,52 @@ export async function readAlert(db: Queryable, id: string): Promise<StoredAlert 
   return row && toAlert(row);
 }
 
-/** Where a rule and group are named for its alerts. */
-export interface RuleNames {
+/** What one rule's alerts have become. */
+export interface AlertChanges {
   readonly rule: string;
   readonly group: string;
+  /** All of the rule's alerts as they are now. */
+  readonly alerts: readonly Alert[];
+  readonly transitions: readonly Transition[];
+  readonly flaps: readonly FlapTurn[];
 }
 
-/** Writes alerts as they are now; those that became inactive go. */
-export async function saveAlerts(
+/**
+ * Writes the alerts of any number of rules as they are now, and their changes into the journal: in as many statements for
+ * a hundred rules as for one. Those that became inactive go; those that resolved before now are as they were.
+ */
+export async function saveChanges(
   tx: Transaction,
-  names: RuleNames,
-  alerts: readonly Alert[],
-  gone: readonly AlertId[],
+  changes: readonly AlertChanges[],
+  now: Instant,
 ): Promise<void> {
+  const rows = changes.flatMap(({ rule, group, alerts, transitions }) => {
+    const resolvedNow = transitions.filter(({ to }) => to === "resolved").map(({ alert }) => alert);
+    const live = alerts.filter(({ state }) => state.kind !== "resolved");
+    return [...live, ...resolvedNow].map((alert): NamedAlert => ({ rule, group, alert }));
+  });
+  const gone = changes.flatMap(({ transitions }) =>
+    transitions.filter(({ to }) => to === "inactive").map(({ alert }) => idOf(alert.ruleKey, alert.labels)),
+  );
+  if (rows.length > 0) await upsertAlerts(tx, rows);
+  if (gone.length > 0) await tx.query(sql`delete from alert where alert_id = any(${gone})`);
+  await appendEntries(
+    tx,
+    changes.flatMap(({ rule, transitions, flaps }) => [
+      ...transitions.map((transition) => transitionEntry(rule, transition, now)),
+      ...flaps.map((flap) => flapEntry(rule, flap, now)),
+    ]),
+  );
+}
+
+interface NamedAlert {
+  readonly rule: string;
+  readonly group: string;
+  readonly alert: Alert;
+}
+
+async function upsertAlerts(tx: Transaction, rows: readonly NamedAlert[]): Promise<void> {
+  const alerts = rows.map(({ alert }) => alert);
   const date = (instant: Instant | undefined): Date | null =>
     instant === undefined ? null : new Date(instant);
   const firedAt = ({ state }: Alert): Date | null => (state.kind === "pending" ? null : date(state.firedAt));
@@ -101,28 +135,26 @@ export async function saveAlerts(
     state.kind === "firing" ? date(state.keptSince) : null;
   const resolvedAt = ({ state }: Alert): Date | null =>
     state.kind === "resolved" ? date(state.resolvedAt) : null;
-  if (alerts.length > 0) {
-    await tx.query(sql`
-      insert into alert (alert_id, rule_key, rule_name, group_name, labels, annotations, state, because, value,
-        active_at, fired_at, kept_since, resolved_at, turns, flapping)
-      select a.id, a.rule_key, ${names.rule}, ${names.group}, a.labels::jsonb, a.annotations::jsonb, a.state, a.because,
-        a.value, a.active_at, a.fired_at, a.kept_since, a.resolved_at, a.turns::jsonb, a.flapping
-      from unnest(
-        ${alerts.map((a) => idOf(a.ruleKey, a.labels))}::text[], ${alerts.map((a) => a.ruleKey)}::text[],
-        ${alerts.map((a) => JSON.stringify(a.labels))}::text[], ${alerts.map((a) => JSON.stringify(a.annotations))}::text[],
-        ${alerts.map((a) => a.state.kind)}::text[], ${alerts.map((a) => a.because)}::text[],
-        ${alerts.map((a) => a.value)}::float8[], ${alerts.map((a) => new Date(a.state.activeAt))}::timestamptz[],
-        ${alerts.map(firedAt)}::timestamptz[], ${alerts.map(keptSince)}::timestamptz[],
-        ${alerts.map(resolvedAt)}::timestamptz[], ${alerts.map((a) => JSON.stringify(a.turns ?? []))}::text[],
-        ${alerts.map((a) => a.flapping ?? false)}::boolean[]
-      ) as a (id, rule_key, labels, annotations, state, because, value, active_at, fired_at, kept_since, resolved_at,
-        turns, flapping)
-      on conflict (alert_id) do update set annotations = excluded.annotations, state = excluded.state,
-        because = excluded.because, value = excluded.value, active_at = excluded.active_at, fired_at = excluded.fired_at,
-        kept_since = excluded.kept_since, resolved_at = excluded.resolved_at, turns = excluded.turns,
-        flapping = excluded.flapping`);
-  }
-  if (gone.length > 0) await tx.query(sql`delete from alert where alert_id = any(${[...gone]})`);
+  await tx.query(sql`
+    insert into alert (alert_id, rule_key, rule_name, group_name, labels, annotations, state, because, value,
+      active_at, fired_at, kept_since, resolved_at, turns, flapping)
+    select a.id, a.rule_key, a.rule_name, a.group_name, a.labels::jsonb, a.annotations::jsonb, a.state, a.because,
+      a.value, a.active_at, a.fired_at, a.kept_since, a.resolved_at, a.turns::jsonb, a.flapping
+    from unnest(
+      ${alerts.map((a) => idOf(a.ruleKey, a.labels))}::text[], ${alerts.map((a) => a.ruleKey)}::text[],
+      ${rows.map(({ rule }) => rule)}::text[], ${rows.map(({ group }) => group)}::text[],
+      ${alerts.map((a) => JSON.stringify(a.labels))}::text[], ${alerts.map((a) => JSON.stringify(a.annotations))}::text[],
+      ${alerts.map((a) => a.state.kind)}::text[], ${alerts.map((a) => a.because)}::text[],
+      ${alerts.map((a) => a.value)}::float8[], ${alerts.map((a) => new Date(a.state.activeAt))}::timestamptz[],
+      ${alerts.map(firedAt)}::timestamptz[], ${alerts.map(keptSince)}::timestamptz[],
+      ${alerts.map(resolvedAt)}::timestamptz[], ${alerts.map((a) => JSON.stringify(a.turns ?? []))}::text[],
+      ${alerts.map((a) => a.flapping ?? false)}::boolean[]
+    ) as a (id, rule_key, rule_name, group_name, labels, annotations, state, because, value, active_at, fired_at,
+      kept_since, resolved_at, turns, flapping)
+    on conflict (alert_id) do update set annotations = excluded.annotations, state = excluded.state,
+      because = excluded.because, value = excluded.value, active_at = excluded.active_at, fired_at = excluded.fired_at,
+      kept_since = excluded.kept_since, resolved_at = excluded.resolved_at, turns = excluded.turns,
+      flapping = excluded.flapping`);
 }
 
 /** What the journal calls a transition. */
@@ -133,43 +165,27 @@ const KINDS = {
   resolved: "alert.resolved",
 } as const;
 
-export async function journalTransitions(
-  tx: Transaction,
-  names: RuleNames,
-  transitions: readonly Transition[],
-  now: Instant,
-): Promise<void> {
-  await appendEntries(
-    tx,
-    transitions.map(({ alert, from, to }) => ({
-      at: now,
-      kind: KINDS[to],
-      subject: `alert:${idOf(alert.ruleKey, alert.labels)}`,
-      actor: { kind: "rule", name: names.rule },
-      because: alert.because,
-      facts: { from, to, labels: alert.labels, value: String(alert.value), activeAt: alert.state.activeAt },
-    })),
-  );
+function transitionEntry(rule: string, { alert, from, to }: Transition, now: Instant): NewEntry {
+  return {
+    at: now,
+    kind: KINDS[to],
+    subject: `alert:${idOf(alert.ruleKey, alert.labels)}`,
+    actor: { kind: "rule", name: rule },
+    because: alert.because,
+    facts: { from, to, labels: alert.labels, value: String(alert.value), activeAt: alert.state.activeAt },
+  };
 }
 
 /** An alert that begins to flap goes on firing; the journal says why nothing more is told of it. */
-export async function journalFlaps(
-  tx: Transaction,
-  names: RuleNames,
-  flaps: readonly FlapTurn[],
-  now: Instant,
-): Promise<void> {
-  await appendEntries(
-    tx,
-    flaps.map(({ alert, begins, because }) => ({
-      at: now,
-      kind: begins ? "alert.flapping" : "alert.steady",
-      subject: `alert:${idOf(alert.ruleKey, alert.labels)}`,
-      actor: { kind: "rule", name: names.rule },
-      because,
-      facts: { labels: alert.labels, value: String(alert.value), turns: alert.turns?.length ?? 0 },
-    })),
-  );
+function flapEntry(rule: string, { alert, begins, because }: FlapTurn, now: Instant): NewEntry {
+  return {
+    at: now,
+    kind: begins ? "alert.flapping" : "alert.steady",
+    subject: `alert:${idOf(alert.ruleKey, alert.labels)}`,
+    actor: { kind: "rule", name: rule },
+    because,
+    facts: { labels: alert.labels, value: String(alert.value), turns: alert.turns?.length ?? 0 },
+  };
 }
 
 /** Forgets alerts that resolved before `before`; the journal keeps their story. */

@@ -10,7 +10,7 @@ import { Loop, type LoopStatus } from "../platform/loop.js";
 import type { Database } from "../platform/postgres/database.js";
 import { holdLease, releaseLease, stillHolds } from "../platform/postgres/lease.js";
 import type { System } from "../platform/system.js";
-import { journalTransitions, pruneAlerts, readAlerts, readOrphans, saveAlerts } from "./alerts.store.js";
+import { pruneAlerts, readAlerts, readOrphans, saveChanges } from "./alerts.store.js";
 import { distinctKeys } from "./domain/distinct-keys.js";
 import type { Alert } from "./domain/evaluate-rule.js";
 import { type CatchUp, readyToEvaluate } from "./domain/ready-to-evaluate.js";
@@ -248,8 +248,8 @@ export class Evaluator {
       const transition = { alert: resolved, from: orphan.state.kind, to: "resolved" } as const;
       await database.transaction(async (tx) => {
         if (!(await stillHolds(tx, LEASE, replica))) throw leadLost();
-        await saveAlerts(tx, orphan, [resolved], []);
-        await journalTransitions(tx, orphan, [transition], now);
+        const { rule, group } = orphan;
+        await saveChanges(tx, [{ rule, group, alerts: [], transitions: [transition], flaps: [] }], now);
       });
       await append(alertSeries([resolved], [transition], now));
     }

@@ -10,7 +10,7 @@ import type { Database, Transaction } from "../platform/postgres/database.js";
 import type { Clock } from "../platform/system.js";
 import type { Sample } from "../promql/value.js";
 import type { Evaluation, KeyedExpression, OwnSample } from "../timeseries/timeseries.module.js";
-import { idOf, journalFlaps, journalTransitions, saveAlerts } from "./alerts.store.js";
+import { idOf, saveChanges } from "./alerts.store.js";
 import { withAbsentNodes } from "./domain/absent-nodes.js";
 import {
   type Alert,
@@ -235,18 +235,11 @@ export class GroupJudge {
     if (told.length === 0) return;
     await database.transaction(async (tx) => {
       await assertLead(tx);
-      for (const { rule, outcome } of told) {
-        const { alerts, transitions, flaps } = outcome;
-        const live = alerts.filter(({ state }) => state.kind !== "resolved");
-        const resolvedNow = transitions.filter(({ to }) => to === "resolved").map(({ alert }) => alert);
-        const gone = transitions
-          .filter(({ to }) => to === "inactive")
-          .map(({ alert }) => idOf(alert.ruleKey, alert.labels));
-        const names = { rule: rule.name, group: group.name };
-        await saveAlerts(tx, names, [...live, ...resolvedNow], gone);
-        await journalTransitions(tx, names, transitions, now);
-        await journalFlaps(tx, names, flaps, now);
-      }
+      await saveChanges(
+        tx,
+        told.map(({ rule, outcome }) => ({ rule: rule.name, group: group.name, ...outcome })),
+        now,
+      );
     });
     for (const { rule, outcome } of told) {
       for (const { alert, to } of outcome.transitions) {

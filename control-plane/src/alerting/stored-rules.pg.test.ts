@@ -8,7 +8,7 @@ import { createTestDatabase, type TestDatabase } from "../platform/testing/test-
 import { evaluateRange } from "../promql/evaluate.js";
 import { MemorySeries } from "../promql/memory-series.js";
 import { parseExpr } from "../promql/parse.js";
-import { journalTransitions } from "./alerts.store.js";
+import { saveChanges } from "./alerts.store.js";
 import type { Alert } from "./domain/evaluate-rule.js";
 import type { RuleGroup } from "./domain/rule.js";
 import { replayRules } from "./replay-rules.js";
@@ -195,14 +195,14 @@ describe("a replay", () => {
       because: "it did",
     };
     await fixture.database.transaction(async (tx) => {
-      const names = { rule: "High", group: "g" };
-      await journalTransitions(tx, names, [{ alert: fired, from: "pending", to: "firing" }], T0 + MINUTE);
-      await journalTransitions(
-        tx,
-        names,
-        [{ alert: fired, from: "firing", to: "resolved" }],
-        T0 + 3 * MINUTE,
-      );
+      const changed = (from: "pending" | "firing", to: "firing" | "resolved", at: number) =>
+        saveChanges(
+          tx,
+          [{ rule: "High", group: "g", alerts: [], transitions: [{ alert: fired, from, to }], flaps: [] }],
+          at,
+        );
+      await changed("pending", "firing", T0 + MINUTE);
+      await changed("firing", "resolved", T0 + 3 * MINUTE);
     });
     const [rule] = await replayRules(ports(), wish("x > 1"), signal);
     expect(rule).toMatchObject({ group: "g", name: "High", fault: "", notes: [] });

@@ -2,6 +2,7 @@
  * YAML as values that know on which line they stood, so that a fault can be told with its place.
  */
 import { LineCounter, parseDocument, visit } from "yaml";
+import { messageOf } from "../kernel/errors.js";
 
 /** A path into the file's content: keys and indexes. */
 export type ContentPath = readonly (string | number)[];
@@ -50,6 +51,13 @@ export function parseYamlText<T>(
     });
     return document.toJS() as unknown;
   };
-  const parsed = parse({ value: document.toJS() as unknown, lineOf, asWritten });
+  let value: unknown;
+  try {
+    value = document.toJS();
+  } catch (error) {
+    // References to references: a few lines that would become more than memory holds.
+    return { faults: [`${path}:1: ${messageOf(error)}`] };
+  }
+  const parsed = parse({ value, lineOf, asWritten });
   return "faults" in parsed ? { faults: parsed.faults.map((fault) => `${path}:${fault}`) } : parsed;
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MINUTE } from "../../kernel/time.js";
 import { parseYamlText } from "../../platform/policy-file.js";
@@ -87,6 +88,31 @@ describe("a rule file", () => {
     );
     expect(faults("groups:\n  - name: [")[0]).toMatch(/^r\.yaml:2: /);
     expect(faults("[]")[0]).toMatch(/^r\.yaml:1: the file: /);
+  });
+
+  test("whatever stands in it, it is read or refused with lines, and nothing is thrown", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (rule, group) => {
+        const files = [rule, { groups: [group] }, { groups: [{ name: "g", rules: [rule] }] }];
+        for (const file of files) {
+          const parsed = parseRuleFile("r", file, () => 1);
+          if ("faults" in parsed) expect(parsed.faults.every((fault) => fault.startsWith("1: "))).toBe(true);
+        }
+      }),
+    );
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), (text) => {
+        const shown = JSON.stringify(text);
+        const file = `groups: [{name: g, rules: [{alert: A, expr: ${shown}, annotations: {a: ${shown}}}]}]`;
+        for (const one of [text, file]) expect(() => parse(one)).not.toThrow();
+      }),
+    );
+  });
+
+  test("a few lines of references that would fill the memory are refused", () => {
+    const lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"];
+    for (let i = 1; i < 12; i++) lines.push(`a${i}: &a${i} [${`*a${i - 1}, `.repeat(9)}]`);
+    expect(faults(lines.join("\n"))).toEqual([expect.stringMatching(/^r\.yaml:1: .*alias/i)]);
   });
 
   test("rules of one name in one group have keys of their own", () => {
