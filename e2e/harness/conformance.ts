@@ -1,6 +1,6 @@
 /**
- * The official conformance suite of the protocol, run as its own process. It needs Node 22 or later; where this Node is
- * older, the one that is installed beside it from npm runs it.
+ * The official conformance suite of the protocol and the official Inspector, each run as its own process. The suite
+ * names a function of Node 22; on an older one it is told that there is none (older-node.mjs).
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -50,15 +50,11 @@ function packageDirectory(name: string): string | undefined {
   return undefined;
 }
 
-function nodeForTheSuite(): string {
-  if (Number(process.versions.node.split(".")[0]) >= NODE_NEEDED) return process.execPath;
-  const installed = packageDirectory(`node-${process.platform}-${process.arch}`);
-  if (installed === undefined) {
-    throw new Error(
-      `the conformance suite needs Node ${NODE_NEEDED} or later: this is ${process.version}, and npm has none for ${process.platform} ${process.arch}`,
-    );
-  }
-  return join(installed, "bin", "node");
+/** What lets the suite start on a Node older than the one it names. */
+function onThisNode(): string[] {
+  return Number(process.versions.node.split(".")[0]) >= NODE_NEEDED
+    ? []
+    : ["--import", new URL("older-node.mjs", import.meta.url).href];
 }
 
 const suite = packageDirectory("@modelcontextprotocol/conformance") ?? "";
@@ -132,6 +128,37 @@ function resultIn(out: string, directory: string): [string, ScenarioRun] {
     .filter(({ status }) => status === "FAILURE" || status === "WARNING")
     .map(({ id, status, errorMessage }) => `${status} ${id}: ${errorMessage ?? "no reason given"}`);
   return [scenario, { scenario, passed: count("SUCCESS"), failures, skipped: count("SKIPPED") }];
+}
+
+export interface Inspected {
+  /** 0 when all is well; 6 when `--strict` found a schema that some clients cannot read. */
+  readonly code: number | null;
+  readonly said: string;
+}
+
+/** Runs the official Inspector's command line against a server. */
+export async function inspect(
+  url: string,
+  era: "legacy" | "modern",
+  args: readonly string[],
+): Promise<Inspected> {
+  const home = mkdtempSync(join(tmpdir(), "mainstay-inspector-"));
+  const program = join(
+    packageDirectory("@modelcontextprotocol/inspector") ?? "",
+    "clients/launcher/build/index.js",
+  );
+  const fixed = ["--cli", url, "--transport", "http", "--protocol-era", era, "--format", "json", "-q"];
+  try {
+    const child = spawn(process.execPath, [program, ...fixed, ...args], {
+      cwd: home,
+      env: { PATH: process.env["PATH"] ?? "", HOME: home },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const said = await finished(child);
+    return { code: child.exitCode, said };
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
 }
 
 /** The suite can send no token: this passes its requests on to a server with one, headers and all. */
