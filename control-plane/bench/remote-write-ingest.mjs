@@ -55,7 +55,9 @@ async function measure(port, authorization, cpu, rss) {
   await remoteWrite(port, load, { authorization, afterRound });
   const between = (from, to, rounds) => ({
     samplesPerSecond: (perRound * rounds * 1_000) / (to.at - from.at),
-    cpuSecondsPerMillion: to.cpu.map((seconds, part) => ((seconds - from.cpu[part]) * 1e6) / (perRound * rounds)),
+    cpuSecondsPerMillion: to.cpu.map(
+      (seconds, part) => ((seconds - from.cpu[part]) * 1e6) / (perRound * rounds),
+    ),
   });
   return {
     first: between(marks[0], marks[1], FIRST_ROUNDS),
@@ -86,7 +88,8 @@ async function ours(directory) {
     const names = Array.from({ length: METRICS }, (_, metric) => metricName(metric));
     let kept = 0;
     for (const name of names) kept += (await ask(`sum(count_over_time(${name}{job="node"}[1h]))`)) || 0;
-    if (kept !== perRound * load.rounds) throw new Error(`${kept} of ${perRound * load.rounds} samples are there`);
+    if (kept !== perRound * load.rounds)
+      throw new Error(`${kept} of ${perRound * load.rounds} samples are there`);
     return result;
   } finally {
     await programs.stop();
