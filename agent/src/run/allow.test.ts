@@ -53,7 +53,7 @@ describe("what this host allows", () => {
     {
       what: "a declared database",
       order: ["end-idle-sessions", { database: "main" }] as const,
-      answer: { idleSeconds: 300, limit: 100 },
+      answer: { idleSeconds: 300, states: "in-transaction", limit: 100 },
     },
     {
       what: "diagnostics",

@@ -10,7 +10,7 @@ import { allowRotateLogs } from "./permits/rotate-logs.js";
 import { allowSetPostgresParameter } from "./permits/set-postgres-parameter.js";
 import { allowTerminateQuery } from "./permits/terminate-query.js";
 import type { LocalPolicy } from "./policy.js";
-import { deny, required, type Verdict } from "./verdict.js";
+import { deny, oneOf, required, type Verdict } from "./verdict.js";
 
 /**
  * Judges an action. The arguments it answers with are the effective ones: defaults filled in from the policy, so that a
@@ -128,6 +128,7 @@ function allowEndIdleSessions(policy: LocalPolicy, fields: Fields): Verdict {
   );
   const own = policy.endIdleSessions;
   const idleSeconds = fields.integer("idleSeconds", own?.minIdleSeconds ?? 600, 1, 365 * 86_400);
+  const states = oneOf(fields, "states", ["in-transaction", "all"], "in-transaction");
   const limit = fields.integer("limit", 100, 1, 1000);
   if (own === undefined) return deny("actions.endIdleSessions is not set on this host");
   if (!own.databases.some(({ name }) => name === database)) {
@@ -136,7 +137,7 @@ function allowEndIdleSessions(policy: LocalPolicy, fields: Fields): Verdict {
   if (idleSeconds < own.minIdleSeconds) {
     return deny(`idleSeconds ${idleSeconds}: this host allows ${own.minIdleSeconds} and more`);
   }
-  return { kind: "allow", arguments: { action: "end-idle-sessions", database, idleSeconds, limit } };
+  return { kind: "allow", arguments: { action: "end-idle-sessions", database, idleSeconds, states, limit } };
 }
 
 /** Whether `path` is `root` or lies below it, by their texts; links are looked at when the action runs. */

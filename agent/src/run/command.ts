@@ -88,6 +88,8 @@ export type ActionArguments =
       readonly action: "end-idle-sessions";
       readonly database: string;
       readonly idleSeconds: number;
+      /** Only sessions that are idle inside a transaction, or all that are idle. */
+      readonly states: "in-transaction" | "all";
       readonly limit: number;
     }
   | { readonly action: "collect-diagnostics" }

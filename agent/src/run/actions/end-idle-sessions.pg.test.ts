@@ -25,17 +25,21 @@ async function asAdmin(sql: string): Promise<void> {
   }
 }
 
-function urlOf(name: string): string {
+const role = `${database}_app`;
+
+function urlOf(name: string, user?: string): string {
   const url = new URL(server);
   url.pathname = `/${name}`;
+  if (user !== undefined) url.username = user;
   return url.href;
 }
 
 /** A session of a client; ended by the server it tells by `ended`. */
 async function session(
   application: string,
+  user: string | undefined = role,
 ): Promise<{ client: pg.Client; pid: number; ended: () => boolean }> {
-  const client = new pg.Client({ connectionString: urlOf(database), application_name: application });
+  const client = new pg.Client({ connectionString: urlOf(database, user), application_name: application });
   let ended = false;
   client.on("error", () => {
     ended = true;
@@ -48,10 +52,12 @@ async function session(
 
 beforeAll(async () => {
   await asAdmin(`create database ${database}`);
+  await asAdmin(`create role ${role} login`);
   writeFileSync(urlFile, `${urlOf(database)}\n`);
 });
 afterAll(async () => {
   await asAdmin(`drop database ${database} with (force)`);
+  await asAdmin(`drop role ${role}`);
   rmSync(home, { recursive: true });
 });
 beforeEach(() => {
@@ -66,6 +72,7 @@ const args = (more: Partial<Arguments> = {}): Arguments => ({
   action: "end-idle-sessions",
   database: "main",
   idleSeconds: 1,
+  states: "all",
   limit: 10,
   ...more,
 });
@@ -121,6 +128,29 @@ describe("ending idle sessions", () => {
     expect(await endIdleSessions.afterInterruption(args(), plan, test.context)).toBe(
       "2 of 3 sessions of the plan are gone",
     );
+  });
+
+  test("by default those inside a transaction; a pool's members, superusers and agents live, and as many end as were shown", async () => {
+    const pooled = await session("pooled");
+    const admin = await session("admin", new URL(server).username);
+    const agent = await session("mainstay-agent");
+    const forgotten = await session("forgotten");
+    for (const { client } of [admin, agent, forgotten]) await client.query("begin");
+    await idleLongEnough();
+    const order = args({ states: "in-transaction" });
+    const plan = await planned(order);
+    expect(applications(plan)).toEqual(["forgotten"]);
+    expect(plan.inverse).toBe("irreversible");
+    const done = await endIdleSessions.run(order, plan, here().context);
+    expect(done).toMatchObject({ succeeded: true, result: { ended: 1, skippedCount: 0 } });
+    expect([pooled, admin, agent, forgotten].map(({ ended }) => ended())).toEqual([
+      false,
+      false,
+      false,
+      true,
+    ]);
+    const withAgents = applications(await planned({ states: "all" }));
+    expect(withAgents).toEqual(["pooled"]);
   });
 
   test("a pid of the plan that is another session now is left alone", async () => {

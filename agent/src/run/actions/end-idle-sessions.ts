@@ -5,7 +5,7 @@ import type { Action, ActionContext, Done, Previewed } from "../action.js";
 import type { ArgumentsOf } from "../command.js";
 import type { Plan } from "../plans.js";
 import { declared } from "../verdict.js";
-import { exactTime, withDatabase } from "./database-session.js";
+import { exactTime, ownApplicationName, withDatabase } from "./database-session.js";
 
 /** A session as it was when the plan was made. Times are UTC with microseconds: they are its identity. */
 export interface IdleSession {
@@ -18,21 +18,35 @@ export interface IdleSession {
 }
 
 const shownMax = 200;
-const idleStates = `('idle', 'idle in transaction', 'idle in transaction (aborted)')`;
-const findIdle = `
+/**
+ * `in-transaction` are those that hold locks and old row versions while they do nothing; a plainly idle session is mostly
+ * a healthy member of somebody's pool.
+ */
+const statesOf = {
+  "in-transaction": `('idle in transaction', 'idle in transaction (aborted)')`,
+  all: `('idle', 'idle in transaction', 'idle in transaction (aborted)')`,
+} as const;
+
+/** No replication, no worker of the server, no superuser, no session of an agent. */
+const fair = `backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()
+     AND application_name <> '${ownApplicationName}'
+     AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = usesysid AND (r.rolsuper OR r.rolreplication))`;
+
+type States = ArgumentsOf<"end-idle-sessions">["states"];
+
+const findIdle = (states: States): string => `
   SELECT pid, coalesce(usename, '') AS "user", left(coalesce(application_name, ''), 64) AS application, state,
          ${exactTime("backend_start")} AS "backendStart", ${exactTime("state_change")} AS "idleSince"
     FROM pg_stat_activity
-   WHERE backend_type = 'client backend' AND datname = current_database() AND pid <> pg_backend_pid()
-     AND state IN ${idleStates} AND state_change < now() - make_interval(secs => $1)
+   WHERE ${fair} AND state IN ${statesOf[states]} AND state_change < now() - make_interval(secs => $1)
    ORDER BY state_change, pid
    LIMIT $2`;
 
 /** One statement: between a look and an end by hand the session could begin to work, or be another one. */
-const endOne = `
+const endOne = (states: States): string => `
   SELECT pg_terminate_backend(pid) AS ended
     FROM pg_stat_activity
-   WHERE pid = $1 AND datname = current_database() AND backend_type = 'client backend' AND state IN ${idleStates}
+   WHERE pid = $1 AND ${fair} AND state IN ${statesOf[states]}
      AND ${exactTime("backend_start")} = $2 AND ${exactTime("state_change")} = $3`;
 
 const findAgain = `SELECT count(*)::int AS left FROM pg_stat_activity WHERE pid = $1 AND ${exactTime("backend_start")} = $2`;
@@ -43,12 +57,20 @@ export const endIdleSessions: Action<"end-idle-sessions"> = {
   async preview(args, context): Promise<Previewed> {
     try {
       const sessions = await onDatabase(args, context, async (client) => {
-        const { rows } = await client.query<IdleSession>(findIdle, [args.idleSeconds, args.limit]);
+        const { rows } = await client.query<IdleSession>(findIdle(args.states), [
+          args.idleSeconds,
+          args.limit,
+        ]);
         return rows;
       });
       const plan: Plan = {
         action: "end-idle-sessions",
-        arguments: { database: args.database, idleSeconds: args.idleSeconds, limit: args.limit },
+        arguments: {
+          database: args.database,
+          idleSeconds: args.idleSeconds,
+          states: args.states,
+          limit: args.limit,
+        },
         inverse: "irreversible",
         sessions: sessions.map((session) => ({ ...session })),
       };
@@ -62,7 +84,7 @@ export const endIdleSessions: Action<"end-idle-sessions"> = {
   async run(args, plan, context): Promise<Done> {
     const sessions = sessionsOf(plan);
     try {
-      return await onDatabase(args, context, (client) => endAll(client, args.database, sessions, context));
+      return await onDatabase(args, context, (client) => endAll(client, args, sessions, context));
     } catch (error) {
       const because = `${args.database}: ${reasonOf(error)}`;
       return { succeeded: false, exitCode: 1, summary: because, result: { because } };
@@ -81,7 +103,7 @@ export const endIdleSessions: Action<"end-idle-sessions"> = {
 
 async function endAll(
   client: Client,
-  database: string,
+  args: ArgumentsOf<"end-idle-sessions">,
   sessions: readonly IdleSession[],
   context: ActionContext,
 ): Promise<Done> {
@@ -90,7 +112,11 @@ async function endAll(
   for (const session of sessions) {
     if (context.signal.aborted) break;
     const { pid, backendStart, idleSince } = session;
-    const { rows } = await client.query<{ ended: boolean }>(endOne, [pid, backendStart, idleSince]);
+    const { rows } = await client.query<{ ended: boolean }>(endOne(args.states), [
+      pid,
+      backendStart,
+      idleSince,
+    ]);
     if (rows[0]?.ended === true) {
       ended.push(session);
       context.say(
@@ -107,7 +133,7 @@ async function endAll(
   const notReached = sessions.length - ended.length - skipped.length;
   const succeeded = remaining === 0 && notReached === 0 && (ended.length > 0 || sessions.length === 0);
   const parts = [
-    `ended ${ended.length} of ${count(sessions.length)} of ${database}`,
+    `ended ${ended.length} of ${count(sessions.length)} of ${args.database}`,
     ...(skipped.length > 0 ? [`${skipped.length} skipped`] : []),
     ...(remaining > 0 ? [`${remaining} still there`] : []),
     ...(notReached > 0 ? [`${notReached} not reached`] : []),
