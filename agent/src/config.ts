@@ -73,6 +73,7 @@ The file is YAML:
     reloadService: { units: [nginx.service], processes: [{ name: proxy, pidFile: /run/proxy.pid, signal: SIGHUP, check: [/usr/sbin/proxy, -t] }] }
     rotateLogs: { logs: [{ name: app, path: /var/log/app.log, pidFile: /run/app.pid, signal: SIGUSR1, keep: 7, compress: true }] }
     redis: { servers: [{ name: cache, port: 6379, passwordFile: /etc/mainstay/redis, copyTo: /srv/copies, check: [/usr/bin/redis-check-rdb] }] }
+    setBackendState: { proxies: [{ name: lb, socket: /run/haproxy/admin.sock, backends: [web], minReady: 1 }] }
     netcheck: { targets: [{ name: api, host: api.example, port: 443, tls: true, httpPath: /health }] }
 
 The environment wins over the file: MAINSTAY_AGENTS_ADDRESS, MAINSTAY_ENROLL_ADDRESS, MAINSTAY_JOIN_TOKEN,

@@ -12,6 +12,7 @@ import { run } from "../setup/run.mjs";
 /** Programs the tests run, with the Debian package that brings each. */
 const programs = [
   { program: "redis-server", debianPackage: "redis-server" },
+  { program: "haproxy", debianPackage: "haproxy" },
   { program: "promtool", debianPackage: "prometheus" },
   { program: "amtool", debianPackage: "prometheus-alertmanager" },
 ];

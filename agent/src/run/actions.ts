@@ -11,6 +11,7 @@ import { redisSave } from "./actions/redis-save.js";
 import { reloadService } from "./actions/reload-service.js";
 import { restartService } from "./actions/restart-service.js";
 import { rotateLogs } from "./actions/rotate-logs.js";
+import { setBackendState } from "./actions/set-backend-state.js";
 import { setPostgresParameter } from "./actions/set-postgres-parameter.js";
 import { terminateQuery } from "./actions/terminate-query.js";
 import type { ActionArguments } from "./command.js";
@@ -34,6 +35,7 @@ export const allActions: Actions = {
   "redis-save": redisSave,
   "redis-restart": redisRestart,
   netcheck,
+  "set-backend-state": setBackendState,
 };
 
 /** An action whose arguments are those of some action. */

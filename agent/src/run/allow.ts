@@ -7,6 +7,7 @@ import { allowNetcheck } from "./permits/netcheck.js";
 import { allowRedisRestart, allowRedisSave } from "./permits/redis.js";
 import { allowReloadService } from "./permits/reload-service.js";
 import { allowRotateLogs } from "./permits/rotate-logs.js";
+import { allowSetBackendState } from "./permits/set-backend-state.js";
 import { allowSetPostgresParameter } from "./permits/set-postgres-parameter.js";
 import { allowTerminateQuery } from "./permits/terminate-query.js";
 import type { LocalPolicy } from "./policy.js";
@@ -46,6 +47,8 @@ export function allow(policy: LocalPolicy, action: string, argumentsJson: string
       return settle(faults, fields, () => allowRedisSave(policy.redis, fields));
     case "redis-restart":
       return settle(faults, fields, () => allowRedisRestart(policy.redis, fields));
+    case "set-backend-state":
+      return settle(faults, fields, () => allowSetBackendState(policy.setBackendState, fields));
     case "netcheck":
       return settle(faults, fields, () => allowNetcheck(policy.netcheck, fields));
     default:

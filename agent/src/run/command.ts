@@ -1,5 +1,6 @@
 /** The vocabulary of commands on this host: orders as they were verified, and what is said about them. */
 import type { Maintenance } from "./permits/maintain-table.js";
+import type { BackendState } from "./permits/set-backend-state.js";
 import type { ActionName } from "./policy.js";
 
 /** Whether to look or to act. */
@@ -123,6 +124,15 @@ export type ActionArguments =
       readonly action: "reload-service";
       readonly unit: string | undefined;
       readonly process: string | undefined;
+    }
+  | {
+      readonly action: "set-backend-state";
+      readonly proxy: string;
+      readonly backend: string;
+      readonly server: string;
+      readonly state: BackendState;
+      /** How long a server may take to end what it has. */
+      readonly waitSeconds: number;
     }
   | { readonly action: "rotate-logs"; readonly log: string }
   | { readonly action: "redis-save"; readonly server: string }

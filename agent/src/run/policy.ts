@@ -13,6 +13,7 @@ import { type DeclaredProcess, readProcesses, unitName } from "./permits/process
 import { type RedisPolicy, readRedis } from "./permits/redis.js";
 import { type ReloadServicePolicy, readReloadService } from "./permits/reload-service.js";
 import { type RotateLogsPolicy, readRotateLogs } from "./permits/rotate-logs.js";
+import { readSetBackendState, type SetBackendStatePolicy } from "./permits/set-backend-state.js";
 import {
   readSetPostgresParameter,
   type SetPostgresParameterPolicy,
@@ -34,6 +35,7 @@ export const actionNames = [
   "redis-save",
   "redis-restart",
   "netcheck",
+  "set-backend-state",
 ] as const;
 export type ActionName = (typeof actionNames)[number];
 
@@ -51,6 +53,7 @@ export interface LocalPolicy {
   /** For both saving and restarting. */
   readonly redis: RedisPolicy | undefined;
   readonly netcheck: NetcheckPolicy | undefined;
+  readonly setBackendState: SetBackendStatePolicy | undefined;
 }
 
 /** Directories below which old files may be deleted. */
@@ -91,6 +94,7 @@ export function readPolicy(fields: Fields): LocalPolicy {
     rotateLogs: part(fields, "rotateLogs", readRotateLogs),
     redis: part(fields, "redis", readRedis),
     netcheck: part(fields, "netcheck", readNetcheck),
+    setBackendState: part(fields, "setBackendState", readSetBackendState),
   };
   fields.done();
   return policy;
@@ -151,6 +155,7 @@ export function allowedActions(policy: LocalPolicy): ActionName[] {
     "rotate-logs": (policy.rotateLogs?.logs.length ?? 0) > 0,
     "redis-save": (policy.redis?.servers.length ?? 0) > 0,
     "redis-restart": policy.redis?.servers.some(({ process }) => process !== undefined) === true,
+    "set-backend-state": policy.setBackendState?.proxies.some(({ backends }) => backends.length > 0) === true,
     netcheck: (policy.netcheck?.targets.length ?? 0) > 0,
     "set-postgres-parameter": (policy.setPostgresParameter?.parameters.length ?? 0) > 0,
   };

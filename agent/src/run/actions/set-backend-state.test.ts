@@ -18,7 +18,9 @@ let port = 0;
 let haproxy: ChildProcess | undefined;
 const servers: Server[] = [];
 
-async function backend(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<number> {
+async function backend(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<number> {
   const server = createServer(answer);
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
@@ -88,7 +90,9 @@ describe("taking a server out and putting it back", () => {
   test("never the last one, whatever the plan said", async () => {
     const stale = await planned(setBackendState, args("b", "maint"), here());
     const first = args("a", "maint");
-    expect((await setBackendState.run(first, await planned(setBackendState, first, here()), here())).succeeded).toBe(true);
+    expect(
+      (await setBackendState.run(first, await planned(setBackendState, first, here()), here())).succeeded,
+    ).toBe(true);
     const done = await setBackendState.run(args("b", "maint"), stale, here());
     expect(done.summary).toBe("0 other servers of web take requests, 1 have to");
     expect(await answers()).toEqual(["b"]);
@@ -109,6 +113,8 @@ describe("taking a server out and putting it back", () => {
     [{ proxy: "other", backend: "web", server: "a", state: "ready" }, "deny"],
   ])("the policy's word on %j is %s", (order, verdict) => {
     expect(allow(here().policy, "set-backend-state", JSON.stringify(order)).kind).toBe(verdict);
-    expect(allow(actionContext({}).context.policy, "set-backend-state", JSON.stringify(order)).kind).toBe("deny");
+    expect(allow(actionContext({}).context.policy, "set-backend-state", JSON.stringify(order)).kind).toBe(
+      "deny",
+    );
   });
 });

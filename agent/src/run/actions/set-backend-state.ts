@@ -22,7 +22,10 @@ export const setBackendState: Action<"set-backend-state"> = {
       action: "set-backend-state",
       arguments: { proxy, backend, server, state, waitSeconds },
       before: { state: before, status: now.status },
-      inverse: { action: "set-backend-state", arguments: { proxy, backend, server, state: before, waitSeconds } },
+      inverse: {
+        action: "set-backend-state",
+        arguments: { proxy, backend, server, state: before, waitSeconds },
+      },
     };
     const summary = `would set ${backend}/${server} of ${proxy} from ${before} to ${state}; it has ${now.sessions} connections`;
     return { kind: "planned", plan, summary };
@@ -35,7 +38,10 @@ export const setBackendState: Action<"set-backend-state"> = {
     if (before !== Object(plan["before"]).state)
       return failed(`${args.server} is ${before} now, not what it was when it was planned; nothing was done`);
     try {
-      const said = await askHaproxy(proxy.socket, `set server ${args.backend}/${args.server} state ${args.state}`);
+      const said = await askHaproxy(
+        proxy.socket,
+        `set server ${args.backend}/${args.server} state ${args.state}`,
+      );
       if (said.trim() !== "") return failed(`HAProxy: ${said.trim().slice(0, 300)}`);
       return await verify(args, before, context);
     } catch (error) {
@@ -64,7 +70,8 @@ type Looked =
 
 async function look(args: Arguments, { policy }: ActionContext): Promise<Looked> {
   const proxy = declared(policy.setBackendState?.proxies, args.proxy);
-  if (proxy === undefined) return { kind: "impossible", because: `${args.proxy} is not declared on this host` };
+  if (proxy === undefined)
+    return { kind: "impossible", because: `${args.proxy} is not declared on this host` };
   try {
     const servers = await serversOf(proxy.socket, args.backend);
     const now = servers.find(({ server }) => server === args.server);
@@ -92,7 +99,12 @@ async function verify(args: Arguments, before: BackendState, context: ActionCont
     const sessions = now?.sessions ?? 0;
     const isSet = now !== undefined && stateOf(now) === args.state;
     const isEmpty = args.state === "ready" || sessions === 0;
-    const result = { before, after: now === undefined ? null : stateOf(now), status: now?.status ?? "", sessions };
+    const result = {
+      before,
+      after: now === undefined ? null : stateOf(now),
+      status: now?.status ?? "",
+      sessions,
+    };
     if (isSet && isEmpty) {
       const summary = `${args.backend}/${args.server}: ${before} → ${args.state}`;
       return { succeeded: true, exitCode: 0, summary, result };

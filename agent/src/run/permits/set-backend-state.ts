@@ -1,6 +1,15 @@
 /** Whether this host lets servers behind HAProxy be taken out and put back, and which. Pure. */
 import type { Fields } from "../../fields.js";
-import { absolutePath, declared, declaredName, deny, oneOf, required, requiredName, type Verdict } from "../verdict.js";
+import {
+  absolutePath,
+  declared,
+  declaredName,
+  deny,
+  oneOf,
+  required,
+  requiredName,
+  type Verdict,
+} from "../verdict.js";
 
 /** What a server may be set to: taking requests, only finishing those it has, or out altogether. */
 export const backendStates = ["ready", "drain", "maint"] as const;
