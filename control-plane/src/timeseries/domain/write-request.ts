@@ -14,8 +14,6 @@ const VALUE = 0x12;
 const SAMPLE_VALUE = 0x09;
 const SAMPLE_TIME = 0x10;
 
-const utf8 = new TextEncoder();
-
 /** Gathers series until they are taken; used again and again. */
 export class WriteRequest {
   samples = 0;
@@ -75,11 +73,38 @@ export class WriteRequest {
   }
 }
 
+const letters = new ByteWriter();
+
 function text(writer: ByteWriter, tag: number, value: string): void {
-  const bytes = utf8.encode(value);
-  writer.byte(tag);
-  writer.varint(bytes.length);
-  writer.append(bytes);
+  letters.length = 0;
+  writeUtf8(letters, value);
+  nested(writer, tag, letters);
+}
+
+/** Half of a pair becomes U+FFFD, as everywhere. */
+function writeUtf8(writer: ByteWriter, value: string): void {
+  for (let index = 0; index < value.length; index++) {
+    let code = value.charCodeAt(index);
+    if (code < 0x80) {
+      writer.byte(code);
+      continue;
+    }
+    if (code >= 0xd800 && code < 0xe000) {
+      code = value.codePointAt(index) as number;
+      if (code >= 0x10000) index++;
+      else code = 0xfffd;
+    }
+    if (code < 0x800) writer.byte(0xc0 | (code >>> 6));
+    else {
+      if (code < 0x10000) writer.byte(0xe0 | (code >>> 12));
+      else {
+        writer.byte(0xf0 | (code >>> 18));
+        writer.byte(0x80 | ((code >>> 12) & 63));
+      }
+      writer.byte(0x80 | ((code >>> 6) & 63));
+    }
+    writer.byte(0x80 | (code & 63));
+  }
 }
 
 function nested(writer: ByteWriter, tag: number, inner: ByteWriter): void {

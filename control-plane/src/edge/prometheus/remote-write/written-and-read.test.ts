@@ -51,7 +51,7 @@ test("a write request keeps labels, times and each value's bits, the staleness m
   values.set([1.5, -0, Number.NEGATIVE_INFINITY]);
   bits[3] = 0x7ff0000000000002n;
   const times = [1_795_000_000_000, 1_795_000_015_000, 1_795_000_030_000, 1_795_000_045_000];
-  request.add(["__name__", "a", "node", "ü"], times, values, 0, 4);
+  request.add(["__name__", "a", "node", "aü€😀\ud800"], times, values, 0, 4);
   request.add(["__name__", "b"], times, values, 1, 2);
   request.add(["__name__", "nothing"], times, values, 2, 2);
   expect(request.samples).toBe(5);
@@ -70,7 +70,7 @@ test("a write request keeps labels, times and each value's bits, the staleness m
   };
   readVersion1(new WireReader(body), { writer, batch, notes: new MetricNotes() });
   expect(announced).toEqual([
-    ["__name__", "a", "node", "ü"],
+    ["__name__", "a", "node", "aü€😀\ufffd"],
     ["__name__", "b"],
   ]);
   expect([...batch.series.slice(0, batch.count)]).toEqual([0, 0, 0, 0, 1]);
