@@ -86,8 +86,8 @@ export async function runSuite(
           ];
     const said = await finished(
       spawn(
-        nodeForTheSuite(),
-        [join(suite, "dist", "index.js"), "server", "--url", url, ...args, "-o", out],
+        process.execPath,
+        [...onThisNode(), join(suite, "dist", "index.js"), "server", "--url", url, ...args, "-o", out],
         {
           env: { PATH: process.env["PATH"] ?? "" },
           stdio: ["ignore", "pipe", "pipe"],
@@ -107,7 +107,7 @@ function finished(child: ChildProcess): Promise<string> {
     let said = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
-        said = (said + text).slice(-20_000);
+        said = (said + text).slice(-200_000);
       });
     }
     const late = setTimeout(() => child.kill("SIGKILL"), RUN_MS);

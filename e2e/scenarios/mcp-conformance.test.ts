@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import {
+  inspect,
   type Revision,
   requirementsOf,
   runSuite,
@@ -139,6 +140,27 @@ describe("the product's own catalogue", () => {
     expect(own).toContain("health_overview");
     expect(theirs.length).toBeGreaterThan(25);
     expect(own.filter((name) => theirs.includes(name))).toEqual([]);
+  });
+});
+
+describe.each(["legacy", "modern"] as const)("the official Inspector, in the %s era,", (era) => {
+  test("finds every definition of the product fit for all clients, strictly", async () => {
+    const { code, said } = await inspect(proxy.url, era, ["--method", "tools/list", "--strict"]);
+    expect(code, said.slice(-2_000)).toBe(0);
+    expect(said).toContain("journal_verify");
+  });
+
+  test("calls a tool and reads a resource", async () => {
+    const called = await inspect(proxy.url, era, [
+      "--method",
+      "tools/call",
+      "--tool-name",
+      "health_overview",
+    ]);
+    expect(called.code, called.said.slice(-2_000)).toBe(0);
+    const read = await inspect(proxy.url, era, ["--method", "resources/read", "--uri", "mainstay://health"]);
+    expect(read.code, read.said.slice(-2_000)).toBe(0);
+    expect(read.said).toContain("nodes_live");
   });
 });
 
