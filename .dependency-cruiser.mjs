@@ -128,7 +128,7 @@ const commandLine = [
 const libraries = [
   onlyIn("sql", "node_modules/(?:@types/)?pg/", [
     `${controlPlane}/platform/postgres/`,
-    "^agent/src/run/actions/end-idle-sessions\\.ts$",
+    "^agent/src/run/actions/(?:database-session|end-idle-sessions|terminate-query|maintain-table|table-state|set-postgres-parameter|postgres-setting)\\.ts$",
     "^e2e/",
   ]),
   onlyIn("sql-in-stores", `${controlPlane}/platform/postgres/sql\\.ts$`, [

@@ -1,9 +1,10 @@
 /** What every action is: it can say what it would do, do exactly that, and say what is known after it was interrupted. */
 import type { System } from "../system.js";
+import type { ActionName } from "./action-names.js";
 import type { Json } from "./canonical.js";
 import type { ArgumentsOf } from "./command.js";
 import type { Plan } from "./plans.js";
-import type { ActionName, LocalPolicy } from "./policy.js";
+import type { LocalPolicy } from "./policy.js";
 import type { RunProgram } from "./process.js";
 
 /** What an action may use. */

@@ -1,6 +1,7 @@
 /** The actions this agent has, by name. */
 
 import type { Action, ActionContext, Done, Previewed } from "./action.js";
+import type { ActionName } from "./action-names.js";
 import { cleanDirectory } from "./actions/clean-directory.js";
 import { collectDiagnostics } from "./actions/collect-diagnostics.js";
 import { endIdleSessions } from "./actions/end-idle-sessions.js";
@@ -16,7 +17,6 @@ import { setPostgresParameter } from "./actions/set-postgres-parameter.js";
 import { terminateQuery } from "./actions/terminate-query.js";
 import type { ActionArguments } from "./command.js";
 import type { Plan } from "./plans.js";
-import type { ActionName } from "./policy.js";
 
 /** One of each. */
 export type Actions = { readonly [A in ActionName]: Action<A> };

@@ -1,7 +1,5 @@
 /** The vocabulary of commands on this host: orders as they were verified, and what is said about them. */
-import type { Maintenance } from "./permits/maintain-table.js";
-import type { BackendState } from "./permits/set-backend-state.js";
-import type { ActionName } from "./policy.js";
+import type { ActionName } from "./action-names.js";
 
 /** Whether to look or to act. */
 export type Mode = "preview" | "run";
@@ -70,6 +68,14 @@ export function isTerminal(body: EventBody): boolean {
 export function commandKey(commandId: string, mode: Mode): string {
   return `${mode}/${commandId}`;
 }
+
+/** What may be done to a table. */
+export const maintenances = ["vacuum", "analyze", "reindex-concurrently"] as const;
+export type Maintenance = (typeof maintenances)[number];
+
+/** What a server behind a load balancer may be set to: taking requests, only finishing those it has, or out. */
+export const backendStates = ["ready", "drain", "maint"] as const;
+export type BackendState = (typeof backendStates)[number];
 
 /** Arguments of each action, checked. */
 export type ActionArguments =

@@ -5,6 +5,7 @@
 
 import { createHash } from "node:crypto";
 import type { Fields } from "../fields.js";
+import { type ActionName, actionNames } from "./action-names.js";
 import { canonicalJson } from "./canonical.js";
 import { type DeclaredDatabase, readDatabases } from "./permits/databases.js";
 import { type MaintainTablePolicy, readMaintainTable } from "./permits/maintain-table.js";
@@ -20,24 +21,6 @@ import {
 } from "./permits/set-postgres-parameter.js";
 import { readTerminateQuery, type TerminateQueryPolicy } from "./permits/terminate-query.js";
 import { absolutePath } from "./verdict.js";
-
-/** Names of the actions, as orders have them. */
-export const actionNames = [
-  "clean-directory",
-  "restart-service",
-  "end-idle-sessions",
-  "collect-diagnostics",
-  "terminate-query",
-  "maintain-table",
-  "set-postgres-parameter",
-  "reload-service",
-  "rotate-logs",
-  "redis-save",
-  "redis-restart",
-  "netcheck",
-  "set-backend-state",
-] as const;
-export type ActionName = (typeof actionNames)[number];
 
 /** Everything this host allows. An absent part denies its action. */
 export interface LocalPolicy {

@@ -1,8 +1,8 @@
 /** The plan of an action's preview, for tests in which there must be one. */
 import type { Action, ActionContext } from "../run/action.js";
+import type { ActionName } from "../run/action-names.js";
 import type { ArgumentsOf } from "../run/command.js";
 import type { Plan } from "../run/plans.js";
-import type { ActionName } from "../run/policy.js";
 
 export async function planned<A extends ActionName>(
   action: Action<A>,

@@ -1,8 +1,8 @@
 /** Takes a server behind HAProxy out of the rotation, or puts it back; never the last ones that take requests. */
 import { reasonOf } from "../../log.js";
 import type { Action, ActionContext, Done, Previewed } from "../action.js";
-import type { ArgumentsOf } from "../command.js";
-import type { BackendState, DeclaredProxy } from "../permits/set-backend-state.js";
+import type { ArgumentsOf, BackendState } from "../command.js";
+import type { DeclaredProxy } from "../permits/set-backend-state.js";
 import type { Plan } from "../plans.js";
 import { declared } from "../verdict.js";
 import { askHaproxy, type ProxiedServer, serversOf } from "./haproxy-socket.js";

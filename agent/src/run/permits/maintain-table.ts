@@ -1,11 +1,8 @@
 /** Whether this host lets tables be vacuumed, analysed, or have their indexes rebuilt. Pure. */
 import type { Fields } from "../../fields.js";
+import { type Maintenance, maintenances } from "../command.js";
 import { declared, deny, oneOf, required, requiredName, type Verdict } from "../verdict.js";
 import { type DeclaredDatabase, readDatabases } from "./databases.js";
-
-/** What may be done to a table. */
-export const maintenances = ["vacuum", "analyze", "reindex-concurrently"] as const;
-export type Maintenance = (typeof maintenances)[number];
 
 /** Databases whose tables may be maintained. */
 export interface MaintainTablePolicy {

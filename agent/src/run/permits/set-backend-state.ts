@@ -1,5 +1,6 @@
 /** Whether this host lets servers behind HAProxy be taken out and put back, and which. Pure. */
 import type { Fields } from "../../fields.js";
+import { backendStates } from "../command.js";
 import {
   absolutePath,
   declared,
@@ -10,10 +11,6 @@ import {
   requiredName,
   type Verdict,
 } from "../verdict.js";
-
-/** What a server may be set to: taking requests, only finishing those it has, or out altogether. */
-export const backendStates = ["ready", "drain", "maint"] as const;
-export type BackendState = (typeof backendStates)[number];
 
 /** Load balancers whose servers may be set. */
 export interface SetBackendStatePolicy {
