@@ -58,7 +58,7 @@ const FLOOD_MS = 10_000;
 const STALLED_ORDERS = 40;
 const STALLED_ORDER_BYTES = 15_000;
 const NOTICED_WITHIN_MS = 30_000;
-const PHASE_WITHIN_MS = 150_000;
+const PHASE_WITHIN_MS = 240_000;
 
 const began = performance.now();
 const note = (line) =>

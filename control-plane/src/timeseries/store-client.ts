@@ -12,8 +12,11 @@ import { fromWireError } from "./wire-error.js";
 const BATCH_BYTES = 256 * 1024;
 /** Bytes of a batch that follows a short one: between the announcements of many agents a batch is a frame or two. */
 const SHORT_BATCH_BYTES = 16 * 1024;
-/** How long a frame waits for others to go with. Messages between threads cost about as much as 1,000 samples. */
-const BATCH_DELAY_MS = 10;
+/**
+ * How long a frame waits for others to go with. Messages between threads cost about as much as 1,000 samples. No query
+ * waits for it: what was taken before is sent before.
+ */
+const BATCH_DELAY_MS = 50;
 /** Frames and announcements on their way. When the thread evaluates for seconds this is what waits for it. */
 export const IN_FLIGHT_BYTES_MAX = 16 * 1024 * 1024;
 /** Calls on their way. */
