@@ -9,14 +9,14 @@ import { sql } from "./sql.js";
 export interface Lease {
   readonly name: string;
   readonly holder: string;
-  /** Rises each time the lease changes hands. */
+  /** Rises each time the lease changes hands. A holder that was too slow to renew it, and is still the last, keeps it. */
   readonly generation: number;
   readonly until: Instant;
 }
 
 /**
  * Takes or renews the lease for `length`; undefined while another holds it. A holder that kept a presence and has lost
- * it is gone: its lease is free at once.
+ * it is gone: its lease is free at once. A lease that ran out and that nobody took meanwhile goes on as it was.
  * Time is the database's own, so that replicas with different clocks agree. Work done under the lease must end
  * before `until`, counted from before this call was sent.
  */
@@ -31,7 +31,7 @@ export async function holdLease(
     values (${name}, ${holder}, 1, clock_timestamp() + ${length} * interval '1 millisecond')
     on conflict (name) do update set
       holder = excluded.holder,
-      generation = l.generation + (case when l.holder = excluded.holder and l.until > clock_timestamp() then 0 else 1 end),
+      generation = l.generation + (case when l.holder = excluded.holder then 0 else 1 end),
       until = excluded.until
     where l.holder = excluded.holder or l.until <= clock_timestamp() or ${isGone(sql`l.holder`)}
     returning generation, until`);

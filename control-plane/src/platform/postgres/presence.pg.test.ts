@@ -29,6 +29,19 @@ test("a lease of a holder that keeps no presence lasts until its time is over", 
   expect(await holdLease(own.database, "plain", "b", 60_000)).toBeUndefined();
 });
 
+test("a lease that ran out goes on as it was for its holder, unless another had it in between", async () => {
+  const first = await holdLease(own.database, "slow", "a", 60_000);
+  await releaseLease(own.database, "slow", "a");
+  const again = await holdLease(own.database, "slow", "a", 60_000);
+  expect(again?.generation).toBe(first?.generation);
+  await releaseLease(own.database, "slow", "a");
+  const other = await holdLease(own.database, "slow", "b", 60_000);
+  expect(other?.generation).toBe((first?.generation ?? 0) + 1);
+  await releaseLease(own.database, "slow", "b");
+  const back = await holdLease(own.database, "slow", "a", 60_000);
+  expect(back?.generation).toBe((first?.generation ?? 0) + 2);
+});
+
 test("a lease of a holder whose session has ended passes on at once, with a higher generation", async () => {
   const dying = another();
   await keepPresence(dying, "dying");
