@@ -152,7 +152,7 @@ describe("on stdio", () => {
     expect(textOf(result)).toContain("Overall degraded");
     expect(fake.heardOf("GetOverview").at(-1)).toMatchObject({
       token: "operator-token",
-      traceparent: expect.stringMatching(/^00-a{32}-(?!b)/),
+      traceparent: expect.stringMatching(/^00-a{32}-(?!b{16})/),
     });
     await client.close();
     expect(log()).toContain("mcp server ready");

@@ -2,7 +2,6 @@
 /** The program: what it is told, one of two transports, and an orderly end. */
 import { readFileSync } from "node:fs";
 import { type Config, parseConfig } from "./config.js";
-import { startConformance } from "./conformance/conformance-server.js";
 import { connectControlPlane } from "./control-plane/client.js";
 import { messageOf } from "./errors.js";
 import { createLogger, type Logger } from "./logger.js";
@@ -86,7 +85,13 @@ async function run(config: Config, logger: Logger): Promise<void> {
   const conformance =
     config.conformance === undefined
       ? undefined
-      : await startConformance({ port: config.conformance.port, logger, system, version });
+      : // Loaded only where it is wanted: nothing of it stands in a server that serves people.
+        await (await import("./conformance/conformance-server.js")).startConformance({
+          port: config.conformance.port,
+          logger,
+          system,
+          version,
+        });
   if (conformance !== undefined) {
     logger.warn("the conformance suite's fixtures are served without a token", {
       url: `http://127.0.0.1:${conformance.port}/mcp`,

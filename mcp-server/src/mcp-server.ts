@@ -46,11 +46,12 @@ export class McpServers {
     this.#parts = parts;
     this.#calls = new Calls(parts);
     this.#listings = new Listings(parts.tools);
-  }
-
-  /** What a caller that narrows nothing is offered. */
-  get listing(): Listing {
-    return this.#listings.of(this.#parts.offer);
+    const { tools, digest } = this.#listings.of(parts.offer);
+    parts.logger.info("tools are offered", {
+      tools: tools.length,
+      ofThemWriting: tools.filter((tool) => tool.effect === "write").length,
+      definitions: `sha256:${digest}`,
+    });
   }
 
   /** @param local whose calls they are that bring no scope of their own */
@@ -144,6 +145,7 @@ export class McpServers {
         hex,
         offer: asked ?? offer,
         ...(tasks ? { beginTask: (task) => answerWithTask(context, task) } : {}),
+        sleep: (ms) => clock.sleep(ms, context.mcpReq.signal),
         async progress(message) {
           const progressToken = context.mcpReq._meta?.progressToken;
           if (progressToken === undefined) return;

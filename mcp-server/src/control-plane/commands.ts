@@ -26,6 +26,13 @@ export const COMMAND_STATES = [
   "interrupted",
 ] as const;
 
+const OPEN: ReadonlySet<string> = new Set(["planning", "awaiting_approval", "approved", "sent", "running"]);
+
+/** Whether something may still happen. */
+export function isOpen(state: string): boolean {
+  return OPEN.has(state);
+}
+
 export const commandSchema = z.object({
   command_id: z.string(),
   node_id: z.string(),
@@ -102,12 +109,6 @@ export function commandsRoom(line: Line<typeof CommandsService>) {
     ): Promise<CommandWholeView & { readonly output: readonly OutputView[] }> {
       const answer = await line.ask((to, how) => to.getCommand({ commandId }, how));
       return { ...wholeView(answer.command), output: outputViews(answer.output, outputChars) };
-    },
-    /** The command as it is now and after each change, until it has ended. */
-    async *watch(commandId: string): AsyncGenerator<CommandWholeView> {
-      for await (const { event } of line.read((to, how) => to.watchCommand({ commandId }, how))) {
-        if (event.case === "command") yield wholeView(event.value);
-      }
     },
     /** Stops a command that has not ended. Throws FAILED_PRECONDITION for one that has. */
     async cancel(commandId: string, reason: string): Promise<CommandWholeView> {

@@ -51,11 +51,6 @@ export class HttpLegs {
     this.#sessions = new Sessions({ factory, clock, hex, limits: sessions ?? SESSION_LIMITS, onError });
   }
 
-  /** Sessions that are open. */
-  get sessions(): number {
-    return this.#sessions.size;
-  }
-
   async serve(exchange: Exchange): Promise<Refusal | undefined> {
     const { request, response, auth, body } = exchange;
     const { method = "GET", url = "/", headers } = request;

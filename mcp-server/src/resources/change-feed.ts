@@ -43,11 +43,6 @@ export class ChangeFeed implements ServerEventBus {
     this.#parts = parts;
   }
 
-  /** Streams of the journal that are open. */
-  get watches(): number {
-    return this.#watches.size;
-  }
-
   publish(event: ServerEvent): void {
     for (const listener of this.#listeners) {
       try {

@@ -140,3 +140,31 @@ describe("a task", () => {
     });
   });
 });
+
+test("a client without tasks waits by command_get, and is told of each state on the way", async () => {
+  await request(false);
+  const client = await house.connect();
+  const told: (string | undefined)[] = [];
+  const waiting = client.callTool(
+    { name: "command_get", arguments: { command_id: "c-1", wait_ms: 20_000 } },
+    { onprogress: ({ message }) => told.push(message) },
+  );
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  house.fake.move("c-1", CommandState.RUNNING);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  house.fake.move("c-1", CommandState.SUCCEEDED);
+  expect((await waiting).structuredContent).toMatchObject({ command: { state: "succeeded" } });
+  expect(told).toEqual(["Command c-1 is awaiting_approval.", "Command c-1 is running."]);
+});
+
+test("who waits for a command that goes on is answered when the time is over", async () => {
+  await request(false);
+  const client = await house.connect();
+  const begun = performance.now();
+  const { structuredContent } = await client.callTool({
+    name: "command_get",
+    arguments: { command_id: "c-1", wait_ms: 600 },
+  });
+  expect(structuredContent).toMatchObject({ command: { state: "awaiting_approval" } });
+  expect(performance.now() - begun).toBeGreaterThan(590);
+});

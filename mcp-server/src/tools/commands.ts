@@ -2,6 +2,7 @@ import { z } from "zod";
 import {
   COMMAND_STATES,
   commandSchema,
+  isOpen,
   outputSchema,
   outputText,
   planSchema,
@@ -9,7 +10,7 @@ import {
 import { count, more, table } from "./answer.js";
 import { knownNode } from "./known-node.js";
 import { pageInput, readCursor, takeRows } from "./page.js";
-import { defineTool } from "./tool.js";
+import { defineTool, type ToolContext } from "./tool.js";
 
 export const commandsTools = [
   defineTool({
@@ -65,6 +66,12 @@ export const commandsTools = [
       "One command, whole: its plan and policy's verdict, who asked and who approved, its state and why, its result, what verification found after it, and its output (the first and the last part).",
     input: z.strictObject({
       command_id: z.string().min(1).max(128),
+      wait_ms: z
+        .int()
+        .min(0)
+        .max(30_000)
+        .default(0)
+        .describe("how long to wait for its end, if it has not ended"),
       output_chars: z.int().min(0).max(8_000).default(3_000).describe("characters of output wanted"),
     }),
     output: z.object({
@@ -83,8 +90,9 @@ export const commandsTools = [
       "plan.plan",
       "output",
     ],
-    async run({ command_id: commandId, output_chars: outputChars }, { rooms }) {
-      const { command, plan, output } = await rooms.commands.getCommand(commandId, outputChars);
+    async run({ command_id: commandId, wait_ms: waitMs, output_chars: outputChars }, context) {
+      await untilEnded(commandId, waitMs, context);
+      const { command, plan, output } = await context.rooms.commands.getCommand(commandId, outputChars);
       return {
         structured: { command, ...(plan === undefined ? {} : { plan }), output: [...output] },
         summary: `Command ${command.command_id} (${command.action} on ${JSON.stringify(command.node)}) is ${command.state}${command.exit_code === undefined ? "" : `, exit code ${command.exit_code}`}${command.verification === undefined ? "" : `; verification: ${command.verification}`}.`,
@@ -106,3 +114,21 @@ export const commandsTools = [
     },
   }),
 ];
+
+const LOOK_MS = 500;
+
+/** Looks at intervals until the command has ended or the time is over; each new state is told to a client that asked for progress. */
+async function untilEnded(
+  commandId: string,
+  waitMs: number,
+  { rooms, sleep, progress }: Pick<ToolContext, "rooms" | "sleep" | "progress">,
+): Promise<void> {
+  let told = "";
+  for (let left = waitMs; left > 0; left -= LOOK_MS) {
+    const { command } = await rooms.commands.getCommand(commandId, 0);
+    if (!isOpen(command.state)) return;
+    if (command.state !== told) await progress(`Command ${commandId} is ${command.state}.`);
+    told = command.state;
+    await sleep(Math.min(left, LOOK_MS));
+  }
+}

@@ -24,6 +24,8 @@ export interface ToolContext {
   readonly offer: Offer;
   /** Has the call answered with a task in place of its answer. Absent when the client knows no tasks. */
   readonly beginTask?: (task: Task) => void;
+  /** Resolves after `ms`, or at once when the call is cancelled. */
+  sleep(ms: number): Promise<void>;
   /** Tells a client that asked for it how things go. */
   progress(message: string): Promise<void>;
 }
