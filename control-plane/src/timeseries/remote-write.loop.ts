@@ -16,7 +16,13 @@ import { halvesOf, isAbsent } from "./domain/double-bits.js";
 import { judgeWrite, type WriteVerdict } from "./domain/judge-write.js";
 import { WRITE_HEADERS, WriteRequest } from "./domain/write-request.js";
 import { readNames } from "./hot-chunks.js";
-import { openPosition, type RemotePosition, readBacklog, savePosition } from "./remote-write.store.js";
+import {
+  openPosition,
+  type RemoteBacklog,
+  type RemotePosition,
+  readBacklog,
+  savePosition,
+} from "./remote-write.store.js";
 
 const INTERVAL: Duration = SECOND;
 const REQUEST_WITHIN: Duration = 30 * SECOND;
@@ -28,6 +34,8 @@ const REQUEST_SAMPLES_MAX = 10_000;
 const REQUEST_BYTES_MAX = 4 * 1024 * 1024;
 /** Names of layouts that are remembered. */
 const NAMES_MAX = 20_000;
+
+const NOTHING_WAITS: RemoteBacklog = { chunks: 0, samples: 0, newest: 0 };
 
 export interface RemoteWriteDeps {
   readonly database: Database;
@@ -64,7 +72,7 @@ export class RemoteWriter {
   readonly #names = new Map<string, readonly SortedLabels[]>();
   readonly #request = new WriteRequest();
   #position: RemotePosition | undefined;
-  #waiting = { chunks: 0, samples: 0 };
+  #waiting: RemoteBacklog = NOTHING_WAITS;
   #requests = 0;
   #failuresInRow = 0;
   #because: string | undefined;
@@ -101,13 +109,14 @@ export class RemoteWriter {
     const { database, chunks, leads } = this.#deps;
     if (!leads()) {
       this.#position = undefined;
+      this.#waiting = NOTHING_WAITS;
       return;
     }
     // Another replica may have moved it since this one last led; while it leads nobody does.
     this.#position ??= await openPosition(database, this.#engine);
     while (!signal.aborted && leads()) {
+      await this.#countLost(this.#position);
       const next = await chunks.after(this.#position.throughChunk, CHUNKS_MAX, CHUNK_BYTES_MAX);
-      this.#waiting = await readBacklog(database, this.#position.throughChunk);
       if (next.length === 0) return;
       await this.#readNames(next);
       for (const chunk of next) {
@@ -118,8 +127,25 @@ export class RemoteWriter {
           return;
         }
         this.#position = moved;
+        const { chunks: left, samples, newest } = this.#waiting;
+        this.#waiting = { chunks: Math.max(0, left - 1), samples, newest };
       }
     }
+  }
+
+  /** Looks at what waits; what waited when it was last looked at and is gone unwritten went with its day. */
+  async #countLost(position: RemotePosition): Promise<void> {
+    const { database, logger, mayWrite } = this.#deps;
+    const { throughChunk } = position;
+    const { chunks: expected, newest } = this.#waiting;
+    const left = expected === 0 ? 0 : (await readBacklog(database, throughChunk, newest)).chunks;
+    if (left < expected) {
+      const lost = expected - left;
+      logger.warn("chunks were dropped before they were written to the engine", { chunks: lost });
+      this.#position = { ...position, chunksLost: position.chunksLost + lost };
+      await savePosition(database, this.#engine, this.#position, mayWrite);
+    }
+    this.#waiting = await readBacklog(database, throughChunk);
   }
 
   /** The position behind the chunk; undefined when it was given up for now. */
@@ -129,7 +155,6 @@ export class RemoteWriter {
     signal: AbortSignal,
   ): Promise<RemotePosition | undefined> {
     let { samplesTaken, samplesRefused, chunksLost } = position;
-    // Chunk numbers have gaps where a writing failed; what is missing because its day was dropped cannot be told apart.
     try {
       for (const { body, samples } of this.#requestsOf(chunk)) {
         const verdict = await this.#send(body, signal);

@@ -125,12 +125,17 @@ describe("chunks", () => {
       samplesWaiting: 3,
     });
     expect(writer.figures.because).toBe("the engine answered HTTP 503");
+    expect(writer.figures.chunksLost).toBe(0);
+    await own.database.query({ text: "delete from metric_chunk", values: [] });
+    await chunkOf(2);
+    await run(writer, 1_500);
+    expect(writer.figures).toMatchObject({ chunksLost: 1, chunksWaiting: 1, samplesWaiting: 2 });
     answers = [];
     leads = false;
     await run(writer);
     expect(bodies).toEqual([]);
     leads = true;
     await run(writer);
-    expect(writer.figures).toMatchObject({ samplesTaken: 3, chunksWaiting: 0 });
+    expect(writer.figures).toMatchObject({ samplesTaken: 2, chunksLost: 1, chunksWaiting: 0 });
   }, 60_000);
 });

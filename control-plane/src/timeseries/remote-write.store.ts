@@ -9,10 +9,12 @@ export interface RemotePosition {
   readonly chunksLost: number;
 }
 
-/** Chunks that wait to be written: how many, and when the oldest was begun. */
+/** Chunks that wait to be written. */
 export interface RemoteBacklog {
   readonly chunks: number;
   readonly samples: number;
+  /** The newest of them; 0 when there is none. */
+  readonly newest: number;
 }
 
 interface Row {
@@ -58,9 +60,18 @@ export async function savePosition(
   });
 }
 
-/** What lies behind the position. Bounded by the chunks' retention. */
-export async function readBacklog(db: Queryable, throughChunk: number): Promise<RemoteBacklog> {
-  const [row] = await db.query<{ chunks: string; samples: string }>(sql`
-    select count(*) as chunks, coalesce(sum(samples), 0) as samples from metric_chunk where chunk_id > ${throughChunk}`);
-  return { chunks: Number(row?.chunks ?? 0), samples: Number(row?.samples ?? 0) };
+/** What lies behind the position, up to a chunk. Bounded by the chunks' retention. */
+export async function readBacklog(
+  db: Queryable,
+  throughChunk: number,
+  upTo = Number.MAX_SAFE_INTEGER,
+): Promise<RemoteBacklog> {
+  const [row] = await db.query<{ chunks: string; samples: string; newest: string }>(sql`
+    select count(*) as chunks, coalesce(sum(samples), 0) as samples, coalesce(max(chunk_id), 0) as newest
+    from metric_chunk where chunk_id > ${throughChunk} and chunk_id <= ${upTo}`);
+  return {
+    chunks: Number(row?.chunks ?? 0),
+    samples: Number(row?.samples ?? 0),
+    newest: Number(row?.newest ?? 0),
+  };
 }
