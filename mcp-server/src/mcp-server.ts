@@ -46,8 +46,13 @@ export class McpServers {
     this.#parts = parts;
     this.#calls = new Calls(parts);
     this.#listings = new Listings(parts.tools);
-    const { tools, digest } = this.#listings.of(parts.offer);
-    parts.logger.info("tools are offered", {
+  }
+
+  /** Says in the log what a caller that narrows nothing is offered. */
+  announce(): void {
+    const { offer, logger } = this.#parts;
+    const { tools, digest } = this.#listings.of(offer);
+    logger.info("tools are offered", {
       tools: tools.length,
       ofThemWriting: tools.filter((tool) => tool.effect === "write").length,
       definitions: `sha256:${digest}`,

@@ -93,6 +93,7 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
   }
   lag.start();
   watch.start();
+  servers.announce();
   return {
     port,
     async stop() {

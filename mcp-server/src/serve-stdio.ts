@@ -35,6 +35,7 @@ export function startStdio(parts: StdioParts): { readonly ended: Promise<void>; 
     transport: new StdioServerTransport(input, output, { maxBufferSize: messageBytesMax }),
     onError: (error) => logger.warn("the protocol refused a message", { because: messageOf(error) }),
   });
+  servers.announce();
   const ended = new Promise<void>((resolve) => {
     input.once("end", resolve);
     input.once("close", resolve);
