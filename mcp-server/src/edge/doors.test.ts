@@ -139,10 +139,13 @@ describe("health", () => {
 
   test("/health/detailed tells of the parts, and readiness of nothing inside", async () => {
     const detailed: unknown = await (await house.http("/health/detailed")).json();
-    expect(detailed).toMatchObject({
-      status: "healthy",
-      components: { controlPlane: { status: "healthy" }, eventLoop: {} },
-    });
+    expect(detailed).toMatchObject({ components: { controlPlane: { status: "healthy" }, eventLoop: {} } });
+    // The worst part is the whole's; on a machine that is busy with other tests, the event loop may be late.
+    const { status, components } = detailed as {
+      status: string;
+      components: Record<string, { status: string }>;
+    };
+    expect(status).toBe(components["eventLoop"]?.status);
     const ready: unknown = await (await house.http("/health/ready")).json();
     expect(Object.keys(ready as object)).toEqual(["status", "timestamp"]);
   });

@@ -50,8 +50,6 @@ export interface TemplateSurroundings {
   readonly externalUrl: string;
 }
 
-interface TextContext extends RenderContext, TemplateSurroundings {}
-
 export interface RuleInput {
   readonly rule: AlertingRule;
   /** What the expression gave. */
@@ -81,7 +79,7 @@ export function evaluateRule(input: RuleInput, now: Instant): RuleOutcome {
   const { rule, vector, known, limit } = input;
   const holding = new Map<string, Found>();
   for (const sample of vector) {
-    const context: TextContext = { labels: sample.labels, value: sample.value, now, ...input.surroundings };
+    const context: RenderContext = { labels: sample.labels, value: sample.value, now, ...input.surroundings };
     const labels = alertLabels(rule, sample.labels, context);
     const key = labelsKey(labels);
     if (holding.has(key)) {

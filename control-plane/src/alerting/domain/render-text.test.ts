@@ -70,4 +70,17 @@ describe("a template", () => {
       '{{ "x" | toUpper }}',
     );
   });
+
+  test("names where it comes from", () => {
+    const context = {
+      labels: {},
+      value: 1,
+      now: 0,
+      externalLabels: { cluster: "eu-1" },
+      externalUrl: "https://ops.example",
+    };
+    expect(
+      renderText("{{ $externalLabels.cluster }} {{ .ExternalLabels.cluster }} {{ $externalURL }}", context),
+    ).toBe("eu-1 eu-1 https://ops.example");
+  });
 });

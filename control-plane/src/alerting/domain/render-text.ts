@@ -12,6 +12,10 @@ export interface RenderContext {
   readonly labels: Labels;
   readonly value: number;
   readonly now: Instant;
+  /** What this Mainstay says of itself beside every alert. @default none */
+  readonly externalLabels?: Labels;
+  /** Where it can be reached by people. @default "" */
+  readonly externalUrl?: string;
 }
 
 /** A label or annotation is a line or a paragraph, not a book. */
@@ -32,18 +36,23 @@ export function checkTemplate(text: string): string | undefined {
 }
 
 /** The text for one alert. As in Prometheus, a template that fails gives a text that says so. */
-export function renderText(text: string, { labels, value, now }: RenderContext): string {
+export function renderText(text: string, context: RenderContext): string {
   if (!text.includes("{{")) return text;
-  const external = { ExternalLabels: {}, ExternalURL: "" };
+  const { labels, value, now, externalLabels = {}, externalUrl = "" } = context;
   try {
     return templates.fill(
       text,
-      { Labels: labels, Value: value, ...external },
+      { Labels: labels, Value: value, ExternalLabels: externalLabels, ExternalURL: externalUrl },
       {
         now,
         outputMax: OUTPUT_MAX,
         stepsMax: STEPS_MAX,
-        variables: { $labels: labels, $value: value, $externalLabels: {}, $externalURL: "" },
+        variables: {
+          $labels: labels,
+          $value: value,
+          $externalLabels: externalLabels,
+          $externalURL: externalUrl,
+        },
       },
     );
   } catch (error) {
