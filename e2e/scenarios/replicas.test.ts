@@ -81,6 +81,18 @@ const countOf = (stack: Stack, sentence: string): number =>
     ? 0
     : stack.controlPlane.log().filter((line) => line.sentence === sentence).length;
 
+/** Waits until the replica judges the rules once more; when it does not, says what it and the agents did instead. */
+async function takesOver(next: Stack, judgedBefore: number, withinMs: number): Promise<void> {
+  await until(
+    "the other replica to judge the rules",
+    () => (countOf(next, "rules are judged here") > judgedBefore ? true : undefined),
+    withinMs,
+  ).catch((cause: unknown) => {
+    const agents = NODES.map((node) => stacks[0]?.agent(node).text(6)).join("\n");
+    throw new Error(`${next.controlPlane.text(15)}\n${agents}`, { cause });
+  });
+}
+
 const alertsAt = async (operator: Operator) => {
   const { alerts } = await operator.alerts().listAlerts({});
   return alerts
@@ -134,18 +146,14 @@ describe("two replicas on one PostgreSQL", () => {
       const journalled = await transitionsAt(operators[0] as Operator);
       const took: number[] = [];
       for (let round = 0; round < ROUNDS; round++) {
-        const leader = judges()[0] ?? 0;
+        const leader = await until("one to judge the rules", () => judges()[0]);
         const other = 1 - leader;
         const [dying, next] = [stacks[leader], stacks[other]] as [Stack, Stack];
         await pause(Math.random() * INTERVAL);
         const judgedBefore = countOf(next, "rules are judged here");
         const killed = Date.now();
         await dying.controlPlane.killHard();
-        await until(
-          "the other replica to judge the rules",
-          () => (countOf(next, "rules are judged here") > judgedBefore ? true : undefined),
-          2 * INTERVAL,
-        );
+        await takesOver(next, judgedBefore, 2 * INTERVAL);
         took.push(Date.now() - killed);
         await pause(INTERVAL);
         const operator = operators[other] as Operator;
@@ -177,16 +185,12 @@ describe("two replicas on one PostgreSQL", () => {
   test("a leader that hangs is succeeded when its lease is over, and writes nothing when it wakes up", async () => {
     const before = await alertsAt(operators[0] as Operator);
     const journalled = await transitionsAt(operators[0] as Operator);
-    const leader = judges()[0] ?? 0;
+    const leader = await until("one to judge the rules", () => judges()[0]);
     const [hanging, next] = [stacks[leader], stacks[1 - leader]] as [Stack, Stack];
     const judgedBefore = countOf(next, "rules are judged here");
     hanging.controlPlane.kill("SIGSTOP");
     try {
-      await until(
-        "the other replica to judge the rules",
-        () => (countOf(next, "rules are judged here") > judgedBefore ? true : undefined),
-        HANG_NOTICED,
-      );
+      await takesOver(next, judgedBefore, HANG_NOTICED);
     } finally {
       hanging.controlPlane.kill("SIGCONT");
     }
@@ -201,15 +205,11 @@ describe("two replicas on one PostgreSQL", () => {
 
   test("a leader that is stopped hands over", async () => {
     const before = await alertsAt(operators[0] as Operator);
-    const leader = judges()[0] ?? 0;
+    const leader = await until("one to judge the rules", () => judges()[0]);
     const [leaving, next] = [stacks[leader], stacks[1 - leader]] as [Stack, Stack];
     const judgedBefore = countOf(next, "rules are judged here");
     const stopping = leaving.controlPlane.stop();
-    await until(
-      "the other replica to judge the rules",
-      () => (countOf(next, "rules are judged here") > judgedBefore ? true : undefined),
-      4 * INTERVAL,
-    );
+    await takesOver(next, judgedBefore, 4 * INTERVAL);
     expect(await stopping).toBe(0);
     await pause(INTERVAL);
     expect(await alertsAt(operators[1 - leader] as Operator)).toEqual(before);
