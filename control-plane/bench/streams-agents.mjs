@@ -411,7 +411,10 @@ const answers = {
   announce: () => announceAll(agents),
   probe: async (options) => ({ tookMs: await probeFor(agents, options) }),
   late: () => ({ p99Ms: quantile(beat.lateMs.splice(0), 0.99) }),
-  open: () => ({ open: agents.filter(({ endedBecause }) => endedBecause === undefined).length }),
+  open: () => {
+    const ended = agents.filter(({ endedBecause }) => endedBecause !== undefined);
+    return { open: agents.length - ended.length, because: ended[0]?.endedBecause };
+  },
   silence: ({ agent: number }) => {
     const agent = agents[number - first];
     agent.silent = true;

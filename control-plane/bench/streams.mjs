@@ -5,7 +5,7 @@
  * takes until a query has it (alone, and while one agent floods), when a silent node is noticed, what becomes of a
  * reader that stands still. Beside it in the same run, with the same clients: bare grpc-js streams over mutual TLS.
  *
- *   node control-plane/bench/streams.mjs [--agents 5000] [--series 100] [--window 20] [--json FILE]
+ *   node control-plane/bench/streams.mjs [--agents 5000] [--series 100] [--window 15] [--json FILE]
  *
  * The control plane is the real process with its embedded PostgreSQL; the agents live in two processes, the one that
  * floods in a third. Their identities are signed with the house's own key and stored as enrolling would, beforehand.
@@ -37,7 +37,7 @@ const { values: flags } = parseArgs({
   options: {
     agents: { type: "string", default: "5000" },
     series: { type: "string", default: "100" },
-    window: { type: "string", default: "20" },
+    window: { type: "string", default: "15" },
     json: { type: "string" },
     help: { type: "boolean", short: "h" },
   },
@@ -54,6 +54,8 @@ const CLIENTS = 2;
 /** Probes of each client process: enough for a p99, few enough to cost the control plane little. */
 const PROBE_EVERY_MS = 100;
 const FLOOD_MS = 10_000;
+/** The control plane tells the worst lag of the last 10 s: those of the announcing are gone then. */
+const SETTLE_MS = 10_000;
 /** More and larger orders than may wait for one reader. */
 const STALLED_ORDERS = 40;
 const STALLED_ORDER_BYTES = 15_000;
@@ -143,13 +145,11 @@ async function metric(house, name) {
   return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? Number.NaN);
 }
 
-/** The worst lag of the event loop while `stop` was not called; the control plane keeps the worst of the last 10 s. */
+/** The worst lag of the event loop until it is stopped; the control plane tells the worst of the last 10 s. */
 function watchLag(house) {
   const seen = [];
   let stopped = false;
   const watching = (async () => {
-    // What was before does not count.
-    await sleep(Math.min(10_000, windowMs / 2));
     for (;;) {
       seen.push(await metric(house, "mainstay_event_loop_lag_seconds"));
       if (stopped) return;
@@ -230,6 +230,15 @@ async function whyStalled({ fleet, number }) {
   return "";
 }
 
+/** What is measured holds only while the agents are there. */
+async function assertOpen(clients) {
+  const answers = await askAll(clients, "open");
+  const open = answers.reduce((sum, answer) => sum + answer.open, 0);
+  if (open >= 0.99 * load.agents) return;
+  const because = answers.find((answer) => answer.because !== undefined)?.because;
+  throw new Error(`only ${open} of ${load.agents} streams are open; one ended with: ${because}`);
+}
+
 async function measureHouse(house, { clients, flooder }) {
   const readings = {
     controlPlane: () => cpuSeconds(house.program.pid),
@@ -245,14 +254,18 @@ async function measureHouse(house, { clients, flooder }) {
   await sleep(3_000);
   const streamsRss = rssBytes(house.program.pid);
   note(`connected in ${connected.seconds.toFixed(1)} s; announcing ${load.series} series each ...`);
+  const stopAnnouncingLag = watchLag(house);
   await askAll([...clients, flooder], "announce");
-  await sleep(5_000);
+  const announcingLagMs = await stopAnnouncingLag();
+  await sleep(SETTLE_MS);
+  await assertOpen(clients);
 
   note("steady ...");
   await askAll(clients, "late");
   const stopLag = watchLag(house);
   const steady = await coresOver(windowMs, readings);
   const lagMs = await stopLag();
+  await assertOpen(clients);
   const clientsLate = (await askAll(clients, "late")).map(({ p99Ms }) => p99Ms);
   const steadyRss = rssBytes(house.program.pid);
   const stopQuietLag = watchLag(house);
@@ -279,6 +292,7 @@ async function measureHouse(house, { clients, flooder }) {
     streamsRss,
     steadyRss,
     cores: steady.cores,
+    announcingLagMs,
     lagMs,
     quietLagMs,
     clientsLateP99Ms: Math.max(...clientsLate),
@@ -289,6 +303,7 @@ async function measureHouse(house, { clients, flooder }) {
     silence: await noticing,
     reader: { ...reader, because: await whyStalled(stalled) },
   };
+  await assertOpen(clients);
   note("disconnecting ...");
   await askAll([...clients, flooder], "disconnect");
   return result;
@@ -366,7 +381,7 @@ ${table([
   ],
 ])}
 
-the embedded PostgreSQL takes ${(100 * house.cores.postgres).toFixed(1)} % of a core when steady; the event loop lags at most ${house.lagMs.toFixed(0)} ms, and ${house.quietLagMs.toFixed(0)} ms while it is probed; the clients' own timers ${house.clientsLateP99Ms.toFixed(0)} ms (p99)
+the embedded PostgreSQL takes ${(100 * house.cores.postgres).toFixed(1)} % of a core when steady; the event loop lags at most ${house.lagMs.toFixed(0)} ms, ${house.quietLagMs.toFixed(0)} ms while it is probed, ${house.announcingLagMs.toFixed(0)} ms while all announce their series; the clients' own timers ${house.clientsLateP99Ms.toFixed(0)} ms (p99)
 a silent node with an open connection is lost after ${seconds(house.silence.noticedAfterMs)} s: ${house.silence.because}
 a reader that stands still is cut after ${seconds(house.reader.endedAfterMs)} s: ${house.reader.because}
 `;

@@ -198,6 +198,8 @@ class Server {
   #child: ChildProcess | undefined;
   #stopping = false;
   #ended: Promise<void> = Promise.resolve();
+  /** However this process ends by itself, also when it could not stop in time: the server shuts down on its own then. */
+  readonly #atExit = (): void => void this.#child?.kill("SIGINT");
 
   constructor(
     private readonly options: EmbeddedOptions,
@@ -205,6 +207,7 @@ class Server {
   ) {}
 
   async start(): Promise<void> {
+    process.once("exit", this.#atExit);
     this.#spawn();
     const deadline = this.options.clock.monotonic() + START_TIMEOUT;
     const ready = join(this.layout.data, "postmaster.pid");
@@ -277,6 +280,7 @@ class Server {
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    process.off("exit", this.#atExit);
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     // SIGINT is PostgreSQL's fast shutdown: sessions are cut, a checkpoint is written.
