@@ -15,6 +15,7 @@ const programs = [
   { program: "haproxy", debianPackage: "haproxy" },
   { program: "promtool", debianPackage: "prometheus" },
   { program: "amtool", debianPackage: "prometheus-alertmanager" },
+  { program: "prometheus-node-exporter", debianPackage: "prometheus-node-exporter" },
 ];
 
 /** @param {string} program */

@@ -84,7 +84,7 @@ test("memory, load and start agree with what Node says", () => {
   expect(Math.abs(Number(values.get("node_boot_time_seconds")) - started)).toBeLessThan(5);
 });
 
-test("a tmpfs that is mounted, filled and unmounted is seen to be all of that", () => {
+test("a tmpfs that is mounted, filled and unmounted is seen to be all of that", ({ skip }) => {
   const host = new FixtureHost();
   const mountPoint = `${host.root}/a disk`;
   mkdirSync(mountPoint);
@@ -102,10 +102,9 @@ test("a tmpfs that is mounted, filled and unmounted is seen to be all of that", 
   const before = machine.read();
   if (!mount()) {
     // Mounting needs root; without it the fixtures and df above are what there is.
-    console.warn("tmpfs not mounted (needs root): filling a filesystem was not tried here");
     machine.close();
     host.remove();
-    return;
+    skip("mounting a tmpfs needs root");
   }
   try {
     expect(before.has(key("size_bytes"))).toBe(false);
