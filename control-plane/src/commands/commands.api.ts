@@ -194,6 +194,14 @@ export function commandsApi(
       return { command: toWire(command) };
     },
 
+    async applyCommand() {
+      throw new OpsError("UNIMPLEMENTED", "ApplyCommand is not served yet");
+    },
+
+    async undoCommand() {
+      throw new OpsError("UNIMPLEMENTED", "UndoCommand is not served yet");
+    },
+
     async approveCommand(request, context) {
       return {
         command: toWire(

@@ -34,6 +34,8 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
   },
   CommandsService: {
     RequestCommand: "request",
+    ApplyCommand: "request",
+    UndoCommand: "request",
     ApproveCommand: "approve",
     RejectCommand: "approve",
     CancelCommand: "request",
