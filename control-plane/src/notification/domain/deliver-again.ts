@@ -1,6 +1,7 @@
 /** What follows an attempt to deliver: done, once more and when, or given up. */
+
+import { daysSinceEpoch } from "../../kernel/civil-time.js";
 import { type Duration, HOUR, MINUTE, SECOND } from "../../kernel/time.js";
-import { daysSinceEpoch } from "./civil-time.js";
 
 /** How an attempt went. */
 export type DeliveryAnswer =

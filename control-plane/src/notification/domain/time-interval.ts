@@ -1,6 +1,7 @@
 /** Named stretches of time in which routes speak or keep quiet: `time_intervals` of alertmanager.yml. */
+
+import { civilTime, daysInMonth, isZone } from "../../kernel/civil-time.js";
 import type { Instant } from "../../kernel/time.js";
-import { civilTime, daysInMonth, isZone } from "./civil-time.js";
 
 /** Both ends belong to it, but for minutes, whose end does not. */
 export interface Range {

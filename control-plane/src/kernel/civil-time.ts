@@ -1,5 +1,5 @@
 /** What a clock on the wall of a place shows at an instant. `Intl` knows the zones; no clock is read. */
-import { DAY, type Instant, MINUTE } from "../../kernel/time.js";
+import { DAY, type Instant, MINUTE } from "./time.js";
 
 export interface CivilTime {
   readonly year: number;
