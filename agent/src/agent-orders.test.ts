@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -232,6 +233,42 @@ describe("orders, by the whole agent as a process", () => {
       expect(existsSync(`/proc/${second}`)).toBe(true);
     } finally {
       process.kill(second, "SIGKILL");
+    }
+  });
+
+  test("a plan whose world has changed is not carried out, and what changed is said", async () => {
+    const { fake, agent } = await house();
+    const pidFile = join(agent.directory, "worker.pid");
+    const worker = (): number => {
+      const child = spawn("sleep", ["1000"], { detached: true, stdio: "ignore" });
+      writeFileSync(pidFile, `${child.pid}\n`);
+      return child.pid ?? 0;
+    };
+    agent.configure(fake, {
+      actions: {
+        restartService: { processes: [{ name: "worker", pidFile, start: ["/bin/sleep", "1000"] }] },
+      },
+    });
+    const pids = [worker()];
+    await agent.start();
+    await until("the stream is open", () => fake.hellos.length > 0);
+    const order = { action: "restart-service", arguments: { process: "worker" } } as const;
+    fake.order({ ...order, commandId: "p", mode: "preview" });
+    const { planHash, resultJson } = await finishOf(fake, "p");
+    expect(JSON.parse(resultJson)).toMatchObject({
+      observed: { pid: pids[0] },
+      stateHash: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    pids.push(worker());
+    try {
+      fake.order({ ...order, commandId: "r", mode: "run", planHash });
+      const end = await endOf(fake, "r");
+      expect(end.case === "refused" && end.value.because).toBe("drifted");
+      expect(end.case === "refused" && end.value.detail).toContain(`pid: ${pids[0]} -> ${pids[1]}`);
+      expect(kinds(fake.eventsOf("r"))).toEqual(["accepted", "refused"]);
+      for (const pid of pids) expect(existsSync(`/proc/${pid}`)).toBe(true);
+    } finally {
+      for (const pid of pids) process.kill(pid, "SIGKILL");
     }
   });
 

@@ -32,6 +32,16 @@ export type Previewed =
   /** Nothing can be planned, for a reason that is no fault of the agent. */
   | { readonly kind: "impossible"; readonly because: string };
 
+/** The part of what a preview observed that a plan rests on. */
+export interface ObservedState {
+  readonly [key: string]: Json;
+}
+
+/** What a fresh look found. */
+export type Observation =
+  | { readonly kind: "observed"; readonly state: ObservedState }
+  | { readonly kind: "impossible"; readonly because: string };
+
 /** What a run did. */
 export interface Done {
   readonly succeeded: boolean;
@@ -46,6 +56,13 @@ export interface Action<A extends ActionName> {
   readonly name: A;
   /** Touches nothing. */
   preview(args: ArgumentsOf<A>, context: ActionContext): Promise<Previewed>;
+  /**
+   * The state that a plan rests on: a run that finds another one is refused as drifted. What a run compares thing by thing
+   * itself (files, sessions) and what changes all the time (counts, ages) is no part of it; empty when nothing is.
+   */
+  observed(plan: Plan): ObservedState;
+  /** The same state as it is now, when there is a cheaper way to it than a whole preview. Touches nothing. */
+  observe?(args: ArgumentsOf<A>, context: ActionContext): Promise<Observation>;
   /** Does what the plan says, and nothing that it does not say. */
   run(args: ArgumentsOf<A>, plan: Plan, context: ActionContext): Promise<Done>;
   /** After the agent died in the middle of `run`: what is known, in a sentence. Touches nothing. */

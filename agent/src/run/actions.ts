@@ -1,6 +1,6 @@
 /** The actions this agent has, by name. */
 
-import type { Action, ActionContext, Done, Previewed } from "./action.js";
+import type { Action, ActionContext, Done, Observation, ObservedState, Previewed } from "./action.js";
 import type { ActionName } from "./action-names.js";
 import { cleanDirectory } from "./actions/clean-directory.js";
 import { collectDiagnostics } from "./actions/collect-diagnostics.js";
@@ -16,6 +16,7 @@ import { setBackendState } from "./actions/set-backend-state.js";
 import { setPostgresParameter } from "./actions/set-postgres-parameter.js";
 import { terminateQuery } from "./actions/terminate-query.js";
 import type { ActionArguments } from "./command.js";
+import { stateHash } from "./drift.js";
 import type { Plan } from "./plans.js";
 
 /** One of each. */
@@ -41,6 +42,8 @@ export const allActions: Actions = {
 /** An action whose arguments are those of some action. */
 interface SomeAction {
   preview(args: ActionArguments, context: ActionContext): Promise<Previewed>;
+  observed(plan: Plan): ObservedState;
+  observe?(args: ActionArguments, context: ActionContext): Promise<Observation>;
   run(args: ActionArguments, plan: Plan, context: ActionContext): Promise<Done>;
   afterInterruption(args: ActionArguments, plan: Plan, context: ActionContext): Promise<string>;
 }
@@ -50,9 +53,30 @@ function actionOf(actions: Actions, args: ActionArguments): SomeAction {
   return actions[args.action];
 }
 
-/** Previews the action that the arguments are for. */
-export function preview(actions: Actions, args: ActionArguments, context: ActionContext): Promise<Previewed> {
-  return actionOf(actions, args).preview(args, context);
+/** Previews the action that the arguments are for; its plan says which state it rests on. */
+export async function preview(
+  actions: Actions,
+  args: ActionArguments,
+  context: ActionContext,
+): Promise<Previewed> {
+  const action = actionOf(actions, args);
+  const previewed = await action.preview(args, context);
+  if (previewed.kind === "impossible") return previewed;
+  const observed = action.observed(previewed.plan);
+  return { ...previewed, plan: { ...previewed.plan, observed, stateHash: stateHash(observed) } };
+}
+
+/** Looks anew at the state that a plan rests on. Touches nothing. */
+export async function observe(
+  actions: Actions,
+  args: ActionArguments,
+  context: ActionContext,
+): Promise<Observation> {
+  const action = actionOf(actions, args);
+  if (action.observe !== undefined) return action.observe(args, context);
+  const previewed = await action.preview(args, context);
+  if (previewed.kind === "impossible") return previewed;
+  return { kind: "observed", state: action.observed(previewed.plan) };
 }
 
 /** Runs it. */

@@ -2,10 +2,11 @@
 import { type Log, reasonOf } from "../log.js";
 import type { System } from "../system.js";
 import type { ActionContext } from "./action.js";
-import { type Actions, preview, run } from "./actions.js";
+import { type Actions, observe, preview, run } from "./actions.js";
 import type { Json } from "./canonical.js";
 import { canonicalJson } from "./canonical.js";
 import type { ActionArguments, EventBody, Outcome, VerifiedOrder } from "./command.js";
+import { driftSince, restsOnState } from "./drift.js";
 import type { Journal } from "./journal.js";
 import { BoundedOutput } from "./output.js";
 import type { PlanStore } from "./plans.js";
@@ -26,6 +27,8 @@ export interface ExecutionParts {
 type Ending = Extract<EventBody, { kind: "finished" }>;
 
 const outputEveryMs = 100;
+/** How long the look before a run may take. */
+const lookMs = 60_000;
 /** How long an action may take to notice that it is to stop, before its end is told without it. */
 const stopGraceMs = 15_000;
 
@@ -53,6 +56,12 @@ export class Execution {
   async start(): Promise<void> {
     const { journal, system, log } = this.#parts;
     const { commandId, mode, action, timeoutMs, outputBytesMax } = this.order;
+    const drift = mode === "run" ? await this.#drift() : [];
+    if (drift.length > 0) {
+      const detail = drift.join("; ").slice(0, 2000);
+      log("warn", "a plan was not carried out: the world has changed since", { commandId, action, detail });
+      return journal.append(commandId, mode, { kind: "refused", because: "drifted", detail });
+    }
     const begun = journal.append(commandId, mode, { kind: "started" });
     // What is to be done once must be known to have begun. A preview touches nothing, and may be made again.
     if (mode === "run") await begun;
@@ -91,22 +100,14 @@ export class Execution {
   }
 
   async #act(output: BoundedOutput, deadline: number): Promise<Ending> {
-    const { actions, plans, policy, system } = this.#parts;
+    const { actions, plans } = this.#parts;
     let said = false;
-    const context: ActionContext = {
-      policy,
-      system,
-      signal: this.#stop.signal,
-      deadline,
-      say: (text, stream = "stdout") => {
-        output.write(stream, `${text}\n`);
-        // The first word goes at once, for somebody waits for it; the others are gathered.
-        if (!said) output.flush();
-        said = true;
-      },
-      runProgram,
-      startDetached,
-    };
+    const context = this.#context(deadline, (text, stream = "stdout") => {
+      output.write(stream, `${text}\n`);
+      // The first word goes at once, for somebody waits for it; the others are gathered.
+      if (!said) output.flush();
+      said = true;
+    });
     if (this.#stop.signal.aborted) return finished("cancelled", 1, "it was stopped before it began");
     if (this.order.mode === "preview") {
       const previewed = await preview(actions, this.args, context);
@@ -124,6 +125,29 @@ export class Execution {
       resultJson: canonicalJson(redactLeaves(done.result)),
       planHash: this.order.planHash,
     };
+  }
+
+  #context(deadline: number, say: ActionContext["say"]): ActionContext {
+    const { policy, system } = this.#parts;
+    return { policy, system, signal: this.#stop.signal, deadline, say, runProgram, startDetached };
+  }
+
+  /** What has changed of what the plan rests on. Looks only; a look that fails is a change: nothing is done blindly. */
+  async #drift(): Promise<readonly string[]> {
+    const { actions, plans, system } = this.#parts;
+    const plan = plans.find(this.order.planHash);
+    if (plan === undefined || !restsOnState(plan) || this.#stop.signal.aborted) return [];
+    const deadline = system.clock.monotonic() + Math.min(lookMs, this.order.timeoutMs);
+    try {
+      const now = await observe(
+        actions,
+        this.args,
+        this.#context(deadline, () => undefined),
+      );
+      return this.#stop.signal.aborted ? [] : driftSince(plan, now);
+    } catch (error) {
+      return [`it cannot be looked at: ${reasonOf(error)}`];
+    }
   }
 
   /** Resolves a while after the stop, for an action that does not notice. */

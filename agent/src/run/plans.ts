@@ -20,6 +20,9 @@ export interface Plan {
   readonly arguments: { readonly [key: string]: Json };
   /** What undoes it; absent in plans of the agent's first version. */
   readonly inverse?: Inverse;
+  /** The state that it rests on, as the action names it, and the SHA-256 (hex) of its canonical JSON. Absent in older plans. */
+  readonly observed?: { readonly [key: string]: Json };
+  readonly stateHash?: string;
   readonly [part: string]: Json;
 }
 

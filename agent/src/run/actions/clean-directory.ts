@@ -1,7 +1,7 @@
 /** Deletes old files below a declared directory. Regular files only, no link followed, no file system left. */
 import { realpath } from "node:fs/promises";
 import { reasonOf } from "../../log.js";
-import type { Action, ActionContext, Done, Previewed } from "../action.js";
+import type { Action, ActionContext, Done, Observation, Previewed } from "../action.js";
 import { isWithin } from "../allow.js";
 import type { ArgumentsOf } from "../command.js";
 import type { Plan } from "../plans.js";
@@ -39,6 +39,19 @@ export const cleanDirectory: Action<"clean-directory"> = {
     } finally {
       await directory.close();
     }
+  },
+
+  observed(plan) {
+    return { directory: plan["directory"], device: plan["device"] };
+  },
+
+  async observe(args, context): Promise<Observation> {
+    const place = await resolve(args, context);
+    if (place.kind === "impossible") return place;
+    const directory = await OpenDirectory.at(place.path);
+    const state = { directory: place.path, device: directory.device };
+    await directory.close();
+    return { kind: "observed", state };
   },
 
   async run(args, plan, context): Promise<Done> {

@@ -53,6 +53,10 @@ export const collectDiagnostics: Action<"collect-diagnostics"> = {
     return { kind: "planned", plan, summary: `would read ${names.join(", ")}; changes nothing` };
   },
 
+  observed() {
+    return {};
+  },
+
   async run(_args, _plan, context): Promise<Done> {
     const found: Record<string, Json> = {};
     const failed: string[] = [];

@@ -81,6 +81,11 @@ export const endIdleSessions: Action<"end-idle-sessions"> = {
     }
   },
 
+  observed() {
+    // Sessions come and go: each is compared on its own, right before it is ended.
+    return {};
+  },
+
   async run(args, plan, context): Promise<Done> {
     const sessions = sessionsOf(plan);
     try {

@@ -40,6 +40,10 @@ export const maintainTable: Action<"maintain-table"> = {
     }
   },
 
+  observed(plan) {
+    return { table: plan["table"] };
+  },
+
   async run(args, plan, context): Promise<Done> {
     const leftMs = Math.max(1_000, Math.trunc(context.deadline - context.system.clock.monotonic()));
     try {

@@ -24,6 +24,10 @@ export const netcheck: Action<"netcheck"> = {
     return { kind: "planned", plan, summary: `would look at the way to ${names || "nothing"}` };
   },
 
+  observed(plan) {
+    return { targets: plan["targets"] };
+  },
+
   async run(args, plan, context): Promise<Done> {
     const planned = JSON.stringify(plan["targets"]);
     const targets = (context.policy.netcheck?.targets ?? []).filter(({ name }) => isMeant(args.target, name));

@@ -1,6 +1,7 @@
 /** Restarts a Redis server without losing what it holds: save, stop, start, wait until it answers with its data loaded. */
 import { reasonOf } from "../../log.js";
 import type { Action, ActionContext, Done, Previewed } from "../action.js";
+import type { Json } from "../canonical.js";
 import type { DeclaredRedis } from "../permits/redis.js";
 import type { Plan } from "../plans.js";
 import { declared } from "../verdict.js";
@@ -37,6 +38,11 @@ export const redisRestart: Action<"redis-restart"> = {
     } catch (error) {
       return { kind: "impossible", because: `${args.server}: ${reasonOf(error)}` };
     }
+  },
+
+  observed(plan) {
+    const { runId, role } = Object(plan["redis"]) as Record<string, Json>;
+    return { runId, role };
   },
 
   async run(args, plan, context): Promise<Done> {

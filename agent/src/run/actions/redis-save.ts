@@ -38,6 +38,10 @@ export const redisSave: Action<"redis-save"> = {
     }
   },
 
+  observed(plan) {
+    return { runId: Object(plan["before"]).runId };
+  },
+
   async run(args, plan, context): Promise<Done> {
     const server = find(args.server, context);
     if (server === undefined) return failed(`${args.server} is not declared on this host any more`);

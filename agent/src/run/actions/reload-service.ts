@@ -35,6 +35,11 @@ export const reloadService: Action<"reload-service"> = {
     return { kind: "planned", plan, summary: `would reload ${found.name}, pid ${found.pid}` };
   },
 
+  observed(plan) {
+    const { pid, started } = Object(plan["before"]) as Record<string, Json>;
+    return { pid, started };
+  },
+
   async run(args, plan, context): Promise<Done> {
     const found = await look(args, context);
     if (found.kind === "impossible") return failed(found.because, {});

@@ -1,5 +1,6 @@
 /** Restarts a systemd unit, or a process that the policy declares. */
 import type { Action, Done, Previewed } from "../action.js";
+import type { Json } from "../canonical.js";
 import { planRestartOfProcess, restartProcess, whatBecameOfProcess } from "./restart-process.js";
 import { planRestartOfUnit, restartUnit, whatBecameOfUnit } from "./restart-unit.js";
 
@@ -12,6 +13,12 @@ export const restartService: Action<"restart-service"> = {
     if (declared === undefined)
       return { kind: "impossible", because: `${args.process} is not declared on this host` };
     return planRestartOfProcess(declared);
+  },
+
+  observed(plan) {
+    // Which start of it, and not how it feels at the moment.
+    const { pid, startTicks, mainPid, startedUs } = Object(plan["before"]) as Record<string, Json>;
+    return { pid, startTicks, mainPid, startedUs };
   },
 
   async run(args, plan, context): Promise<Done> {

@@ -60,6 +60,12 @@ export const rotateLogs: Action<"rotate-logs"> = {
     }
   },
 
+  observed(plan) {
+    // The file grows while it is written; which one it is, and who writes it, has to stay.
+    const { pid, startTicks } = Object(plan["writer"]) as Record<string, Json>;
+    return { inode: Object(plan["file"]).inode, writer: { pid, startTicks }, delete: plan["delete"] };
+  },
+
   async run(args, plan, context): Promise<Done> {
     const log = declared(context.policy.rotateLogs?.logs, args.log);
     if (log === undefined) return failed(`${args.log} is not declared on this host any more`);

@@ -31,6 +31,10 @@ export const setBackendState: Action<"set-backend-state"> = {
     return { kind: "planned", plan, summary };
   },
 
+  observed(plan) {
+    return { state: Object(plan["before"]).state };
+  },
+
   async run(args, plan, context): Promise<Done> {
     const looked = await look(args, context);
     if (looked.kind === "impossible") return failed(looked.because);

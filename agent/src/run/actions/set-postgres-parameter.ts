@@ -2,6 +2,7 @@
 import type { Client } from "pg";
 import { reasonOf } from "../../log.js";
 import type { Action, ActionContext, Done, Previewed } from "../action.js";
+import type { Json } from "../canonical.js";
 import type { ArgumentsOf } from "../command.js";
 import type { Plan } from "../plans.js";
 import { declared } from "../verdict.js";
@@ -45,6 +46,11 @@ export const setPostgresParameter: Action<"set-postgres-parameter"> = {
     } catch (error) {
       return { kind: "impossible", because: `${database}: ${reasonOf(error)}` };
     }
+  },
+
+  observed(plan) {
+    const { shown, fileValue } = Object(plan["before"]) as Record<string, Json>;
+    return { shown, fileValue };
   },
 
   async run(args, plan, context): Promise<Done> {

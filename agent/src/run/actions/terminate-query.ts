@@ -73,6 +73,11 @@ export const terminateQuery: Action<"terminate-query"> = {
     }
   },
 
+  observed() {
+    // Sessions come and go: each is compared on its own, right before it is ended.
+    return {};
+  },
+
   async run(args, plan, context): Promise<Done> {
     try {
       return await onDatabase(args, context, (client) => endAll(client, args, queriesOf(plan), context));
