@@ -68,6 +68,7 @@ export interface Rooms {
   readonly notification: NotificationDoor;
   readonly apis: {
     readonly access: Access["api"];
+    readonly requestStates: Access["requestStatesApi"];
     readonly fleet: Fleet["api"];
     readonly metrics: ReturnType<typeof metricsApi>;
     readonly journal: ReturnType<typeof journalApi>;
@@ -252,6 +253,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     notification: notification.door,
     apis: {
       access: access.api,
+      requestStates: access.requestStatesApi,
       fleet: fleet.api,
       metrics: metricsApi({ series: allSeries, clock }),
       journal: journalApi(database),

@@ -1,5 +1,6 @@
 /** The door of access: who may speak, what they may do, and the keys by which the house is known. */
 import type { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
+import type { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import { type Duration, HOUR } from "../kernel/time.js";
 import type { CallContext } from "../platform/call.js";
@@ -14,6 +15,7 @@ import { fileKeyStore, vaultKeyStore } from "./key-store.js";
 import { ensureLocalTokens, type LocalTokens } from "./local-token.js";
 import { OrderSigner } from "./order-signer.js";
 import { writePrivateFile } from "./private-file.js";
+import { requestStatesApi } from "./request-states.api.js";
 import { ServerCertificates } from "./server-certificate.js";
 
 export { Authenticator } from "./authenticate.js";
@@ -48,6 +50,7 @@ export interface Access {
   readonly serverCertificates: ServerCertificates;
   readonly orderSigner: OrderSigner;
   readonly api: ServiceImplementation<typeof AccessService, CallContext>;
+  readonly requestStatesApi: ServiceImplementation<typeof RequestStatesService, CallContext>;
   /** The authority's certificate, PEM, for clients to trust. */
   readonly caFile: string;
   /** The local user's tokens, by what they are for. */
@@ -72,5 +75,8 @@ export async function openAccess(deps: AccessDeps): Promise<Access> {
   await writePrivateFile(caFile, authority.certificatePem, system.draws.hex(8), 0o644);
   const localTokens = await ensureLocalTokens({ database, system, authenticator, stateDir: stateDirectory });
   const api = accessApi({ database, system, authenticator });
-  return { authenticator, authority, serverCertificates, orderSigner, api, caFile, localTokens };
+  return {
+    ...{ authenticator, authority, serverCertificates, orderSigner, api, caFile, localTokens },
+    requestStatesApi: requestStatesApi({ database, system }),
+  };
 }

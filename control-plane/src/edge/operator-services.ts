@@ -8,6 +8,7 @@ import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb"
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import type { CallContext } from "../platform/call.js";
 import { type OperatorService, operatorService } from "./operator-api.js";
@@ -22,6 +23,7 @@ export interface OperatorImplementations {
   readonly commands: ServiceImplementation<typeof CommandsService, CallContext>;
   readonly journal: ServiceImplementation<typeof JournalService, CallContext>;
   readonly health: ServiceImplementation<typeof HealthService, CallContext>;
+  readonly requestStates: ServiceImplementation<typeof RequestStatesService, CallContext>;
 }
 
 /** A room's service is added here, and nowhere else in this folder. */
@@ -34,6 +36,7 @@ export function operatorServices(rooms: OperatorImplementations): readonly Opera
     operatorService(CommandsService, rooms.commands),
     operatorService(JournalService, rooms.journal),
     operatorService(AccessService, rooms.access),
+    operatorService(RequestStatesService, rooms.requestStates),
   ];
 }
 

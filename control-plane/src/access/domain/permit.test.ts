@@ -7,6 +7,7 @@ import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb"
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { describe, expect, test } from "vitest";
 import type { Role } from "../../kernel/caller.js";
 import { NEEDS, permit } from "./permit.js";
@@ -19,6 +20,7 @@ const SERVICES: readonly DescService[] = [
   HealthService,
   JournalService,
   MetricsService,
+  RequestStatesService,
 ];
 const methods = SERVICES.flatMap((service) => service.methods.map((m) => `${service.typeName}/${m.name}`));
 const PROTO = new URL("../../../../proto/mainstay/operator/v1/", import.meta.url);

@@ -58,6 +58,10 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     VerifyJournal: "read",
     WatchJournal: "read",
   },
+  RequestStatesService: {
+    GetStateKey: "request",
+    UseState: "request",
+  },
   MetricsService: {
     Query: "read",
     QueryRange: "read",
