@@ -100,6 +100,41 @@ export async function readNodeNames(db: Queryable): Promise<readonly string[]> {
   return rows.map(({ name }) => name);
 }
 
+/** A node and where it stands. */
+export interface PlacedNode {
+  readonly id: NodeId;
+  readonly name: string;
+  readonly labels: Labels;
+}
+
+/** The nodes that are enrolled and not revoked, with their labels, in order of name. */
+export async function readPlacedNodes(db: Queryable): Promise<readonly PlacedNode[]> {
+  const rows = await db.query<{ node_id: string; name: string; labels: Labels }>(
+    sql`select node_id, name, labels from node where revoked_at is null order by name limit ${NAMES_MAX}`,
+  );
+  return rows.map(({ node_id, name, labels }) => ({ id: nodeId(node_id), name, labels }));
+}
+
+/**
+ * Nodes by the value of a label (or of one value alone), and how many of them are unhealthy: not live, or named in `troubled`.
+ * Nodes that were never seen or are revoked serve nothing and count for nothing.
+ */
+export async function readHealthByLabel(
+  db: Queryable,
+  label: string,
+  value: string | undefined,
+  troubled: readonly string[],
+): Promise<ReadonlyMap<string, { readonly nodes: number; readonly unhealthy: number }>> {
+  const rows = await db.query<{ value: string; nodes: number; unhealthy: number }>(sql`
+    select labels->>${label} as value, count(*)::int as nodes,
+      count(*) filter (where liveness <> 'live' or name = any(${troubled}::text[]))::int as unhealthy
+    from node
+    where liveness in ('live', 'late', 'lost') and revoked_at is null and coalesce(labels->>${label}, '') <> ''
+      and (${value ?? null}::text is null or labels->>${label} = ${value ?? null})
+    group by 1`);
+  return new Map(rows.map((row) => [row.value, { nodes: row.nodes, unhealthy: row.unhealthy }]));
+}
+
 /** How many nodes are in each state. */
 export async function countByLiveness(db: Queryable): Promise<Readonly<Record<Liveness, number>>> {
   const rows = await db.query<{ liveness: Liveness; count: string }>(sql`

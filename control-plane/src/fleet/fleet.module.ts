@@ -10,7 +10,15 @@ import { fleetApi } from "./fleet.api.js";
 import { type LivenessDeps, LivenessLoop } from "./liveness.loop.js";
 import { Sessions } from "./sessions.js";
 
-export { countByLiveness, findNode, listNodes, readAdmission, readNodeNames } from "./agents.store.js";
+export {
+  countByLiveness,
+  findNode,
+  listNodes,
+  type PlacedNode,
+  readAdmission,
+  readNodeNames,
+  readPlacedNodes,
+} from "./agents.store.js";
 export type { Certifier, NodeCertificateText } from "./certifier.js";
 export {
   type Enrolled,

@@ -53,6 +53,8 @@ export interface Config {
   readonly remediationFile: string;
   /** Who may do what to what: deny by default. */
   readonly policyFile: string;
+  /** What the house is made of, and what needs what. */
+  readonly componentsFile: string;
   /** Hours a client certificate of an agent lives. */
   readonly certificateHours: number;
   readonly logLevel: LogLevel;
@@ -245,6 +247,13 @@ const SETTINGS = {
     value: "FILE",
     help: "who may do what: allow, ask or deny (default: config/command-policy.yaml)",
   },
+  components: {
+    flag: "components",
+    env: "MAINSTAY_COMPONENTS",
+    file: "components",
+    value: "FILE",
+    help: "what the house is made of, and what needs what (default: config/components.yaml)",
+  },
   certificateHours: {
     flag: "certificate-hours",
     env: "MAINSTAY_CERTIFICATE_HOURS",
@@ -404,6 +413,7 @@ export function parseConfig(
     alertmanagerFile: resolve(text("alertmanager") ?? join(DEFAULTS, "alertmanager.yml")),
     remediationFile: resolve(text("remediation") ?? join(DEFAULTS, "remediation.yaml")),
     policyFile: resolve(text("policy") ?? join(DEFAULTS, "command-policy.yaml")),
+    componentsFile: resolve(text("components") ?? join(DEFAULTS, "components.yaml")),
     certificateHours: number("certificateHours", 24, 0.01, 8_760),
     logLevel: level as LogLevel,
   };

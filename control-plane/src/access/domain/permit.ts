@@ -62,6 +62,10 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     GetStateKey: "request",
     UseState: "request",
   },
+  TopologyService: {
+    ListComponents: "read",
+    GetImpact: "read",
+  },
   MetricsService: {
     Query: "read",
     QueryRange: "read",

@@ -1,0 +1,2 @@
+/** Topology's door: which components there are, and what a change reaches. */
+export { topologyApi } from "./topology.api.js";
