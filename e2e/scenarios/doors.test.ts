@@ -129,9 +129,15 @@ describe("PostgreSQL goes away", () => {
       withinMs,
     );
 
-  test("killed: not ready within three seconds, live all along, and ready again by itself", async () => {
-    process.kill(postmaster(), "SIGKILL");
-    await readyIs(503, 3_000);
+  test("killed: not ready while it is away, live all along, and ready again by itself", async () => {
+    const killed = postmaster();
+    process.kill(killed, "SIGKILL");
+    // On a quick machine its successor answers before anyone could be told.
+    await until("not ready, or a new PostgreSQL", async () => {
+      if ((await ask("/health/ready")).status === 503) return "not ready";
+      if (postmaster() === killed) return undefined;
+      return (await ask("/api/mainstay/v1/journal?page.size=1")).status === 200 ? "back" : undefined;
+    });
     expect((await ask("/health/live")).status).toBe(200);
     await readyIs(200, 20_000);
     expect((await ask("/api/v1/query?query=node_load1")).status).toBe(200);
