@@ -1,7 +1,7 @@
 /** Alerting's door: rules in force, judged; alerts read. */
 export { alertReads } from "./alert-reads.js";
 export { alertsApi } from "./alerts.api.js";
-export { readAlert, readAlerts, type StoredAlert } from "./alerts.store.js";
+export { readAlert, readAlerts, readNodesFiring, type StoredAlert } from "./alerts.store.js";
 export { type EvaluationPorts, Evaluator } from "./evaluation.loop.js";
 export { RuleFiles } from "./rule-files.js";
 export { RulesInForce } from "./rules-in-force.js";

@@ -82,6 +82,14 @@ export async function readAlert(db: Queryable, id: string): Promise<StoredAlert 
   return row && toAlert(row);
 }
 
+/** The nodes, by their label `node`, for which an alert of this severity fires. */
+export async function readNodesFiring(db: Queryable, severity: string): Promise<readonly string[]> {
+  const rows = await db.query<{ node: string }>(sql`
+    select distinct labels->>'node' as node from alert
+    where state = 'firing' and labels->>'severity' = ${severity} and labels ? 'node'`);
+  return rows.map(({ node }) => node);
+}
+
 /** What one rule's alerts have become. */
 export interface AlertChanges {
   readonly rule: string;
