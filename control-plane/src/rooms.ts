@@ -27,6 +27,7 @@ import {
   findNode,
   Leadership,
   readNodeNames,
+  readPlacedNodes,
 } from "./fleet/fleet.module.js";
 import type { Ground } from "./ground.js";
 import { journalApi } from "./journal/journal.module.js";
@@ -46,6 +47,8 @@ import {
   type TimeSeries,
   type TimeSeriesDoor,
 } from "./timeseries/timeseries.module.js";
+import { parseComponents, type Topology } from "./topology/domain/component.js";
+import { topologyApi } from "./topology/topology.module.js";
 
 /** Commands of one alert that its account names. */
 const COMMANDS_OF_ALERT_MAX = 100;
@@ -74,6 +77,7 @@ export interface Rooms {
     readonly journal: ReturnType<typeof journalApi>;
     readonly commands: ReturnType<typeof commandsApi>;
     readonly alerts: ReturnType<typeof alertsApi>;
+    readonly topology: ReturnType<typeof topologyApi>;
   };
   /** Reads again what is read from files; answers why something is not in force. */
   readonly reload: () => Promise<readonly string[]>;
@@ -145,6 +149,15 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   await fleet.liveness.start();
   lifecycle.started("liveness", () => fleet.liveness.stop());
 
+  const components = new PolicyFile<Topology>({
+    path: config.componentsFile,
+    initial: [],
+    parse: ({ value, lineOf }) => parseComponents(value, lineOf),
+    clock,
+    logger,
+  });
+  await components.load();
+  lifecycle.startLoop(components.loop);
   const policy = new PolicyFile<Policy>({
     path: config.policyFile,
     initial: DENY_ALL,
@@ -257,6 +270,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       fleet: fleet.api,
       metrics: metricsApi({ series: allSeries, clock }),
       journal: journalApi(database),
+      topology: topologyApi({ topology: () => components.current, fleet: () => readPlacedNodes(database) }),
       commands: commandsApi({ database, desk, live, clock }),
       alerts: alertsApi({
         database,
@@ -281,6 +295,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       access.serverCertificates.loop.status,
       leadership.loop.status,
       fleet.liveness.loop.status,
+      components.loop.status,
       policy.loop.status,
       storedRules.loop.status,
       dispatcher.loop.status,

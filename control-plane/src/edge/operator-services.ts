@@ -9,6 +9,7 @@ import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_p
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
+import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import type { CallContext } from "../platform/call.js";
 import { type OperatorService, operatorService } from "./operator-api.js";
@@ -23,6 +24,7 @@ export interface OperatorImplementations {
   readonly commands: ServiceImplementation<typeof CommandsService, CallContext>;
   readonly journal: ServiceImplementation<typeof JournalService, CallContext>;
   readonly health: ServiceImplementation<typeof HealthService, CallContext>;
+  readonly topology: ServiceImplementation<typeof TopologyService, CallContext>;
   readonly requestStates: ServiceImplementation<typeof RequestStatesService, CallContext>;
 }
 
@@ -35,6 +37,7 @@ export function operatorServices(rooms: OperatorImplementations): readonly Opera
     operatorService(AlertsService, rooms.alerts),
     operatorService(CommandsService, rooms.commands),
     operatorService(JournalService, rooms.journal),
+    operatorService(TopologyService, rooms.topology),
     operatorService(AccessService, rooms.access),
     operatorService(RequestStatesService, rooms.requestStates),
   ];

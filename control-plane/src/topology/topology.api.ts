@@ -10,6 +10,7 @@ import {
   type Component,
   type Criticality,
   moreCritical,
+  type RecoveryObjective,
   runsOn,
   strictest,
   type Topology,
@@ -24,7 +25,7 @@ export interface TopologyApiPorts {
 
 const seconds = (duration: Duration): bigint => BigInt(Math.round(duration / SECOND));
 
-function objectiveToWire({ rto, rpo }: { rto: Duration | undefined; rpo: Duration | undefined }) {
+function objectiveToWire({ rto, rpo }: Pick<RecoveryObjective, "rto" | "rpo">) {
   return {
     ...(rto === undefined ? {} : { rtoSeconds: seconds(rto) }),
     ...(rpo === undefined ? {} : { rpoSeconds: seconds(rpo) }),
@@ -46,7 +47,7 @@ function toWire(
       source,
       ...objectiveToWire({ rto, rpo }),
     })),
-    ...objectiveToWire({ rto: undefined, rpo: undefined, ...strictest(component) }),
+    ...objectiveToWire(strictest(component)),
   };
 }
 

@@ -8,6 +8,7 @@ import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_p
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
+import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
 import { describe, expect, test } from "vitest";
 import type { Role } from "../../kernel/caller.js";
 import { NEEDS, permit } from "./permit.js";
@@ -21,6 +22,7 @@ const SERVICES: readonly DescService[] = [
   JournalService,
   MetricsService,
   RequestStatesService,
+  TopologyService,
 ];
 const methods = SERVICES.flatMap((service) => service.methods.map((m) => `${service.typeName}/${m.name}`));
 const PROTO = new URL("../../../../proto/mainstay/operator/v1/", import.meta.url);
