@@ -136,7 +136,7 @@ describe("PostgreSQL goes away", () => {
     await until("not ready, or a new PostgreSQL", async () => {
       if ((await ask("/health/ready")).status === 503) return "not ready";
       if (postmaster() === killed) return undefined;
-      return (await ask("/api/mainstay/v1/journal?page.size=1")).status === 200 ? "back" : undefined;
+      return (await ask("/api/mainstay/v1/nodes")).status === 200 ? "back" : undefined;
     });
     expect((await ask("/health/live")).status).toBe(200);
     await readyIs(200, 20_000);
