@@ -231,6 +231,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     externalUrl: config.externalUrl,
     mayLead,
     rulesJudged: () => rulesJudged(evaluator, leadership),
+    externalLabels: config.externalLabels,
     exprOf: (ruleKey) =>
       evaluator.groups.flatMap(({ rules }) => rules).find(({ key }) => key === ruleKey)?.expr,
     append: async (samples) => {
@@ -291,6 +292,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       }),
     },
     reload: async () => [...(await ruleFiles.reload()), ...(await notification.door.reload())],
+        accountOf: (labels) => notification.door.accountOf(labels),
     loops: () => [
       access.serverCertificates.loop.status,
       leadership.loop.status,

@@ -8,11 +8,13 @@ import {
 } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import { readEntries } from "../journal/journal.module.js";
-import { OpsError } from "../kernel/errors.js";
+import { messageOf, OpsError } from "../kernel/errors.js";
+import type { Labels } from "../kernel/labels.js";
 import { DAY, type Duration, SECOND } from "../kernel/time.js";
 import type { CallContext } from "../platform/call.js";
 import type { Database } from "../platform/postgres/database.js";
 import type { Clock } from "../platform/system.js";
+import { alertChart, CHART_FILES } from "./alert-chart.js";
 import { alertReads } from "./alert-reads.js";
 import { readAlert, readAlerts, type StoredAlert } from "./alerts.store.js";
 import { firingsOf } from "./domain/firings.js";
@@ -21,6 +23,7 @@ import { readChanges } from "./journalled-changes.js";
 import type { RuleFiles } from "./rule-files.js";
 import { firingToWire, type RulesApiPorts, rulesApi } from "./rules.api.js";
 import { type QueryRange, seenSeries } from "./seen-series.js";
+import { type ToldAccount, toldToWire } from "./told-account.js";
 
 const STATES = {
   pending: WireState.PENDING,
@@ -64,16 +67,25 @@ export interface AlertsApiPorts extends RulesApiPorts {
   /** Commands that were requested because of an alert, newest first. */
   readonly commandsOf: (alertId: string) => Promise<readonly string[]>;
   readonly queryRange: QueryRange;
+  /** Who was told of the alert of these labels, and what hid it. */
+  readonly accountOf: (labels: Labels) => Promise<ToldAccount>;
 }
 
 export function alertsApi(ports: AlertsApiPorts): ServiceImplementation<typeof AlertsService, CallContext> {
-  const { database, clock, evaluator, ruleFiles, commandsOf, queryRange } = ports;
+  const { database, clock, evaluator, ruleFiles, commandsOf, queryRange, accountOf } = ports;
   /** What cannot be looked up now is left out: why an alert fires is asked most when things are broken. */
   const seenOf = async (expr: string | undefined, { labels, state }: StoredAlert) => {
     if (expr === undefined) return [];
     const until = state.kind === "resolved" ? state.resolvedAt : clock.now();
     return seenSeries(expr, labels, until, queryRange).catch(() => []);
   };
+  const demandAlert = async (alertId: string) => {
+    const alert = await readAlert(database, alertId);
+    if (alert === undefined) throw new OpsError("NOT_FOUND", `there is no alert "${alertId}"`);
+    return alert;
+  };
+  const ruleOf = ({ ruleKey }: StoredAlert) =>
+    evaluator.groups.flatMap(({ rules }) => rules).find(({ key }) => key === ruleKey);
   return {
     ...rulesApi(ports),
 
@@ -94,11 +106,8 @@ export function alertsApi(ports: AlertsApiPorts): ServiceImplementation<typeof A
     },
 
     async getAlert(request) {
-      const alert = await readAlert(database, request.alertId);
-      if (alert === undefined) throw new OpsError("NOT_FOUND", `there is no alert "${request.alertId}"`);
-      const rule = evaluator.groups
-        .flatMap((group) => group.rules)
-        .find((candidate) => candidate.key === alert.ruleKey);
+      const alert = await demandAlert(request.alertId);
+      const rule = ruleOf(alert);
       const entries = await readEntries(database, {
         subject: `alert:${alert.id}`,
         limit: TRANSITIONS_MAX,
@@ -108,8 +117,10 @@ export function alertsApi(ports: AlertsApiPorts): ServiceImplementation<typeof A
       const changes = await readChanges(database, new Set([alert.rule]), now - HISTORY, now);
       const history = firingsOf(changes.byRule.get(alert.rule) ?? []);
       const seen = await seenOf(rule?.expr, alert);
+      const told = await accountOf(alert.labels).catch((error: unknown) => messageOf(error));
       return {
         alert: toWire(alert),
+        ...(typeof told === "string" ? { notes: [`who was told is not known: ${told}`] } : toldToWire(told)),
         history: history.slice(-HISTORY_MAX).reverse().map(firingToWire),
         seen: seen.map(({ labels, points }) => ({
           labels,
@@ -132,6 +143,24 @@ export function alertsApi(ports: AlertsApiPorts): ServiceImplementation<typeof A
               ];
         }),
       };
+    },
+
+    async getAlertChart(request) {
+      const file = CHART_FILES.find((name) => name === request.file);
+      if (file === undefined)
+        throw new OpsError(
+          "NOT_FOUND",
+          `an alert has no "${request.file.slice(0, 100)}", it has ${CHART_FILES.join(" and ")}`,
+        );
+      const alert = await demandAlert(request.alertId);
+      const rule = ruleOf(alert);
+      if (rule === undefined)
+        throw new OpsError(
+          "FAILED_PRECONDITION",
+          `rule ${alert.rule} is in force no more: there is no expression to draw`,
+        );
+      const chart = await alertChart(alert, rule.expr, file, clock.now(), queryRange);
+      return { chart };
     },
 
     async listRules() {

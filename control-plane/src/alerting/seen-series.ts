@@ -80,7 +80,7 @@ function quotedName(name: string): string {
 }
 
 /** Whether no label of the series says otherwise than the alert's; the rule's own labels say nothing of series. */
-function speaksOf(series: Labels, alert: Labels): boolean {
+export function speaksOf(series: Labels, alert: Labels): boolean {
   return Object.entries(series).every(
     ([name, value]) => name === METRIC_NAME || alert[name] === undefined || alert[name] === value,
   );

@@ -1,7 +1,9 @@
 /**
  * REST: every annotated operator method, routed from the contracts, in ProtoJSON; and the document that describes it.
  */
-import { type JsonObject, toJson } from "@bufbuild/protobuf";
+import { isMessage, type JsonObject, toJson } from "@bufbuild/protobuf";
+import { isReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import { HttpBodySchema } from "@mainstay/proto/gen/google/api/httpbody_pb";
 import { All, Controller, Get, Inject, Req, Res } from "@nestjs/common";
 import { OpsError } from "../kernel/errors.js";
 import type { HttpDoor } from "./http-door.js";
@@ -19,6 +21,19 @@ function refuseForeignPages({ headers }: HttpRequest): void {
   if (type !== undefined && !/^application\/json\s*(?:;|$)/i.test(type)) {
     throw new OpsError("INVALID_ARGUMENT", `the body is ${type.slice(0, 100)}, expected application/json`);
   }
+}
+
+/** A drawing holds what hosts said: a browser that shows it by itself runs and loads nothing for it. */
+const RAW_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+
+function sendRaw(reply: HttpReply, body: unknown): void {
+  const message = isReflectMessage(body) ? body.message : body;
+  if (!isMessage(message, HttpBodySchema)) throw new OpsError("INTERNAL", "the answer has no body");
+  reply
+    .code(200)
+    .header("content-type", message.contentType)
+    .header("content-security-policy", RAW_POLICY)
+    .send(message.data);
 }
 
 @Controller()
@@ -65,6 +80,9 @@ export class RestController {
       traceparent: typeof traceparent === "string" ? traceparent : undefined,
       signal: signalOf(reply),
     });
+    const { rawField } = match.rule;
+    if (rawField !== undefined)
+      return sendRaw(reply, reflect(match.rule.method.output, answer).get(rawField));
     sendJson(reply, 200, toJson(match.rule.method.output, answer, { alwaysEmitImplicit: true }));
   }
 }

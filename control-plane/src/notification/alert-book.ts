@@ -4,16 +4,20 @@
  */
 import { readAlerts, type StoredAlert } from "../alerting/alerting.module.js";
 import { readEntries } from "../journal/journal.module.js";
+import type { Labels } from "../kernel/labels.js";
 import { DAY, type Duration, type Instant } from "../kernel/time.js";
 import type { Database } from "../platform/postgres/database.js";
 import { isResolved, type NotifiedAlert, unite } from "./domain/alert.js";
 import { fingerprintOf } from "./domain/fingerprint.js";
+import { sentLabels } from "./domain/own-alert.js";
 import { readPostedSince } from "./posted-alerts.store.js";
 
 export interface AlertBookPorts {
   readonly database: Database;
   /** Where a rule's alerts came from, for people: a link to its expression; may be empty. */
   readonly sourceOf: (ruleKey: string) => string;
+  /** What every alert of ours is told with, unless it says otherwise itself. */
+  readonly externalLabels: Labels;
 }
 
 /** How long alerts that ended are looked at: as long as someone may still have to hear of it. */
@@ -94,7 +98,7 @@ export class AlertBook {
 
   #fromRule(alert: StoredAlert, state: Exclude<StoredAlert["state"], { kind: "pending" }>): NotifiedAlert {
     const endsAt = state.kind === "resolved" ? state.resolvedAt : undefined;
-    const labels = Object.fromEntries(Object.entries(alert.labels).filter(([, value]) => value !== ""));
+    const labels = sentLabels(alert.labels, this.#ports.externalLabels);
     return {
       fingerprint: fingerprintOf(labels),
       labels,

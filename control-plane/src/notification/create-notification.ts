@@ -1,6 +1,7 @@
 /** The room put together: the file, the books, the loops, the desk. */
 import { readFile } from "node:fs/promises";
 import { JOURNAL_CHANNEL } from "../journal/journal.module.js";
+import type { Labels } from "../kernel/labels.js";
 import { escapeQuery } from "../kernel/template/builtins.js";
 import type { Logger } from "../platform/logger.js";
 import type { LoopStatus } from "../platform/loop.js";
@@ -26,6 +27,8 @@ export interface NotificationPorts {
   readonly file: string;
   /** Where people reach this house; without a slash at its end. */
   readonly externalUrl: string;
+  /** What every alert of ours is told with, unless it says otherwise itself. @default none */
+  readonly externalLabels?: Labels;
   /** Whether this replica is the one that sees all samples. */
   readonly mayLead: () => boolean;
   readonly rulesJudged: () => RulesJudged;
@@ -43,11 +46,15 @@ export interface Notification {
 }
 
 export function createNotification(ports: NotificationPorts): Notification {
-  const { database, system, logger, externalUrl } = ports;
+  const { database, system, logger, externalUrl, externalLabels = {} } = ports;
   const configFile = new ConfigFile({ path: ports.file, externalUrl, clock: system.clock, logger });
   const lead = new Lead(database, ports.replica, ports.mayLead);
   const groups = new GroupBook();
-  const alerts = new AlertBook({ database, sourceOf: (key) => sourceOf(externalUrl, ports.exprOf(key)) });
+  const alerts = new AlertBook({
+    database,
+    externalLabels,
+    sourceOf: (key) => sourceOf(externalUrl, ports.exprOf(key)),
+  });
   const inForce = () => configFile.inForce;
   const deliverer = new Deliverer({
     database,
@@ -82,6 +89,7 @@ export function createNotification(ports: NotificationPorts): Notification {
     system,
     configFile,
     alerts,
+    externalLabels,
     channels: () => deliverer.health(),
     because: () => notifier.because,
     changed: () => notifier.loop.wake(),

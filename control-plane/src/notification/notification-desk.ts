@@ -1,10 +1,12 @@
 /** What others read and ask for: alerts with what hides them, posted alerts, silences, what was told. On every replica. */
 import type { Actor } from "../kernel/actor.js";
 import { OpsError } from "../kernel/errors.js";
+import type { Labels } from "../kernel/labels.js";
 import { DAY, type Duration, type Instant } from "../kernel/time.js";
 import type { Database } from "../platform/postgres/database.js";
 import type { System } from "../platform/system.js";
 import { RegexpError } from "../promql/regexp-syntax.js";
+import { alertAccount } from "./alert-account.js";
 import type { AlertBook, AlertPage } from "./alert-book.js";
 import type { ConfigFile } from "./config-file.js";
 import { type NotificationConfig, RESOLVE_TIMEOUT_DEFAULT } from "./domain/config.js";
@@ -12,6 +14,7 @@ import { type ShowPorts, showAlerts, showGroups } from "./domain/filter-alerts.j
 import { Router } from "./domain/group-members.js";
 import { compileInhibition, type InhibitTest } from "./domain/inhibit.js";
 import { compileMatchers, type LabelMatcher } from "./domain/matcher.js";
+import { sentLabels } from "./domain/own-alert.js";
 import { acceptPosted, type KeptAlert, type PostedAlert } from "./domain/posted-alert.js";
 import type { AlertFilter } from "./domain/shown-alert.js";
 import {
@@ -23,6 +26,7 @@ import {
 } from "./domain/silence.js";
 import { readNotices } from "./notices.store.js";
 import type {
+  AlertAccount,
   ChannelHealth,
   NotificationDoor,
   NotificationStatus,
@@ -50,6 +54,8 @@ export interface DeskPorts {
   readonly system: System;
   readonly configFile: ConfigFile;
   readonly alerts: AlertBook;
+  /** What every alert of ours is told with. */
+  readonly externalLabels: Labels;
   readonly channels: () => readonly ChannelHealth[];
   readonly because: () => string;
   /** Told that alerts or silences changed. */
@@ -186,6 +192,11 @@ export class NotificationDesk implements NotificationDoor {
 
   notices(filter: Parameters<NotificationDoor["notices"]>[0]) {
     return readNotices(this.#ports.database, filter);
+  }
+
+  async accountOf(labels: Labels): Promise<AlertAccount> {
+    const { database, externalLabels } = this.#ports;
+    return alertAccount(database, await this.#show(), sentLabels(labels, externalLabels));
   }
 
   status(): NotificationStatus {

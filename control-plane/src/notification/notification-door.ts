@@ -76,6 +76,37 @@ export interface NoticeFilter {
   readonly limit?: number;
 }
 
+/** What keeps an alert from being told, or kept it. */
+export interface AlertHider {
+  readonly kind: Suppression["by"]["kind"];
+  /** As in {@link Suppression}. */
+  readonly name: string;
+  /** Of a silence its matchers, author and comment; of an inhibiting alert its labels; empty when nothing more is known. */
+  readonly what: string;
+  /** Whether it does so now. */
+  readonly now: boolean;
+  /** From whom; empty: from all, and nothing would have been sent so far. */
+  readonly receiver: string;
+  /** Of a silence its start; otherwise when it first kept something back. */
+  readonly since: Instant | undefined;
+  readonly lastAt: Instant | undefined;
+  /** How many notices that named the alert it kept back. */
+  readonly notices: number;
+  /** Why the last of them would have been sent; empty: none was. */
+  readonly reason: string;
+}
+
+/** Who hears of an alert, who was told, and what hid it. */
+export interface AlertAccount {
+  readonly fingerprint: string;
+  /** By the routes in force; empty when it does not fire. */
+  readonly receivers: readonly string[];
+  /** Newest first, at most 100. */
+  readonly notices: readonly ShownNotice[];
+  /** What hides it now first; at most 100 and those. */
+  readonly hiddenBy: readonly AlertHider[];
+}
+
 /** One way to one receiver, as it fares on the replica that delivers. */
 export interface ChannelHealth {
   readonly receiver: string;
@@ -116,6 +147,8 @@ export interface NotificationDoor {
   suppressions(filter: SuppressionFilter): Promise<readonly Suppression[]>;
   /** Newest first. */
   notices(filter: NoticeFilter): Promise<readonly ShownNotice[]>;
+  /** The account of an alert of a rule of ours, by its labels. Throws UNAVAILABLE while no file is in force. */
+  accountOf(labels: Labels): Promise<AlertAccount>;
   status(): NotificationStatus;
   /** Reads the file again now; answers why it is not in force, or nothing. */
   reload(): Promise<readonly string[]>;

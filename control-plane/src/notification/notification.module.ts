@@ -6,6 +6,8 @@ export type { PostedAlert } from "./domain/posted-alert.js";
 export type { AlertFilter, ShownAlert, ShownGroup } from "./domain/shown-alert.js";
 export { type Silence, type SilenceRequest, type SilenceState, silenceState } from "./domain/silence.js";
 export type {
+  AlertAccount,
+  AlertHider,
   ChannelHealth,
   NoticeFilter,
   NotificationDoor,

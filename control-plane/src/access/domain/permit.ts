@@ -27,6 +27,7 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     GetAlert: "read",
     ListRules: "read",
     CheckRules: "read",
+    GetAlertChart: "read",
     ReplayRules: "read",
     ListRuleGroups: "read",
     PutRuleGroup: "administer",

@@ -3,8 +3,9 @@
  * matched against them. The grammar is that of google/api/http.proto, as far as the contracts use it: literals, `{field}`
  * for one segment, and a `:verb` at the end.
  */
-import { type DescMethod, type DescService, getOption } from "@bufbuild/protobuf";
+import { type DescField, type DescMethod, type DescService, getOption } from "@bufbuild/protobuf";
 import { http } from "@mainstay/proto/gen/google/api/annotations_pb";
+import { HttpBodySchema } from "@mainstay/proto/gen/google/api/httpbody_pb";
 import { OpsError } from "../../kernel/errors.js";
 
 type Segment = { readonly literal: string } | { readonly field: string };
@@ -20,6 +21,8 @@ export interface HttpRule {
   readonly custom: string | undefined;
   /** Whether the body is the request message; otherwise the query is. */
   readonly body: boolean;
+  /** The field of the answer that is the HTTP answer, not as JSON but as it is; undefined: all of it, as JSON. */
+  readonly rawField: DescField | undefined;
 }
 
 const TEMPLATE = /^((?:\/(?:[A-Za-z0-9._~-]+|\{[a-z][a-z0-9_]*\}))+)(?::([A-Za-z]+))?$/;
@@ -44,11 +47,21 @@ export function httpRules(services: readonly DescService[]): readonly HttpRule[]
       const { case: kind, value } = annotation.pattern;
       if (kind === undefined) continue;
       const [verb, template] = kind === "custom" ? [value.kind, value.path] : [kind.toUpperCase(), value];
-      rules.push({ method, verb, template, ...parseTemplate(template), body: annotation.body === "*" });
+      const body = annotation.body === "*";
+      const rawField = rawFieldOf(method, annotation.responseBody);
+      rules.push({ method, verb, template, ...parseTemplate(template), body, rawField });
     }
   }
   // A template with a verb is looked at first: `x:revoke` could also be read as an id.
   return rules.sort((a, b) => Number(a.custom === undefined) - Number(b.custom === undefined));
+}
+
+/** `response_body` is understood where it names an HttpBody. Throws INTERNAL otherwise: a fault of the contracts. */
+function rawFieldOf(method: DescMethod, name: string): DescField | undefined {
+  if (name === "") return undefined;
+  const field = method.output.fields.find((candidate) => candidate.name === name);
+  if (field?.message?.typeName === HttpBodySchema.typeName) return field;
+  throw new OpsError("INTERNAL", `${method.name}: response_body "${name}" is no google.api.HttpBody`);
 }
 
 export type Match =

@@ -25,7 +25,11 @@ const document = openApi(httpRules(services), { title: "Mainstay", version: "1.2
 
 /** As much of the OpenAPI 3.1 schema as this document uses; nothing else may stand in it. */
 const SCHEMA = z.record(z.string(), z.unknown());
-const CONTENT = z.strictObject({ "application/json": z.strictObject({ schema: SCHEMA }) });
+const CONTENT = z.union([
+  z.strictObject({ "application/json": z.strictObject({ schema: SCHEMA }) }),
+  // A drawing.
+  z.strictObject({ "*/*": z.strictObject({}) }),
+]);
 const OPERATION = z.strictObject({
   operationId: z.string().min(1),
   tags: z.array(z.string()).length(1),

@@ -91,7 +91,10 @@ function operation(rule: HttpRule, schemas: Schemas, options: OpenApiOptions): J
     responses: {
       "200": {
         description: "The answer.",
-        content: { "application/json": { schema: schemas.reference(method.output) } },
+        content:
+          rule.rawField === undefined
+            ? { "application/json": { schema: schemas.reference(method.output) } }
+            : { "*/*": {} },
       },
       default: {
         description: "A refusal or a failure.",

@@ -1,7 +1,9 @@
 /** Notification whole, on a database of its own, with a clock turned by hand and a receiver that listens. */
+
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Labels } from "../../kernel/labels.js";
 import { silentLogger } from "../../platform/logger.js";
 import { type FakeSystem, fakeSystem } from "../../platform/testing/fake-system.js";
 import { createTestDatabase, type TestDatabase } from "../../platform/testing/test-database.js";
@@ -49,7 +51,7 @@ export class NotificationHouse {
     await writeFile(join(this.directory, "alertmanager.yml"), config);
   }
 
-  async openReplica(name = "replica-1"): Promise<Replica> {
+  async openReplica(name = "replica-1", externalLabels: Labels = {}): Promise<Replica> {
     const { database } = this.fixture;
     const { system } = this;
     const logger = silentLogger;
@@ -64,7 +66,7 @@ export class NotificationHouse {
     const inForce = () => configFile.inForce;
     const lead = new Lead(database, name, () => switches.mayLead);
     const groups = new GroupBook();
-    const alerts = new AlertBook({ database, sourceOf: () => "" });
+    const alerts = new AlertBook({ database, externalLabels, sourceOf: () => "" });
     const deliverer = new Deliverer({
       database,
       system,
@@ -99,6 +101,7 @@ export class NotificationHouse {
       system,
       configFile,
       alerts,
+      externalLabels,
       channels: () => deliverer.health(),
       because: () => notifier.because,
       changed: () => {},

@@ -7,6 +7,8 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.js";
+import type { HttpBody } from "../../../google/api/httpbody_pb.js";
+import { file_google_api_httpbody } from "../../../google/api/httpbody_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Actor } from "../../type/v1/type_pb.js";
@@ -17,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file mainstay/operator/v1/alerts.proto.
  */
 export const file_mainstay_operator_v1_alerts: GenFile = /*@__PURE__*/
-  fileDesc("CiFtYWluc3RheS9vcGVyYXRvci92MS9hbGVydHMucHJvdG8SFG1haW5zdGF5Lm9wZXJhdG9yLnYxIvQDCgVBbGVydBIQCghhbGVydF9pZBgBIAEoCRIMCgRydWxlGAIgASgJEg0KBWdyb3VwGAMgASgJEi8KBXN0YXRlGAQgASgOMiAubWFpbnN0YXkub3BlcmF0b3IudjEuQWxlcnRTdGF0ZRI3CgZsYWJlbHMYBSADKAsyJy5tYWluc3RheS5vcGVyYXRvci52MS5BbGVydC5MYWJlbHNFbnRyeRJBCgthbm5vdGF0aW9ucxgGIAMoCzIsLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0LkFubm90YXRpb25zRW50cnkSDQoFdmFsdWUYByABKAESLQoJYWN0aXZlX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghmaXJlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzb2x2ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2JlY2F1c2UYCyABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEicwoRTGlzdEFsZXJ0c1JlcXVlc3QSLwoFc3RhdGUYASABKA4yIC5tYWluc3RheS5vcGVyYXRvci52MS5BbGVydFN0YXRlEgwKBHJ1bGUYAiABKAkSHwoXcmVzb2x2ZWRfd2l0aGluX3NlY29uZHMYAyABKA0iQQoSTGlzdEFsZXJ0c1Jlc3BvbnNlEisKBmFsZXJ0cxgBIAMoCzIbLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0IiMKD0dldEFsZXJ0UmVxdWVzdBIQCghhbGVydF9pZBgBIAEoCSKMAgoQR2V0QWxlcnRSZXNwb25zZRIqCgVhbGVydBgBIAEoCzIbLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0EgwKBGV4cHIYAiABKAkSDgoGZm9yX21zGAMgASgEEhMKC2NvbW1hbmRfaWRzGAQgAygJEjoKC3RyYW5zaXRpb25zGAUgAygLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuQWxlcnRUcmFuc2l0aW9uEi4KBHNlZW4YBiADKAsyIC5tYWluc3RheS5vcGVyYXRvci52MS5TZWVuU2VyaWVzEi0KB2hpc3RvcnkYByADKAsyHC5tYWluc3RheS5vcGVyYXRvci52MS5GaXJpbmciqgEKClNlZW5TZXJpZXMSPAoGbGFiZWxzGAEgAygLMiwubWFpbnN0YXkub3BlcmF0b3IudjEuU2VlblNlcmllcy5MYWJlbHNFbnRyeRIvCgZwb2ludHMYAiADKAsyHy5tYWluc3RheS5vcGVyYXRvci52MS5TZWVuUG9pbnQaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIwCglTZWVuUG9pbnQSFAoMdGltZXN0YW1wX21zGAEgASgDEg0KBXZhbHVlGAIgASgBIt8BCgZGaXJpbmcSOAoGbGFiZWxzGAEgAygLMigubWFpbnN0YXkub3BlcmF0b3IudjEuRmlyaW5nLkxhYmVsc0VudHJ5EiwKCGZpcmVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXNvbHZlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFdmFsdWUYBCABKAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKHAQoPQWxlcnRUcmFuc2l0aW9uEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCgJ0bxgCIAEoDjIgLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0U3RhdGUSDQoFdmFsdWUYAyABKAESDwoHYmVjYXVzZRgEIAEoCSISChBMaXN0UnVsZXNSZXF1ZXN0Ik4KEUxpc3RSdWxlc1Jlc3BvbnNlEikKBXJ1bGVzGAEgAygLMhoubWFpbnN0YXkub3BlcmF0b3IudjEuUnVsZRIOCgZmYXVsdHMYAiADKAkiswMKBFJ1bGUSDAoEZmlsZRgBIAEoCRINCgVncm91cBgCIAEoCRIMCgRuYW1lGAMgASgJEgwKBGV4cHIYBCABKAkSDgoGZm9yX21zGAUgASgEEjYKBmxhYmVscxgGIAMoCzImLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJ1bGUuTGFiZWxzRW50cnkSQAoLYW5ub3RhdGlvbnMYByADKAsyKy5tYWluc3RheS5vcGVyYXRvci52MS5SdWxlLkFubm90YXRpb25zRW50cnkSDQoFc3RhdGUYCCABKAkSDgoGaGVhbHRoGAkgASgJEhIKCmxhc3RfZXJyb3IYCiABKAkSNgoSbGFzdF9ldmFsdWF0aW9uX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJldmFsdWF0aW9uX3NlY29uZHMYDCABKAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJAoRQ2hlY2tSdWxlc1JlcXVlc3QSDwoHY29udGVudBgBIAEoCSIzChJDaGVja1J1bGVzUmVzcG9uc2USDgoGZmF1bHRzGAEgAygJEg0KBXJ1bGVzGAIgASgNIogBChJSZXBsYXlSdWxlc1JlcXVlc3QSDwoHY29udGVudBgBIAEoCRIoCgRmcm9tGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgJ0bxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHc3RlcF9tcxgEIAEoBCJIChNSZXBsYXlSdWxlc1Jlc3BvbnNlEjEKBXJ1bGVzGAEgAygLMiIubWFpbnN0YXkub3BlcmF0b3IudjEuUmVwbGF5ZWRSdWxlIrEBCgxSZXBsYXllZFJ1bGUSDQoFZ3JvdXAYASABKAkSDAoEbmFtZRgCIAEoCRI2ChB3b3VsZF9oYXZlX2ZpcmVkGAMgAygLMhwubWFpbnN0YXkub3BlcmF0b3IudjEuRmlyaW5nEi4KCGRpZF9maXJlGAQgAygLMhwubWFpbnN0YXkub3BlcmF0b3IudjEuRmlyaW5nEg0KBWZhdWx0GAUgASgJEg0KBW5vdGVzGAYgAygJIhcKFUxpc3RSdWxlR3JvdXBzUmVxdWVzdCJPChZMaXN0UnVsZUdyb3Vwc1Jlc3BvbnNlEjUKBmdyb3VwcxgBIAMoCzIlLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlN0b3JlZFJ1bGVHcm91cCKeAQoPU3RvcmVkUnVsZUdyb3VwEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIPCgdjb250ZW50GAMgASgJEi4KCmNoYW5nZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKCmNoYW5nZWRfYnkYBSABKAsyFy5tYWluc3RheS50eXBlLnYxLkFjdG9yIl4KE1B1dFJ1bGVHcm91cFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIPCgdjb250ZW50GAIgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YAyABKAQSDgoGcmVhc29uGAQgASgJIkwKFFB1dFJ1bGVHcm91cFJlc3BvbnNlEjQKBWdyb3VwGAEgASgLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuU3RvcmVkUnVsZUdyb3VwIlAKFkRlbGV0ZVJ1bGVHcm91cFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIYChBleHBlY3RlZF92ZXJzaW9uGAIgASgEEg4KBnJlYXNvbhgDIAEoCSIZChdEZWxldGVSdWxlR3JvdXBSZXNwb25zZSp0CgpBbGVydFN0YXRlEhsKF0FMRVJUX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQUxFUlRfU1RBVEVfUEVORElORxABEhYKEkFMRVJUX1NUQVRFX0ZJUklORxACEhgKFEFMRVJUX1NUQVRFX1JFU09MVkVEEAMy/AgKDUFsZXJ0c1NlcnZpY2USgAEKCkxpc3RBbGVydHMSJy5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0QWxlcnRzUmVxdWVzdBooLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RBbGVydHNSZXNwb25zZSIfgtPkkwIZEhcvYXBpL21haW5zdGF5L3YxL2FsZXJ0cxKFAQoIR2V0QWxlcnQSJS5tYWluc3RheS5vcGVyYXRvci52MS5HZXRBbGVydFJlcXVlc3QaJi5tYWluc3RheS5vcGVyYXRvci52MS5HZXRBbGVydFJlc3BvbnNlIiqC0+STAiQSIi9hcGkvbWFpbnN0YXkvdjEvYWxlcnRzL3thbGVydF9pZH0SfAoJTGlzdFJ1bGVzEiYubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJ1bGVzUmVxdWVzdBonLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RSdWxlc1Jlc3BvbnNlIh6C0+STAhgSFi9hcGkvbWFpbnN0YXkvdjEvcnVsZXMSiAEKCkNoZWNrUnVsZXMSJy5tYWluc3RheS5vcGVyYXRvci52MS5DaGVja1J1bGVzUmVxdWVzdBooLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkNoZWNrUnVsZXNSZXNwb25zZSIngtPkkwIhOgEqIhwvYXBpL21haW5zdGF5L3YxL3J1bGVzOmNoZWNrEowBCgtSZXBsYXlSdWxlcxIoLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlcGxheVJ1bGVzUmVxdWVzdBopLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlcGxheVJ1bGVzUmVzcG9uc2UiKILT5JMCIjoBKiIdL2FwaS9tYWluc3RheS92MS9ydWxlczpyZXBsYXkSkQEKDkxpc3RSdWxlR3JvdXBzEisubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJ1bGVHcm91cHNSZXF1ZXN0GiwubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJ1bGVHcm91cHNSZXNwb25zZSIkgtPkkwIeEhwvYXBpL21haW5zdGF5L3YxL3J1bGUtZ3JvdXBzEpUBCgxQdXRSdWxlR3JvdXASKS5tYWluc3RheS5vcGVyYXRvci52MS5QdXRSdWxlR3JvdXBSZXF1ZXN0GioubWFpbnN0YXkub3BlcmF0b3IudjEuUHV0UnVsZUdyb3VwUmVzcG9uc2UiLoLT5JMCKDoBKhojL2FwaS9tYWluc3RheS92MS9ydWxlLWdyb3Vwcy97bmFtZX0SmwEKD0RlbGV0ZVJ1bGVHcm91cBIsLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkRlbGV0ZVJ1bGVHcm91cFJlcXVlc3QaLS5tYWluc3RheS5vcGVyYXRvci52MS5EZWxldGVSdWxlR3JvdXBSZXNwb25zZSIrgtPkkwIlKiMvYXBpL21haW5zdGF5L3YxL3J1bGUtZ3JvdXBzL3tuYW1lfWIGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp, file_mainstay_type_v1_type]);
+  fileDesc("CiFtYWluc3RheS9vcGVyYXRvci92MS9hbGVydHMucHJvdG8SFG1haW5zdGF5Lm9wZXJhdG9yLnYxIvQDCgVBbGVydBIQCghhbGVydF9pZBgBIAEoCRIMCgRydWxlGAIgASgJEg0KBWdyb3VwGAMgASgJEi8KBXN0YXRlGAQgASgOMiAubWFpbnN0YXkub3BlcmF0b3IudjEuQWxlcnRTdGF0ZRI3CgZsYWJlbHMYBSADKAsyJy5tYWluc3RheS5vcGVyYXRvci52MS5BbGVydC5MYWJlbHNFbnRyeRJBCgthbm5vdGF0aW9ucxgGIAMoCzIsLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0LkFubm90YXRpb25zRW50cnkSDQoFdmFsdWUYByABKAESLQoJYWN0aXZlX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghmaXJlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzb2x2ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB2JlY2F1c2UYCyABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEicwoRTGlzdEFsZXJ0c1JlcXVlc3QSLwoFc3RhdGUYASABKA4yIC5tYWluc3RheS5vcGVyYXRvci52MS5BbGVydFN0YXRlEgwKBHJ1bGUYAiABKAkSHwoXcmVzb2x2ZWRfd2l0aGluX3NlY29uZHMYAyABKA0iQQoSTGlzdEFsZXJ0c1Jlc3BvbnNlEisKBmFsZXJ0cxgBIAMoCzIbLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0IiMKD0dldEFsZXJ0UmVxdWVzdBIQCghhbGVydF9pZBgBIAEoCSKsAwoQR2V0QWxlcnRSZXNwb25zZRIqCgVhbGVydBgBIAEoCzIbLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0EgwKBGV4cHIYAiABKAkSDgoGZm9yX21zGAMgASgEEhMKC2NvbW1hbmRfaWRzGAQgAygJEjoKC3RyYW5zaXRpb25zGAUgAygLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuQWxlcnRUcmFuc2l0aW9uEi4KBHNlZW4YBiADKAsyIC5tYWluc3RheS5vcGVyYXRvci52MS5TZWVuU2VyaWVzEi0KB2hpc3RvcnkYByADKAsyHC5tYWluc3RheS5vcGVyYXRvci52MS5GaXJpbmcSEwoLZmluZ2VycHJpbnQYCCABKAkSEQoJcmVjZWl2ZXJzGAkgAygJEjIKB25vdGljZXMYCiADKAsyIS5tYWluc3RheS5vcGVyYXRvci52MS5BbGVydE5vdGljZRIzCgloaWRkZW5fYnkYCyADKAsyIC5tYWluc3RheS5vcGVyYXRvci52MS5BbGVydEhpZGVyEg0KBW5vdGVzGAwgAygJIo0CCgtBbGVydE5vdGljZRIRCglub3RpY2VfaWQYASABKAkSEAoIcmVjZWl2ZXIYAiABKAkSEwoLaW50ZWdyYXRpb24YAyABKAkSDgoGcmVhc29uGAQgASgJEg8KB2JlY2F1c2UYBSABKAkSDQoFc3RhdGUYBiABKAkSEAoIYXR0ZW1wdHMYByABKA0SEwoLbGFzdF9hbnN3ZXIYCCABKAkSLQoJcXVldWVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzZXR0bGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZhbGVydHMYCyABKA0i1AEKCkFsZXJ0SGlkZXISDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHdoYXQYAyABKAkSEQoJaGlkZXNfbm93GAQgASgIEhAKCHJlY2VpdmVyGAUgASgJEikKBXNpbmNlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgdsYXN0X2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdub3RpY2VzGAggASgEEg4KBnJlYXNvbhgJIAEoCSI2ChRHZXRBbGVydENoYXJ0UmVxdWVzdBIQCghhbGVydF9pZBgBIAEoCRIMCgRmaWxlGAIgASgJIjwKFUdldEFsZXJ0Q2hhcnRSZXNwb25zZRIjCgVjaGFydBgBIAEoCzIULmdvb2dsZS5hcGkuSHR0cEJvZHkiqgEKClNlZW5TZXJpZXMSPAoGbGFiZWxzGAEgAygLMiwubWFpbnN0YXkub3BlcmF0b3IudjEuU2VlblNlcmllcy5MYWJlbHNFbnRyeRIvCgZwb2ludHMYAiADKAsyHy5tYWluc3RheS5vcGVyYXRvci52MS5TZWVuUG9pbnQaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIwCglTZWVuUG9pbnQSFAoMdGltZXN0YW1wX21zGAEgASgDEg0KBXZhbHVlGAIgASgBIt8BCgZGaXJpbmcSOAoGbGFiZWxzGAEgAygLMigubWFpbnN0YXkub3BlcmF0b3IudjEuRmlyaW5nLkxhYmVsc0VudHJ5EiwKCGZpcmVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZXNvbHZlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFdmFsdWUYBCABKAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKHAQoPQWxlcnRUcmFuc2l0aW9uEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCgJ0bxgCIAEoDjIgLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkFsZXJ0U3RhdGUSDQoFdmFsdWUYAyABKAESDwoHYmVjYXVzZRgEIAEoCSISChBMaXN0UnVsZXNSZXF1ZXN0Ik4KEUxpc3RSdWxlc1Jlc3BvbnNlEikKBXJ1bGVzGAEgAygLMhoubWFpbnN0YXkub3BlcmF0b3IudjEuUnVsZRIOCgZmYXVsdHMYAiADKAkiswMKBFJ1bGUSDAoEZmlsZRgBIAEoCRINCgVncm91cBgCIAEoCRIMCgRuYW1lGAMgASgJEgwKBGV4cHIYBCABKAkSDgoGZm9yX21zGAUgASgEEjYKBmxhYmVscxgGIAMoCzImLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJ1bGUuTGFiZWxzRW50cnkSQAoLYW5ub3RhdGlvbnMYByADKAsyKy5tYWluc3RheS5vcGVyYXRvci52MS5SdWxlLkFubm90YXRpb25zRW50cnkSDQoFc3RhdGUYCCABKAkSDgoGaGVhbHRoGAkgASgJEhIKCmxhc3RfZXJyb3IYCiABKAkSNgoSbGFzdF9ldmFsdWF0aW9uX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJldmFsdWF0aW9uX3NlY29uZHMYDCABKAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJAoRQ2hlY2tSdWxlc1JlcXVlc3QSDwoHY29udGVudBgBIAEoCSIzChJDaGVja1J1bGVzUmVzcG9uc2USDgoGZmF1bHRzGAEgAygJEg0KBXJ1bGVzGAIgASgNIogBChJSZXBsYXlSdWxlc1JlcXVlc3QSDwoHY29udGVudBgBIAEoCRIoCgRmcm9tGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgJ0bxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHc3RlcF9tcxgEIAEoBCJIChNSZXBsYXlSdWxlc1Jlc3BvbnNlEjEKBXJ1bGVzGAEgAygLMiIubWFpbnN0YXkub3BlcmF0b3IudjEuUmVwbGF5ZWRSdWxlIrEBCgxSZXBsYXllZFJ1bGUSDQoFZ3JvdXAYASABKAkSDAoEbmFtZRgCIAEoCRI2ChB3b3VsZF9oYXZlX2ZpcmVkGAMgAygLMhwubWFpbnN0YXkub3BlcmF0b3IudjEuRmlyaW5nEi4KCGRpZF9maXJlGAQgAygLMhwubWFpbnN0YXkub3BlcmF0b3IudjEuRmlyaW5nEg0KBWZhdWx0GAUgASgJEg0KBW5vdGVzGAYgAygJIhcKFUxpc3RSdWxlR3JvdXBzUmVxdWVzdCJPChZMaXN0UnVsZUdyb3Vwc1Jlc3BvbnNlEjUKBmdyb3VwcxgBIAMoCzIlLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlN0b3JlZFJ1bGVHcm91cCKeAQoPU3RvcmVkUnVsZUdyb3VwEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoBBIPCgdjb250ZW50GAMgASgJEi4KCmNoYW5nZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKCmNoYW5nZWRfYnkYBSABKAsyFy5tYWluc3RheS50eXBlLnYxLkFjdG9yIl4KE1B1dFJ1bGVHcm91cFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIPCgdjb250ZW50GAIgASgJEhgKEGV4cGVjdGVkX3ZlcnNpb24YAyABKAQSDgoGcmVhc29uGAQgASgJIkwKFFB1dFJ1bGVHcm91cFJlc3BvbnNlEjQKBWdyb3VwGAEgASgLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuU3RvcmVkUnVsZUdyb3VwIlAKFkRlbGV0ZVJ1bGVHcm91cFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIYChBleHBlY3RlZF92ZXJzaW9uGAIgASgEEg4KBnJlYXNvbhgDIAEoCSIZChdEZWxldGVSdWxlR3JvdXBSZXNwb25zZSp0CgpBbGVydFN0YXRlEhsKF0FMRVJUX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQUxFUlRfU1RBVEVfUEVORElORxABEhYKEkFMRVJUX1NUQVRFX0ZJUklORxACEhgKFEFMRVJUX1NUQVRFX1JFU09MVkVEEAMyoQoKDUFsZXJ0c1NlcnZpY2USgAEKCkxpc3RBbGVydHMSJy5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0QWxlcnRzUmVxdWVzdBooLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RBbGVydHNSZXNwb25zZSIfgtPkkwIZEhcvYXBpL21haW5zdGF5L3YxL2FsZXJ0cxKFAQoIR2V0QWxlcnQSJS5tYWluc3RheS5vcGVyYXRvci52MS5HZXRBbGVydFJlcXVlc3QaJi5tYWluc3RheS5vcGVyYXRvci52MS5HZXRBbGVydFJlc3BvbnNlIiqC0+STAiQSIi9hcGkvbWFpbnN0YXkvdjEvYWxlcnRzL3thbGVydF9pZH0SogEKDUdldEFsZXJ0Q2hhcnQSKi5tYWluc3RheS5vcGVyYXRvci52MS5HZXRBbGVydENoYXJ0UmVxdWVzdBorLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkdldEFsZXJ0Q2hhcnRSZXNwb25zZSI4gtPkkwIyYgVjaGFydBIpL2FwaS9tYWluc3RheS92MS9hbGVydHMve2FsZXJ0X2lkfS97ZmlsZX0SfAoJTGlzdFJ1bGVzEiYubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJ1bGVzUmVxdWVzdBonLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RSdWxlc1Jlc3BvbnNlIh6C0+STAhgSFi9hcGkvbWFpbnN0YXkvdjEvcnVsZXMSiAEKCkNoZWNrUnVsZXMSJy5tYWluc3RheS5vcGVyYXRvci52MS5DaGVja1J1bGVzUmVxdWVzdBooLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkNoZWNrUnVsZXNSZXNwb25zZSIngtPkkwIhOgEqIhwvYXBpL21haW5zdGF5L3YxL3J1bGVzOmNoZWNrEowBCgtSZXBsYXlSdWxlcxIoLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlcGxheVJ1bGVzUmVxdWVzdBopLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlcGxheVJ1bGVzUmVzcG9uc2UiKILT5JMCIjoBKiIdL2FwaS9tYWluc3RheS92MS9ydWxlczpyZXBsYXkSkQEKDkxpc3RSdWxlR3JvdXBzEisubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJ1bGVHcm91cHNSZXF1ZXN0GiwubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJ1bGVHcm91cHNSZXNwb25zZSIkgtPkkwIeEhwvYXBpL21haW5zdGF5L3YxL3J1bGUtZ3JvdXBzEpUBCgxQdXRSdWxlR3JvdXASKS5tYWluc3RheS5vcGVyYXRvci52MS5QdXRSdWxlR3JvdXBSZXF1ZXN0GioubWFpbnN0YXkub3BlcmF0b3IudjEuUHV0UnVsZUdyb3VwUmVzcG9uc2UiLoLT5JMCKDoBKhojL2FwaS9tYWluc3RheS92MS9ydWxlLWdyb3Vwcy97bmFtZX0SmwEKD0RlbGV0ZVJ1bGVHcm91cBIsLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkRlbGV0ZVJ1bGVHcm91cFJlcXVlc3QaLS5tYWluc3RheS5vcGVyYXRvci52MS5EZWxldGVSdWxlR3JvdXBSZXNwb25zZSIrgtPkkwIlKiMvYXBpL21haW5zdGF5L3YxL3J1bGUtZ3JvdXBzL3tuYW1lfWIGcHJvdG8z", [file_google_api_annotations, file_google_api_httpbody, file_google_protobuf_timestamp, file_mainstay_type_v1_type]);
 
 /**
  * An alert.
@@ -215,6 +217,41 @@ export type GetAlertResponse = Message<"mainstay.operator.v1.GetAlertResponse"> 
    * @generated from field: repeated mainstay.operator.v1.Firing history = 7;
    */
   history: Firing[];
+
+  /**
+   * How Alertmanager's tools name it: 16 hex digits.
+   *
+   * @generated from field: string fingerprint = 8;
+   */
+  fingerprint: string;
+
+  /**
+   * Who hears of it by the routes in force; empty while it is pending.
+   *
+   * @generated from field: repeated string receivers = 9;
+   */
+  receivers: string[];
+
+  /**
+   * Who was told, or shall be; newest first, at most 100.
+   *
+   * @generated from field: repeated mainstay.operator.v1.AlertNotice notices = 10;
+   */
+  notices: AlertNotice[];
+
+  /**
+   * What hides it now or hid it before; newest first, at most 100.
+   *
+   * @generated from field: repeated mainstay.operator.v1.AlertHider hidden_by = 11;
+   */
+  hiddenBy: AlertHider[];
+
+  /**
+   * What the account leaves out, and why; empty when it is whole.
+   *
+   * @generated from field: repeated string notes = 12;
+   */
+  notes: string[];
 };
 
 /**
@@ -223,6 +260,213 @@ export type GetAlertResponse = Message<"mainstay.operator.v1.GetAlertResponse"> 
  */
 export const GetAlertResponseSchema: GenMessage<GetAlertResponse> = /*@__PURE__*/
   messageDesc(file_mainstay_operator_v1_alerts, 4);
+
+/**
+ * A notice that named an alert.
+ *
+ * @generated from message mainstay.operator.v1.AlertNotice
+ */
+export type AlertNotice = Message<"mainstay.operator.v1.AlertNotice"> & {
+  /**
+   * @generated from field: string notice_id = 1;
+   */
+  noticeId: string;
+
+  /**
+   * @generated from field: string receiver = 2;
+   */
+  receiver: string;
+
+  /**
+   * The way to the receiver: slack[0].
+   *
+   * @generated from field: string integration = 3;
+   */
+  integration: string;
+
+  /**
+   * first, changed, resolved, repeat or undelivered.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * One sentence: why it was made.
+   *
+   * @generated from field: string because = 5;
+   */
+  because: string;
+
+  /**
+   * queued, delivered, failed, superseded or withdrawn.
+   *
+   * @generated from field: string state = 6;
+   */
+  state: string;
+
+  /**
+   * @generated from field: uint32 attempts = 7;
+   */
+  attempts: number;
+
+  /**
+   * What the last attempt answered; never a secret.
+   *
+   * @generated from field: string last_answer = 8;
+   */
+  lastAnswer: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp queued_at = 9;
+   */
+  queuedAt?: Timestamp | undefined;
+
+  /**
+   * Absent while it is queued.
+   *
+   * @generated from field: google.protobuf.Timestamp settled_at = 10;
+   */
+  settledAt?: Timestamp | undefined;
+
+  /**
+   * How many alerts it names.
+   *
+   * @generated from field: uint32 alerts = 11;
+   */
+  alerts: number;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.AlertNotice.
+ * Use `create(AlertNoticeSchema)` to create a new message.
+ */
+export const AlertNoticeSchema: GenMessage<AlertNotice> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 5);
+
+/**
+ * What keeps an alert from being told, or kept it.
+ *
+ * @generated from message mainstay.operator.v1.AlertHider
+ */
+export type AlertHider = Message<"mainstay.operator.v1.AlertHider"> & {
+  /**
+   * silence, inhibition or window.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * A silence's id, an inhibiting alert's fingerprint, a time interval's name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Of a silence its matchers, author and comment; of an inhibiting alert its labels.
+   *
+   * @generated from field: string what = 3;
+   */
+  what: string;
+
+  /**
+   * Whether it does so now.
+   *
+   * @generated from field: bool hides_now = 4;
+   */
+  hidesNow: boolean;
+
+  /**
+   * From whom; empty when nothing would have been sent so far.
+   *
+   * @generated from field: string receiver = 5;
+   */
+  receiver: string;
+
+  /**
+   * Since when: of a silence its start; otherwise when it first kept something back, absent when it has not yet.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 6;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * When it last kept something back.
+   *
+   * @generated from field: google.protobuf.Timestamp last_at = 7;
+   */
+  lastAt?: Timestamp | undefined;
+
+  /**
+   * How many notices that named the alert it kept back.
+   *
+   * @generated from field: uint64 notices = 8;
+   */
+  notices: bigint;
+
+  /**
+   * Why the last of them would have been sent: first, changed, resolved or repeat.
+   *
+   * @generated from field: string reason = 9;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.AlertHider.
+ * Use `create(AlertHiderSchema)` to create a new message.
+ */
+export const AlertHiderSchema: GenMessage<AlertHider> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 6);
+
+/**
+ * Which alert, and in which form.
+ *
+ * @generated from message mainstay.operator.v1.GetAlertChartRequest
+ */
+export type GetAlertChartRequest = Message<"mainstay.operator.v1.GetAlertChartRequest"> & {
+  /**
+   * @generated from field: string alert_id = 1;
+   */
+  alertId: string;
+
+  /**
+   * chart.svg or chart.png.
+   *
+   * @generated from field: string file = 2;
+   */
+  file: string;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.GetAlertChartRequest.
+ * Use `create(GetAlertChartRequestSchema)` to create a new message.
+ */
+export const GetAlertChartRequestSchema: GenMessage<GetAlertChartRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 7);
+
+/**
+ * A drawing.
+ *
+ * @generated from message mainstay.operator.v1.GetAlertChartResponse
+ */
+export type GetAlertChartResponse = Message<"mainstay.operator.v1.GetAlertChartResponse"> & {
+  /**
+   * Over REST the drawing itself is the answer.
+   *
+   * @generated from field: google.api.HttpBody chart = 1;
+   */
+  chart?: HttpBody | undefined;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.GetAlertChartResponse.
+ * Use `create(GetAlertChartResponseSchema)` to create a new message.
+ */
+export const GetAlertChartResponseSchema: GenMessage<GetAlertChartResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_alerts, 8);
 
 /**
  * A series that an expression saw.
@@ -248,7 +492,7 @@ export type SeenSeries = Message<"mainstay.operator.v1.SeenSeries"> & {
  * Use `create(SeenSeriesSchema)` to create a new message.
  */
 export const SeenSeriesSchema: GenMessage<SeenSeries> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 5);
+  messageDesc(file_mainstay_operator_v1_alerts, 9);
 
 /**
  * A sample.
@@ -272,7 +516,7 @@ export type SeenPoint = Message<"mainstay.operator.v1.SeenPoint"> & {
  * Use `create(SeenPointSchema)` to create a new message.
  */
 export const SeenPointSchema: GenMessage<SeenPoint> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 6);
+  messageDesc(file_mainstay_operator_v1_alerts, 10);
 
 /**
  * One time that an alert fired, or would have.
@@ -310,7 +554,7 @@ export type Firing = Message<"mainstay.operator.v1.Firing"> & {
  * Use `create(FiringSchema)` to create a new message.
  */
 export const FiringSchema: GenMessage<Firing> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 7);
+  messageDesc(file_mainstay_operator_v1_alerts, 11);
 
 /**
  * A change of state.
@@ -344,7 +588,7 @@ export type AlertTransition = Message<"mainstay.operator.v1.AlertTransition"> & 
  * Use `create(AlertTransitionSchema)` to create a new message.
  */
 export const AlertTransitionSchema: GenMessage<AlertTransition> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 8);
+  messageDesc(file_mainstay_operator_v1_alerts, 12);
 
 /**
  * All rules.
@@ -359,7 +603,7 @@ export type ListRulesRequest = Message<"mainstay.operator.v1.ListRulesRequest"> 
  * Use `create(ListRulesRequestSchema)` to create a new message.
  */
 export const ListRulesRequestSchema: GenMessage<ListRulesRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 9);
+  messageDesc(file_mainstay_operator_v1_alerts, 13);
 
 /**
  * Rules in the order of their files.
@@ -385,7 +629,7 @@ export type ListRulesResponse = Message<"mainstay.operator.v1.ListRulesResponse"
  * Use `create(ListRulesResponseSchema)` to create a new message.
  */
 export const ListRulesResponseSchema: GenMessage<ListRulesResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 10);
+  messageDesc(file_mainstay_operator_v1_alerts, 14);
 
 /**
  * A rule.
@@ -463,7 +707,7 @@ export type Rule = Message<"mainstay.operator.v1.Rule"> & {
  * Use `create(RuleSchema)` to create a new message.
  */
 export const RuleSchema: GenMessage<Rule> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 11);
+  messageDesc(file_mainstay_operator_v1_alerts, 15);
 
 /**
  * Rules to check.
@@ -484,7 +728,7 @@ export type CheckRulesRequest = Message<"mainstay.operator.v1.CheckRulesRequest"
  * Use `create(CheckRulesRequestSchema)` to create a new message.
  */
 export const CheckRulesRequestSchema: GenMessage<CheckRulesRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 12);
+  messageDesc(file_mainstay_operator_v1_alerts, 16);
 
 /**
  * What is wrong with them.
@@ -512,7 +756,7 @@ export type CheckRulesResponse = Message<"mainstay.operator.v1.CheckRulesRespons
  * Use `create(CheckRulesResponseSchema)` to create a new message.
  */
 export const CheckRulesResponseSchema: GenMessage<CheckRulesResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 13);
+  messageDesc(file_mainstay_operator_v1_alerts, 17);
 
 /**
  * Rules and a stretch of the past.
@@ -550,7 +794,7 @@ export type ReplayRulesRequest = Message<"mainstay.operator.v1.ReplayRulesReques
  * Use `create(ReplayRulesRequestSchema)` to create a new message.
  */
 export const ReplayRulesRequestSchema: GenMessage<ReplayRulesRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 14);
+  messageDesc(file_mainstay_operator_v1_alerts, 18);
 
 /**
  * What each alerting rule would have done.
@@ -569,7 +813,7 @@ export type ReplayRulesResponse = Message<"mainstay.operator.v1.ReplayRulesRespo
  * Use `create(ReplayRulesResponseSchema)` to create a new message.
  */
 export const ReplayRulesResponseSchema: GenMessage<ReplayRulesResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 15);
+  messageDesc(file_mainstay_operator_v1_alerts, 19);
 
 /**
  * A rule over the past.
@@ -621,7 +865,7 @@ export type ReplayedRule = Message<"mainstay.operator.v1.ReplayedRule"> & {
  * Use `create(ReplayedRuleSchema)` to create a new message.
  */
 export const ReplayedRuleSchema: GenMessage<ReplayedRule> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 16);
+  messageDesc(file_mainstay_operator_v1_alerts, 20);
 
 /**
  * All groups.
@@ -636,7 +880,7 @@ export type ListRuleGroupsRequest = Message<"mainstay.operator.v1.ListRuleGroups
  * Use `create(ListRuleGroupsRequestSchema)` to create a new message.
  */
 export const ListRuleGroupsRequestSchema: GenMessage<ListRuleGroupsRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 17);
+  messageDesc(file_mainstay_operator_v1_alerts, 21);
 
 /**
  * Groups by name.
@@ -655,7 +899,7 @@ export type ListRuleGroupsResponse = Message<"mainstay.operator.v1.ListRuleGroup
  * Use `create(ListRuleGroupsResponseSchema)` to create a new message.
  */
 export const ListRuleGroupsResponseSchema: GenMessage<ListRuleGroupsResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 18);
+  messageDesc(file_mainstay_operator_v1_alerts, 22);
 
 /**
  * A group that is kept by the control plane.
@@ -698,7 +942,7 @@ export type StoredRuleGroup = Message<"mainstay.operator.v1.StoredRuleGroup"> & 
  * Use `create(StoredRuleGroupSchema)` to create a new message.
  */
 export const StoredRuleGroupSchema: GenMessage<StoredRuleGroup> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 19);
+  messageDesc(file_mainstay_operator_v1_alerts, 23);
 
 /**
  * A group to put in force.
@@ -740,7 +984,7 @@ export type PutRuleGroupRequest = Message<"mainstay.operator.v1.PutRuleGroupRequ
  * Use `create(PutRuleGroupRequestSchema)` to create a new message.
  */
 export const PutRuleGroupRequestSchema: GenMessage<PutRuleGroupRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 20);
+  messageDesc(file_mainstay_operator_v1_alerts, 24);
 
 /**
  * The group as it is now.
@@ -759,7 +1003,7 @@ export type PutRuleGroupResponse = Message<"mainstay.operator.v1.PutRuleGroupRes
  * Use `create(PutRuleGroupResponseSchema)` to create a new message.
  */
 export const PutRuleGroupResponseSchema: GenMessage<PutRuleGroupResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 21);
+  messageDesc(file_mainstay_operator_v1_alerts, 25);
 
 /**
  * A group to take out of force.
@@ -792,7 +1036,7 @@ export type DeleteRuleGroupRequest = Message<"mainstay.operator.v1.DeleteRuleGro
  * Use `create(DeleteRuleGroupRequestSchema)` to create a new message.
  */
 export const DeleteRuleGroupRequestSchema: GenMessage<DeleteRuleGroupRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 22);
+  messageDesc(file_mainstay_operator_v1_alerts, 26);
 
 /**
  * It is gone.
@@ -807,7 +1051,7 @@ export type DeleteRuleGroupResponse = Message<"mainstay.operator.v1.DeleteRuleGr
  * Use `create(DeleteRuleGroupResponseSchema)` to create a new message.
  */
 export const DeleteRuleGroupResponseSchema: GenMessage<DeleteRuleGroupResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_alerts, 23);
+  messageDesc(file_mainstay_operator_v1_alerts, 27);
 
 /**
  * Where an alert stands.
@@ -867,6 +1111,16 @@ export const AlertsService: GenService<{
     methodKind: "unary";
     input: typeof GetAlertRequestSchema;
     output: typeof GetAlertResponseSchema;
+  },
+  /**
+   * An alert's expression drawn around the time that it fired, with its threshold and its firing.
+   *
+   * @generated from rpc mainstay.operator.v1.AlertsService.GetAlertChart
+   */
+  getAlertChart: {
+    methodKind: "unary";
+    input: typeof GetAlertChartRequestSchema;
+    output: typeof GetAlertChartResponseSchema;
   },
   /**
    * The rules in force.
