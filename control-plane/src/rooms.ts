@@ -8,6 +8,7 @@ import {
   Evaluator,
   RuleFiles,
   RulesInForce,
+  readNodesFiring,
   StoredRules,
 } from "./alerting/alerting.module.js";
 import { CatchUp } from "./catch-up.js";
@@ -26,6 +27,7 @@ import {
   type Fleet,
   findNode,
   Leadership,
+  readHealthByLabel,
   readNodeNames,
   readPlacedNodes,
 } from "./fleet/fleet.module.js";
@@ -37,6 +39,8 @@ import { HttpClient } from "./platform/http-client.js";
 import type { LoopStatus } from "./platform/loop.js";
 import { PolicyFile } from "./platform/policy-file.js";
 import { parseRemediation, type RemediationRule, Remediator } from "./remediation/remediation.module.js";
+import { DEFAULT_SAFETY, parseSafety, type SafetyPolicy } from "./safety/domain/safety-policy.js";
+import { Safety, SafetyWatch, safetyApi } from "./safety/safety.module.js";
 import {
   createTimeSeries,
   type LeaderPlace,
@@ -71,6 +75,7 @@ export interface Rooms {
   readonly notification: NotificationDoor;
   readonly apis: {
     readonly access: Access["api"];
+    readonly mcp: Access["mcpApi"];
     readonly requestStates: Access["requestStatesApi"];
     readonly fleet: Fleet["api"];
     readonly metrics: ReturnType<typeof metricsApi>;
@@ -78,6 +83,7 @@ export interface Rooms {
     readonly commands: ReturnType<typeof commandsApi>;
     readonly alerts: ReturnType<typeof alertsApi>;
     readonly topology: ReturnType<typeof topologyApi>;
+    readonly safety: ReturnType<typeof safetyApi>;
   };
   /** Reads again what is read from files; answers why something is not in force. */
   readonly reload: () => Promise<readonly string[]>;
@@ -98,6 +104,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     certificateHours: config.certificateHours,
   });
   lifecycle.startLoop(access.serverCertificates.loop);
+  lifecycle.startLoop(access.mcpSwitch.loop);
 
   const replicaId = system.draws.id(clock.now());
   const series = createTimeSeries({
@@ -172,6 +179,24 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   });
   await policy.load();
   lifecycle.startLoop(policy.loop);
+  const safetyPolicy = new PolicyFile<SafetyPolicy>({
+    path: config.safetyFile,
+    initial: DEFAULT_SAFETY,
+    parse: ({ value, lineOf }) => parseSafety(value, lineOf),
+    clock,
+    logger,
+  });
+  await safetyPolicy.load();
+  lifecycle.startLoop(safetyPolicy.loop);
+  const safety = new Safety({
+    database,
+    system,
+    policy: () => safetyPolicy.current,
+    healthOf: async (db, label, value) =>
+      readHealthByLabel(db, label, value, await readNodesFiring(db, "critical")),
+  });
+  const safetyWatch = new SafetyWatch({ database, system, logger, safety });
+  lifecycle.startLoop(safetyWatch.loop);
   const desk = new CommandDesk({
     database,
     live,
@@ -229,9 +254,9 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     replica: replicaId,
     file: config.alertmanagerFile,
     externalUrl: config.externalUrl,
+    externalLabels: config.externalLabels,
     mayLead,
     rulesJudged: () => rulesJudged(evaluator, leadership),
-    externalLabels: config.externalLabels,
     exprOf: (ruleKey) =>
       evaluator.groups.flatMap(({ rules }) => rules).find(({ key }) => key === ruleKey)?.expr,
     append: async (samples) => {
@@ -267,10 +292,12 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     notification: notification.door,
     apis: {
       access: access.api,
+      mcp: access.mcpApi,
       requestStates: access.requestStatesApi,
       fleet: fleet.api,
       metrics: metricsApi({ series: allSeries, clock }),
       journal: journalApi(database),
+      safety: safetyApi({ database, clock, safety, policy: () => safetyPolicy.current }),
       topology: topologyApi({ topology: () => components.current, fleet: () => readPlacedNodes(database) }),
       commands: commandsApi({ database, desk, live, clock }),
       alerts: alertsApi({
@@ -289,16 +316,19 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
         },
         commandsOf: async (alertId) =>
           (await readCommands(database, { alertId, limit: COMMANDS_OF_ALERT_MAX })).map(({ id }) => id),
+        accountOf: (labels) => notification.door.accountOf(labels),
       }),
     },
     reload: async () => [...(await ruleFiles.reload()), ...(await notification.door.reload())],
-        accountOf: (labels) => notification.door.accountOf(labels),
     loops: () => [
       access.serverCertificates.loop.status,
+      access.mcpSwitch.loop.status,
       leadership.loop.status,
       fleet.liveness.loop.status,
       components.loop.status,
       policy.loop.status,
+      safetyPolicy.loop.status,
+      safetyWatch.loop.status,
       storedRules.loop.status,
       dispatcher.loop.status,
       remediation.loop.status,

@@ -7,8 +7,10 @@ import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/comman
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
+import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
 import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import type { CallContext } from "../platform/call.js";
@@ -18,12 +20,14 @@ import { openApi } from "./rest/openapi.js";
 
 export interface OperatorImplementations {
   readonly access: ServiceImplementation<typeof AccessService, CallContext>;
+  readonly mcp: ServiceImplementation<typeof McpService, CallContext>;
   readonly fleet: ServiceImplementation<typeof FleetService, CallContext>;
   readonly metrics: ServiceImplementation<typeof MetricsService, CallContext>;
   readonly alerts: ServiceImplementation<typeof AlertsService, CallContext>;
   readonly commands: ServiceImplementation<typeof CommandsService, CallContext>;
   readonly journal: ServiceImplementation<typeof JournalService, CallContext>;
   readonly health: ServiceImplementation<typeof HealthService, CallContext>;
+  readonly safety: ServiceImplementation<typeof SafetyService, CallContext>;
   readonly topology: ServiceImplementation<typeof TopologyService, CallContext>;
   readonly requestStates: ServiceImplementation<typeof RequestStatesService, CallContext>;
 }
@@ -37,8 +41,10 @@ export function operatorServices(rooms: OperatorImplementations): readonly Opera
     operatorService(AlertsService, rooms.alerts),
     operatorService(CommandsService, rooms.commands),
     operatorService(JournalService, rooms.journal),
+    operatorService(SafetyService, rooms.safety),
     operatorService(TopologyService, rooms.topology),
     operatorService(AccessService, rooms.access),
+    operatorService(McpService, rooms.mcp),
     operatorService(RequestStatesService, rooms.requestStates),
   ];
 }

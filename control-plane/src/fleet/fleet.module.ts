@@ -16,6 +16,7 @@ export {
   listNodes,
   type PlacedNode,
   readAdmission,
+  readHealthByLabel,
   readNodeNames,
   readPlacedNodes,
 } from "./agents.store.js";

@@ -51,6 +51,7 @@ export interface Config {
   readonly alertmanagerFile: string;
   /** Which alert asks for which action. */
   readonly remediationFile: string;
+  readonly safetyFile: string;
   /** Who may do what to what: deny by default. */
   readonly policyFile: string;
   /** What the house is made of, and what needs what. */
@@ -240,6 +241,13 @@ const SETTINGS = {
     value: "FILE",
     help: "which alert asks for which action (default: config/remediation.yaml)",
   },
+  safety: {
+    flag: "safety",
+    env: "MAINSTAY_SAFETY",
+    file: "safety",
+    value: "FILE",
+    help: "how much may be done, and when automatic action stops (default: config/safety.yaml)",
+  },
   policy: {
     flag: "policy",
     env: "MAINSTAY_POLICY",
@@ -412,6 +420,7 @@ export function parseConfig(
     externalUrl: url("externalUrl", ["http:", "https:"]) ?? `http://${host}:${text("restPort") ?? "7480"}`,
     alertmanagerFile: resolve(text("alertmanager") ?? join(DEFAULTS, "alertmanager.yml")),
     remediationFile: resolve(text("remediation") ?? join(DEFAULTS, "remediation.yaml")),
+    safetyFile: resolve(text("safety") ?? join(DEFAULTS, "safety.yaml")),
     policyFile: resolve(text("policy") ?? join(DEFAULTS, "command-policy.yaml")),
     componentsFile: resolve(text("components") ?? join(DEFAULTS, "components.yaml")),
     certificateHours: number("certificateHours", 24, 0.01, 8_760),

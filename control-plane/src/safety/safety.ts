@@ -25,7 +25,7 @@ import {
   type SafetyVerdict,
 } from "./domain/judge-action.js";
 import { domainLabels, domainName, domainsOf, type SafetyPolicy } from "./domain/safety-policy.js";
-import { CALM, type DomainHealth, explainStorm, nextStorm } from "./domain/storm.js";
+import { CALM, type DomainHealth, explainStorm, nextStorm, type Storm } from "./domain/storm.js";
 import {
   insertAction,
   insertCase,
@@ -110,6 +110,21 @@ export class Safety {
     return judgeWorld({ brake, domains }, policy, now);
   }
 
+  /** Every domain there is, as it is now. */
+  async domains(db: Queryable, now: Instant): Promise<readonly DomainFacts[]> {
+    const policy = this.#ports.policy();
+    const [storms, inFlight] = [await readStorms(db), await readInFlight(db, [], "", now)];
+    const facts: DomainFacts[] = [];
+    for (const label of domainLabels(policy)) {
+      for (const [value, health] of await this.#ports.healthOf(db, label)) {
+        const name = domainName(label, value);
+        const storm = stormNow(policy, label, storms.get(name) ?? CALM, health, now);
+        facts.push({ label, name, health, storm, inFlight: inFlight.get(name) ?? 0 });
+      }
+    }
+    return facts;
+  }
+
   /** Stops all automatic action. Tripped already, it stays as it is. */
   trip(by: Actor, because: string): Promise<Brake> {
     return this.#ports.database.transaction(async (tx) => {
@@ -186,7 +201,7 @@ export class Safety {
   async #turn(
     tx: Transaction,
     name: string,
-    before: Parameters<typeof nextStorm>[0],
+    before: Storm,
     health: DomainHealth,
     policy: SafetyPolicy,
     now: Instant,
@@ -218,10 +233,7 @@ export class Safety {
       const name = domainName(label, value);
       const found = await this.#ports.healthOf(tx, label, value);
       const health = found.get(value) ?? { nodes: 0, unhealthy: 0 };
-      // Judged with what is so now, and not with what the last look of the loop found.
-      const storm = policy.storm.domains.includes(label)
-        ? nextStorm(storms.get(name) ?? CALM, health, policy.storm, now)
-        : CALM;
+      const storm = stormNow(policy, label, storms.get(name) ?? CALM, health, now);
       facts.push({ label, name, health, storm, inFlight: inFlight.get(name) ?? 0 });
     }
     return facts;
@@ -266,6 +278,17 @@ export class Safety {
     await appendEntries(tx, [entry("safety.brake-tripped", "safety:brake", by, because, at)]);
     return brake;
   }
+}
+
+/** Judged with what is so now, and not with what the last look of the loop found. */
+function stormNow(
+  policy: SafetyPolicy,
+  label: string,
+  storm: Storm,
+  health: DomainHealth,
+  now: Instant,
+): Storm {
+  return policy.storm.domains.includes(label) ? nextStorm(storm, health, policy.storm, now) : CALM;
 }
 
 const targetOf = ({ node, action, argumentsJson }: ActionQuestion): string =>

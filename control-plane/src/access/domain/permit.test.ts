@@ -6,8 +6,12 @@ import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/comman
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
+import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
+import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
 import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
 import { describe, expect, test } from "vitest";
 import type { Role } from "../../kernel/caller.js";
@@ -20,8 +24,12 @@ const SERVICES: readonly DescService[] = [
   FleetService,
   HealthService,
   JournalService,
+  McpService,
   MetricsService,
   RequestStatesService,
+  RemediationService,
+  RolloutsService,
+  SafetyService,
   TopologyService,
 ];
 const methods = SERVICES.flatMap((service) => service.methods.map((m) => `${service.typeName}/${m.name}`));
@@ -55,13 +63,18 @@ describe("the permit table", () => {
     [`${P}.CommandsService/CancelCommand`, ["operator", "admin"]],
     [`${P}.CommandsService/ApproveCommand`, ["approver", "admin"]],
     [`${P}.CommandsService/RejectCommand`, ["approver", "admin"]],
+    [`${P}.SafetyService/TripBrake`, ["operator", "admin"]],
+    [`${P}.SafetyService/ResetBrake`, ["approver", "admin"]],
+    [`${P}.RolloutsService/ApproveRollout`, ["approver", "admin"]],
     [`${P}.AccessService/CreateToken`, ["admin"]],
     [`${P}.AccessService/ListTokens`, ["admin"]],
     [`${P}.AccessService/RevokeToken`, ["admin"]],
     [`${P}.FleetService/CreateJoinToken`, ["admin"]],
     [`${P}.FleetService/RevokeNode`, ["admin"]],
+    [`${P}.McpService/SetMcpSwitch`, ["admin"]],
+    [`${P}.McpService/IssueDelegation`, ["delegate"]],
   ];
-  const roles: readonly Role[] = ["viewer", "operator", "approver", "admin"];
+  const roles: readonly Role[] = ["viewer", "operator", "approver", "admin", "delegate"];
   const cases = rows.flatMap(([method, allowed]) =>
     roles.map((role) => ({ method, role, verdict: allowed.includes(role) ? "allow" : "deny" })),
   );

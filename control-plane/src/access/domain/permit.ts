@@ -4,7 +4,7 @@
 import type { Role } from "../../kernel/caller.js";
 
 /** What a method asks of its caller. */
-export type Need = "read" | "request" | "approve" | "administer";
+export type Need = "read" | "request" | "approve" | "administer" | "delegate";
 
 /** Roles that satisfy a need. An approver reads and approves and does not request: two keys, two people. */
 const SATISFIED_BY: Readonly<Record<Need, readonly Role[]>> = {
@@ -12,6 +12,8 @@ const SATISFIED_BY: Readonly<Record<Need, readonly Role[]>> = {
   request: ["operator", "admin"],
   approve: ["approver", "admin"],
   administer: ["admin"],
+  // Not even an administrator: whoever speaks for others must have been given just that.
+  delegate: ["delegate"],
 };
 
 /** Service and method to need. */
@@ -25,9 +27,9 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
   AlertsService: {
     ListAlerts: "read",
     GetAlert: "read",
+    GetAlertChart: "read",
     ListRules: "read",
     CheckRules: "read",
-    GetAlertChart: "read",
     ReplayRules: "read",
     ListRuleGroups: "read",
     PutRuleGroup: "administer",
@@ -63,9 +65,40 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     GetStateKey: "request",
     UseState: "request",
   },
+  RemediationService: {
+    ListEffects: "read",
+  },
+  RolloutsService: {
+    PlanRollout: "request",
+    ApplyRollout: "request",
+    ApproveRollout: "approve",
+    RejectRollout: "approve",
+    PauseRollout: "request",
+    ResumeRollout: "request",
+    AbortRollout: "request",
+    GetRollout: "read",
+    ListRollouts: "read",
+    WatchRollout: "read",
+  },
+  SafetyService: {
+    GetSafety: "read",
+    TripBrake: "request",
+    ResetBrake: "approve",
+    ListCases: "read",
+    CloseCase: "request",
+  },
   TopologyService: {
     ListComponents: "read",
     GetImpact: "read",
+  },
+  McpService: {
+    IssueDelegation: "delegate",
+    JournalCalls: "read",
+    GetMcpSwitch: "read",
+    SetMcpSwitch: "administer",
+    ListPrincipalRules: "administer",
+    PutPrincipalRule: "administer",
+    DeletePrincipalRule: "administer",
   },
   MetricsService: {
     Query: "read",
@@ -96,13 +129,24 @@ export const NEEDS: ReadonlyMap<string, Need> = new Map(
   ),
 );
 
+/** What a method needs; undefined for one without a row. */
+export function needOf(method: string): Need | undefined {
+  return NEEDS.get(method) ?? FOREIGN.get(method);
+}
+
+/** All that any of the roles may. */
+export function needsOf(roles: readonly Role[]): ReadonlySet<Need> {
+  const needs = Object.keys(SATISFIED_BY) as Need[];
+  return new Set(needs.filter((need) => roles.some((role) => SATISFIED_BY[need].includes(role))));
+}
+
 export type Verdict =
   | { readonly kind: "allow"; readonly because: string }
   | { readonly kind: "deny"; readonly because: string };
 
 /** Whether a caller with `roles` may call `method` (`mainstay.operator.v1.FleetService/ListNodes`). */
 export function permit(method: string, roles: readonly Role[]): Verdict {
-  const need = NEEDS.get(method) ?? FOREIGN.get(method);
+  const need = needOf(method);
   if (need === undefined) return { kind: "deny", because: `${method} is in no row of the permit table` };
   const role = roles.find((held) => SATISFIED_BY[need].includes(held));
   if (role !== undefined) return { kind: "allow", because: `role ${role} may ${need}` };

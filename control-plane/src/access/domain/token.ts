@@ -24,7 +24,7 @@ export interface TokenText {
   readonly secret: string;
 }
 
-export const ROLES: readonly Role[] = ["viewer", "operator", "approver", "admin"];
+export const ROLES: readonly Role[] = ["viewer", "operator", "approver", "admin", "delegate"];
 export const NAME_LENGTH_MAX = 63;
 
 // The secret is 32 bytes in URL-safe base64, which may itself hold "_".
@@ -38,6 +38,18 @@ export function parseTokenText(text: string): TokenText | undefined {
 
 export function formatTokenText(text: TokenText): string {
   return `mst_${text.tokenId}_${text.secret}`;
+}
+
+const DELEGATION_FORM = /^msd_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
+
+/** Reads `msd_<id>_<secret>`, a short-lived credential that speaks for another; undefined for anything else. */
+export function parseDelegationText(text: string): TokenText | undefined {
+  const match = DELEGATION_FORM.exec(text);
+  return match === null ? undefined : { tokenId: tokenId(match[1] as string), secret: match[2] as string };
+}
+
+export function formatDelegationText(text: TokenText): string {
+  return `msd_${text.tokenId}_${text.secret}`;
 }
 
 export type TokenVerdict =
