@@ -5,7 +5,6 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   AlertState,
   type Firing,
-  GetAlertResponseSchema,
   ListAlertsResponseSchema,
   ListRuleGroupsResponseSchema,
   ListRulesResponseSchema,
@@ -13,12 +12,12 @@ import {
   ReplayRulesResponseSchema,
 } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
 import { messageOf } from "#src/kernel/errors";
-import { formatLabels } from "#src/kernel/labels";
 import { formatDuration, parseDuration, SECOND } from "#src/kernel/time";
 import { type Command, type Invocation, textFlag } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { Failure } from "../failure.js";
 import { enumWords, labelsText, printable, render, table, timeText } from "../output.js";
+import { why } from "./alert-why.js";
 
 async function alerts(invocation: Invocation): Promise<ExitCode> {
   const { alerts: service } = await invocation.controlPlane();
@@ -45,50 +44,6 @@ async function alerts(invocation: Invocation): Promise<ExitCode> {
     ),
   );
   return answer.alerts.some(({ state }) => state === AlertState.FIRING) ? EXIT.degraded : EXIT.ok;
-}
-
-async function why(invocation: Invocation): Promise<ExitCode> {
-  const { alerts: service } = await invocation.controlPlane();
-  const answer = await service.getAlert({ alertId: invocation.positionals[0] ?? "" });
-  invocation.write(
-    render(invocation.form, toJson(GetAlertResponseSchema, answer), () => {
-      const { alert } = answer;
-      const held = formatDuration(Number(answer.forMs));
-      const lines = [
-        `${alert?.rule ?? ""}: ${enumWords(AlertState, alert?.state ?? 0)}, because ${alert?.because ?? ""}`,
-        `labels: ${labelsText(alert?.labels ?? {})}`,
-        `value: ${alert?.value ?? ""}, active since ${timeText(alert?.activeAt)}`,
-        `expression: ${answer.expr} (for ${held})`,
-        ...Object.entries(alert?.annotations ?? {}).map(([name, text]) => `${name}: ${text}`),
-      ].map(printable);
-      const changes = answer.transitions.map((change) => [
-        timeText(change.at),
-        change.to === AlertState.UNSPECIFIED ? "inactive" : enumWords(AlertState, change.to),
-        String(change.value),
-        change.because,
-      ]);
-      const seen = answer.seen.map(({ labels, points }) => {
-        const last = points.slice(-5).map(({ value }) => String(value));
-        return [last.join(" "), formatLabels(labels)];
-      });
-      const history = answer.history.map((firing) => [
-        timeText(firing.firedAt),
-        timeText(firing.resolvedAt),
-        String(firing.value),
-        labelsText(firing.labels),
-      ]);
-      return [
-        ...lines,
-        "",
-        table(["AT", "TO", "VALUE", "BECAUSE"], changes),
-        ...(seen.length === 0 ? [] : ["", table(["LAST VALUES", "SEEN"], seen)]),
-        ...(history.length === 0
-          ? []
-          : ["", table(["FIRED", "RESOLVED", "VALUE", "OF THE SAME RULE"], history)]),
-      ].join("\n");
-    }),
-  );
-  return EXIT.ok;
 }
 
 async function rules(invocation: Invocation): Promise<ExitCode> {
@@ -231,10 +186,10 @@ export const alertCommands: readonly Command[] = [
   },
   {
     name: "alerts why",
-    usage: "ID",
-    summary: "One alert: its expression, and how it came to be as it is.",
-    help: "",
-    options: {},
+    usage: "ID [--chart FILE]",
+    summary: "One alert: its expression, how it came to be as it is, who was told and what hid it.",
+    help: "  --chart FILE          also draws its expression into a file, .svg or .png",
+    options: { chart: { type: "string" } },
     positionals: { least: 1, most: 1 },
     run: why,
   },
