@@ -1,6 +1,7 @@
 /** The whole control plane: ground, rooms, doors; opened in this order and closed in the other. */
 import { readFile } from "node:fs/promises";
 import type { LocalTokens } from "./access/access.module.js";
+import { refusedBySwitch } from "./access/domain/judge-switch.js";
 import { permit } from "./access/domain/permit.js";
 import { appModule } from "./app.module.js";
 import { fromWireEvent } from "./commands/commands.module.js";
@@ -84,7 +85,11 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
   const { clock } = system;
   const startedAt = clock.monotonic();
   const { authenticator, serverCertificates } = rooms.access;
-  const gate = new Gate({ authenticate: (token) => authenticator.authenticate(token), permit });
+  const gate = new Gate({
+    authenticate: (token) => authenticator.authenticate(token),
+    permit,
+    refuses: (actor, method) => refusedBySwitch(rooms.access.mcpSwitch.current, actor, method),
+  });
   const meter = createRequestMeter(metrics, clock);
 
   const eventLoop = new EventLoopLag(clock);

@@ -15,18 +15,18 @@ import { endToken, makeToken, type TokensDeps } from "./tokens.js";
 /** Tokens in one listing; a house with more has lost count of its keys. */
 const LIST_MAX = 1_000;
 
-const TO_WIRE: Readonly<Record<Role, WireRole>> = {
+export const ROLE_TO_WIRE: Readonly<Record<Role, WireRole>> = {
   viewer: WireRole.VIEWER,
   operator: WireRole.OPERATOR,
   approver: WireRole.APPROVER,
   admin: WireRole.ADMIN,
+  delegate: WireRole.DELEGATE,
 };
-const FROM_WIRE = new Map(Object.entries(TO_WIRE).map(([role, wire]) => [wire, role as Role]));
+const FROM_WIRE = new Map(Object.entries(ROLE_TO_WIRE).map(([role, wire]) => [wire, role as Role]));
 
-function fromWire(wire: WireRole): Role {
+export function roleFromWire(wire: WireRole, what: string): Role {
   const role = FROM_WIRE.get(wire);
-  if (role === undefined)
-    throw new OpsError("INVALID_ARGUMENT", `create token: roles: ${wire} is not a role`);
+  if (role === undefined) throw new OpsError("INVALID_ARGUMENT", `${what}: roles: ${wire} is not a role`);
   return role;
 }
 
@@ -48,7 +48,7 @@ export function accessApi(
       const expiresAt = found?.token.expiresAt;
       return {
         name: caller.actor.name,
-        roles: caller.roles.map((role) => TO_WIRE[role]),
+        roles: caller.roles.map((role) => ROLE_TO_WIRE[role]),
         tokenId: caller.tokenId,
         ...(expiresAt === undefined ? {} : { expiresAt: timestampFromMs(expiresAt) }),
       };
@@ -58,7 +58,7 @@ export function accessApi(
       const made = await makeToken(deps, {
         name: request.name,
         kind: kindFromWire(request.kind),
-        roles: request.roles.map(fromWire),
+        roles: request.roles.map((role) => roleFromWire(role, "create token")),
         validFor: request.validSeconds === 0n ? undefined : Number(request.validSeconds) * SECOND,
         by: caller.actor,
         traceparent: formatTraceparent(trace),
@@ -73,7 +73,7 @@ export function accessApi(
           tokenId: token.tokenId,
           name: token.name,
           kind: token.kind,
-          roles: token.roles.map((role) => TO_WIRE[role]),
+          roles: token.roles.map((role) => ROLE_TO_WIRE[role]),
           createdAt: timestampFromMs(token.createdAt),
           ...(token.expiresAt === undefined ? {} : { expiresAt: timestampFromMs(token.expiresAt) }),
           ...(token.revokedAt === undefined ? {} : { revokedAt: timestampFromMs(token.revokedAt) }),

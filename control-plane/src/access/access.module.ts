@@ -1,5 +1,6 @@
 /** The door of access: who may speak, what they may do, and the keys by which the house is known. */
 import type { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
+import type { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import type { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import { type Duration, HOUR } from "../kernel/time.js";
@@ -13,6 +14,8 @@ import { Authenticator } from "./authenticate.js";
 import { CertificateAuthority } from "./ca.js";
 import { fileKeyStore, vaultKeyStore } from "./key-store.js";
 import { ensureLocalTokens, type LocalTokens } from "./local-token.js";
+import { mcpApi } from "./mcp.api.js";
+import { McpSwitchWatch } from "./mcp-switch.loop.js";
 import { OrderSigner } from "./order-signer.js";
 import { writePrivateFile } from "./private-file.js";
 import { requestStatesApi } from "./request-states.api.js";
@@ -49,7 +52,10 @@ export interface Access {
   /** Start and stop `serverCertificates.loop` with the house's other loops. */
   readonly serverCertificates: ServerCertificates;
   readonly orderSigner: OrderSigner;
+  /** Start and stop `mcpSwitch.loop` with the house's other loops. */
+  readonly mcpSwitch: McpSwitchWatch;
   readonly api: ServiceImplementation<typeof AccessService, CallContext>;
+  readonly mcpApi: ServiceImplementation<typeof McpService, CallContext>;
   readonly requestStatesApi: ServiceImplementation<typeof RequestStatesService, CallContext>;
   /** The authority's certificate, PEM, for clients to trust. */
   readonly caFile: string;
@@ -75,7 +81,12 @@ export async function openAccess(deps: AccessDeps): Promise<Access> {
   await writePrivateFile(caFile, authority.certificatePem, system.draws.hex(8), 0o644);
   const localTokens = await ensureLocalTokens({ database, system, authenticator, stateDir: stateDirectory });
   const api = accessApi({ database, system, authenticator });
+  const mcpSwitch = new McpSwitchWatch(database, system.clock, logger);
+  // Known before anyone is let in.
+  await mcpSwitch.look();
   return {
+    mcpSwitch,
+    mcpApi: mcpApi({ database, system, switchWatch: mcpSwitch }),
     ...{ authenticator, authority, serverCertificates, orderSigner, api, caFile, localTokens },
     requestStatesApi: requestStatesApi({ database, system }),
   };

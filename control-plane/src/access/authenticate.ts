@@ -7,7 +7,14 @@ import { type Duration, HOUR, type Instant, MINUTE, SECOND } from "../kernel/tim
 import type { Logger } from "../platform/logger.js";
 import type { Queryable } from "../platform/postgres/database.js";
 import { type Clock, sha256Hex } from "../platform/system.js";
-import { judgeToken, parseTokenText, type Token, type TokenText } from "./domain/token.js";
+import { findDelegation } from "./delegation.store.js";
+import {
+  judgeToken,
+  parseDelegationText,
+  parseTokenText,
+  type Token,
+  type TokenText,
+} from "./domain/token.js";
 import { findToken, noteTokenUse, type StoredToken } from "./principals.store.js";
 
 /** How long an answer is kept: a token revoked elsewhere is refused here after this at the latest. */
@@ -65,7 +72,8 @@ export class Authenticator {
    */
   async authenticate(text: string | undefined): Promise<Caller> {
     if (text === undefined || text === "") throw new OpsError("UNAUTHENTICATED", "a bearer token is needed");
-    const parsed = parseTokenText(text);
+    const delegated = parseDelegationText(text);
+    const parsed = delegated ?? parseTokenText(text);
     if (parsed === undefined) {
       throw new OpsError("UNAUTHENTICATED", "the bearer token is malformed: expected mst_<id>_<secret>");
     }
@@ -75,10 +83,10 @@ export class Authenticator {
     const token =
       kept !== undefined && now - kept.readAt < KEPT && now >= kept.readAt
         ? kept.token
-        : await this.#read(parsed, key, kept, now);
+        : await this.#read(parsed, delegated === undefined ? findToken : findDelegation, key, kept, now);
     const verdict = judgeToken(token, now);
     if (verdict.kind === "refused") throw new OpsError("UNAUTHENTICATED", verdict.because);
-    this.#noteUse(key, token, now);
+    if (delegated === undefined) this.#noteUse(key, token, now);
     return { actor: { kind: token.kind, name: token.name }, roles: token.roles, tokenId: token.tokenId };
   }
 
@@ -87,12 +95,18 @@ export class Authenticator {
     for (const [key, kept] of this.#kept) if (kept.token.tokenId === id) this.#kept.delete(key);
   }
 
-  async #read(parsed: TokenText, key: string, kept: Kept | undefined, now: Instant): Promise<Token> {
+  async #read(
+    parsed: TokenText,
+    find: typeof findToken,
+    key: string,
+    kept: Kept | undefined,
+    now: Instant,
+  ): Promise<Token> {
     const spare = kept !== undefined && now - kept.readAt < KEPT_WHILE_AWAY ? kept.token : undefined;
     const failedOfLate = this.#failedAt !== undefined && now - this.#failedAt < ASKED_AGAIN_AFTER;
     if (spare !== undefined && failedOfLate) return spare;
     // An answer that comes too late for this call still counts for the next one.
-    const read = findToken(this.#deps.database, parsed.tokenId).then((stored) => {
+    const read = find(this.#deps.database, parsed.tokenId).then((stored) => {
       this.#failedAt = undefined;
       return this.#keep(stored, parsed, key, now);
     });

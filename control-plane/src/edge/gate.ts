@@ -1,6 +1,7 @@
 /**
  * Who comes in: a credential becomes a caller, and a caller may or may not call a method.
  */
+import type { Actor } from "../kernel/actor.js";
 import type { Caller, Role } from "../kernel/caller.js";
 import { OpsError } from "../kernel/errors.js";
 
@@ -11,6 +12,8 @@ export interface GatePorts {
     method: string,
     roles: readonly Role[],
   ) => { readonly kind: "allow" | "deny"; readonly because: string };
+  /** Why the actor may call nothing of the kind at the moment; undefined when it may. @default nobody is refused */
+  readonly refuses?: (actor: Actor, method: string) => string | undefined;
 }
 
 const CREDENTIAL_LENGTH_MAX = 4_096;
@@ -59,5 +62,7 @@ export class Gate {
   admit(caller: Caller, method: string): void {
     const verdict = this.#ports.permit(method, caller.roles);
     if (verdict.kind === "deny") throw new OpsError("PERMISSION_DENIED", verdict.because, { method });
+    const refusal = this.#ports.refuses?.(caller.actor, method);
+    if (refusal !== undefined) throw new OpsError("PERMISSION_DENIED", refusal, { method });
   }
 }

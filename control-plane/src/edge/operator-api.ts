@@ -97,7 +97,11 @@ export class OperatorApi {
   async *watch(method: DescMethod, request: Message, invocation: Invocation): AsyncGenerator<Message> {
     const context = this.#enter(method, invocation);
     const answers = this.#handler(method)(request, context) as AsyncIterable<MessageInitShape<DescMessage>>;
-    for await (const answer of answers) yield create(method.output, answer);
+    for await (const answer of answers) {
+      // A stream lives longer than a right to it may.
+      this.#gate.admit(invocation.caller, fullName(method));
+      yield create(method.output, answer);
+    }
   }
 
   #enter(method: DescMethod, { caller, traceparent, signal }: Invocation): CallContext {

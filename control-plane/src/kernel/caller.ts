@@ -1,7 +1,7 @@
 import type { Actor } from "./actor.js";
 
 /** What a principal may do; see access/domain/permit.ts for what each may. */
-export type Role = "viewer" | "operator" | "approver" | "admin";
+export type Role = "viewer" | "operator" | "approver" | "admin" | "delegate";
 
 /** Who calls an operator method. */
 export interface Caller {
