@@ -95,6 +95,33 @@ const stored = async () =>
     ...("keptSince" in state && state.keptSince !== undefined ? [(state.keptSince - T0) / MINUTE] : []),
   ]);
 
+describe("texts that query", () => {
+  const texts = (annotations: object) => group([{ alert: "High", expr: "x > 1", annotations }]);
+  const said = async () => (await readAlerts(fixture.database, 0)).map(({ annotations }) => annotations);
+
+  test("are told what the engine knows at the rule's time", async () => {
+    const it = await house();
+    it.set(T0, 5);
+    it.set(T0, 7, { __name__: "x", node: "b" });
+    await it.judge.judge(
+      texts({
+        of: '{{ printf "x{node!=\'%s\'}" $labels.node | query | first | value }} of {{ query "count(x)" | first | value }}',
+      }),
+      T0,
+    );
+    expect((await said()).map(({ of }) => of).sort()).toEqual(["5 of 2", "7 of 2"]);
+  });
+
+  test("that cannot be answered keep no alert back", async () => {
+    const it = await house();
+    it.set(T0, 5);
+    await it.judge.judge(texts({ of: '{{ query "x +" }}' }), T0);
+    expect(await said()).toEqual([
+      { of: expect.stringMatching(/^<error expanding template: error calling query: .*unexpected/) },
+    ]);
+  });
+});
+
 describe("an alert over a kill", () => {
   const rules = group([{ alert: "High", expr: "x > 1", for: "3m", keep_firing_for: "10m" }]);
 

@@ -9,7 +9,7 @@ import type { Logger } from "../platform/logger.js";
 import type { Database, Transaction } from "../platform/postgres/database.js";
 import type { Clock } from "../platform/system.js";
 import type { Sample } from "../promql/value.js";
-import type { Evaluation, KeyedExpression, OwnSample } from "../timeseries/timeseries.module.js";
+import type { KeyedExpression, OwnSample } from "../timeseries/timeseries.module.js";
 import { idOf, saveChanges } from "./alerts.store.js";
 import { withAbsentNodes } from "./domain/absent-nodes.js";
 import {
@@ -19,17 +19,15 @@ import {
   type TemplateSurroundings,
 } from "./domain/evaluate-rule.js";
 import type { AlertingRule, RecordingRule, Rule, RuleGroup } from "./domain/rule.js";
-import { alertSeries, recordSeries, vectorOf } from "./domain/rule-series.js";
+import { alertSeries, recordSeries } from "./domain/rule-series.js";
+import { type Answers, type EvaluateMany, vectorIn, withQueries } from "./engine-answers.js";
 
 export interface JudgePorts {
   readonly database: Database;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly surroundings: TemplateSurroundings;
-  readonly evaluateMany: (
-    expressions: readonly KeyedExpression[],
-    at: Instant,
-  ) => Promise<ReadonlyMap<string, Evaluation>>;
+  readonly evaluateMany: EvaluateMany;
   readonly append: (samples: readonly OwnSample[]) => Promise<void>;
   /** Names of the fleet's nodes that are not revoked. */
   readonly nodes: () => Promise<readonly string[]>;
@@ -60,8 +58,6 @@ interface JudgedRule {
   readonly rule: AlertingRule;
   readonly outcome: Extract<RuleOutcome, { kind: "judged" }>;
 }
-/** The answers to one batch of expressions. */
-type Answers = ReadonlyMap<string, Evaluation>;
 
 export class GroupJudge {
   readonly #ports: JudgePorts;
@@ -191,7 +187,10 @@ export class GroupJudge {
         : withAbsentNodes(found ?? [], present, await this.#ports.nodes(), at);
     const { surroundings } = this.#ports;
     const known = this.#alerts.get(rule.key) ?? new Map<string, Alert>();
-    const outcome = evaluateRule({ rule, vector, resolving, known, limit: group.limit, surroundings }, now);
+    const input = { rule, vector, resolving, known, limit: group.limit, surroundings };
+    const outcome = await withQueries(this.#ports.evaluateMany, at, (ask) =>
+      evaluateRule({ ...input, ask }, now),
+    );
     return outcome.kind === "failed" ? outcome.because : { rule, outcome };
   }
 
@@ -252,15 +251,6 @@ export class GroupJudge {
       }
     }
   }
-}
-
-/** The vector that an expression gave; a text when it failed; undefined when it was not asked. */
-function vectorIn(answers: Answers, key: string, at: Instant): readonly Sample[] | string | undefined {
-  const answer = answers.get(key);
-  if (answer === undefined) return undefined;
-  if (answer.kind === "failed") return answer.error.message;
-  const vector = vectorOf(answer.value, at);
-  return vector ?? `the expression gives a ${answer.value.kind}, expected a vector or a scalar`;
 }
 
 function recordedBefore(answers: Answers, rule: RecordingRule): ReadonlyMap<string, Labels> {

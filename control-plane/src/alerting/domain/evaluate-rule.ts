@@ -6,6 +6,7 @@ import { flapReason, recentTurns } from "./flap-score.js";
 import { type AlertState, nextAlertState } from "./next-alert-state.js";
 import { type RenderContext, renderText } from "./render-text.js";
 import type { AlertingRule } from "./rule.js";
+import type { AskQuery } from "./template-queries.js";
 
 export interface Alert {
   readonly ruleKey: string;
@@ -61,6 +62,8 @@ export interface RuleInput {
   /** Most alerts the rule may have at once; 0: no limit. */
   readonly limit: number;
   readonly surroundings: TemplateSurroundings;
+  /** Evaluates what texts query. @default queries fail */
+  readonly ask?: AskQuery;
 }
 
 export const NO_SURROUNDINGS: TemplateSurroundings = { externalLabels: {}, externalUrl: "" };
@@ -79,7 +82,10 @@ export function evaluateRule(input: RuleInput, now: Instant): RuleOutcome {
   const { rule, vector, known, limit } = input;
   const holding = new Map<string, Found>();
   for (const sample of vector) {
-    const context: RenderContext = { labels: sample.labels, value: sample.value, now, ...input.surroundings };
+    const context: RenderContext = {
+      ...{ labels: sample.labels, value: sample.value, now, ...input.surroundings },
+      ...(input.ask === undefined ? {} : { ask: input.ask }),
+    };
     const labels = alertLabels(rule, sample.labels, context);
     const key = labelsKey(labels);
     if (holding.has(key)) {

@@ -4,7 +4,7 @@
  */
 import { type Labels, labelsKey } from "../../kernel/labels.js";
 import type { Instant } from "../../kernel/time.js";
-import type { Value } from "../../promql/value.js";
+import type { Sample, Value } from "../../promql/value.js";
 import { withAbsentNodes } from "./absent-nodes.js";
 import {
   type Alert,
@@ -31,17 +31,21 @@ export interface RehearsalOptions {
   readonly surroundings?: TemplateSurroundings;
   /** Names of the fleet's nodes, for rules that ask for them. */
   readonly nodes?: readonly string[];
+  /** Evaluates what texts query, at a time. @default queries fail */
+  readonly ask?: (query: string, at: Instant) => readonly Sample[];
 }
 
 export class Rehearsal {
   readonly #surroundings: TemplateSurroundings;
   readonly #nodes: readonly string[];
+  readonly #ask: RehearsalOptions["ask"];
   readonly #alerts = new Map<string, ReadonlyMap<string, Alert>>();
   readonly #recorded = new Map<string, ReadonlyMap<string, Labels>>();
 
   constructor(options: RehearsalOptions = {}) {
     this.#surroundings = options.surroundings ?? NO_SURROUNDINGS;
     this.#nodes = options.nodes ?? [];
+    this.#ask = options.ask;
   }
 
   /** Judges `rule` at `now`. What `evaluate` throws passes through. */
@@ -90,8 +94,12 @@ export class Rehearsal {
     now: Instant,
   ): RehearsedStep {
     const known = this.#alerts.get(rule.key) ?? new Map<string, Alert>();
+    const ask = this.#ask;
     const outcome = evaluateRule(
-      { rule, vector, resolving, known, limit: group.limit, surroundings: this.#surroundings },
+      {
+        ...{ rule, vector, resolving, known, limit: group.limit, surroundings: this.#surroundings },
+        ...(ask === undefined ? {} : { ask: (query) => ask(query, now - group.queryOffset) }),
+      },
       now,
     );
     if (outcome.kind === "failed") return failed(outcome.because);

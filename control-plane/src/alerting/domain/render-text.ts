@@ -1,12 +1,15 @@
 /**
  * Templates of labels and annotations: Go's text/template as rules use it, with Prometheus' functions. The variables are
- * `$value`, `$labels`, `$externalLabels` and `$externalURL`; not built: functions that query.
+ * `$value`, `$labels`, `$externalLabels` and `$externalURL`.
  */
 import type { Labels } from "../../kernel/labels.js";
 import { TemplateError } from "../../kernel/template/template-error.js";
 import { TemplateSet } from "../../kernel/template/template-set.js";
 import type { Instant } from "../../kernel/time.js";
+import { samplesValue } from "./query-functions.js";
 import { RULE_FUNCTIONS } from "./template-functions.js";
+
+import type { AskQuery } from "./template-queries.js";
 
 export interface RenderContext {
   readonly labels: Labels;
@@ -16,6 +19,8 @@ export interface RenderContext {
   readonly externalLabels?: Labels;
   /** Where it can be reached by people. @default "" */
   readonly externalUrl?: string;
+  /** Evaluates what a text queries. @default queries fail */
+  readonly ask?: AskQuery;
 }
 
 /** A label or annotation is a line or a paragraph, not a book. */
@@ -38,7 +43,7 @@ export function checkTemplate(text: string): string | undefined {
 /** The text for one alert. As in Prometheus, a template that fails gives a text that says so. */
 export function renderText(text: string, context: RenderContext): string {
   if (!text.includes("{{")) return text;
-  const { labels, value, now, externalLabels = {}, externalUrl = "" } = context;
+  const { labels, value, now, externalLabels = {}, externalUrl = "", ask } = context;
   try {
     return templates.fill(
       text,
@@ -47,6 +52,7 @@ export function renderText(text: string, context: RenderContext): string {
         now,
         outputMax: OUTPUT_MAX,
         stepsMax: STEPS_MAX,
+        ...(ask === undefined ? {} : { ask: (query: string) => samplesValue(ask(query)) }),
         variables: {
           $labels: labels,
           $value: value,

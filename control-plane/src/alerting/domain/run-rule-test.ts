@@ -10,6 +10,7 @@ import { Rehearsal } from "./rehearsal.js";
 import type { Rule, RuleGroup } from "./rule.js";
 import { type RuleSample, vectorOf } from "./rule-series.js";
 import type { AlertTest, ExprTest, RuleTest, RuleTestFile } from "./rule-test-file.js";
+import { askAtOnce } from "./template-queries.js";
 
 /** Most evaluations of one test: a month of minutes. What asks for more would run for hours. */
 const EVALUATIONS_MAX = 50_000;
@@ -51,7 +52,10 @@ class RuleTestRun {
     private readonly file: Pick<RuleTestFile, "evaluationInterval" | "fuzzyCompare">,
   ) {
     const { externalLabels, externalUrl } = test;
-    this.#rehearsal = new Rehearsal({ surroundings: { externalLabels, externalUrl } });
+    this.#rehearsal = new Rehearsal({
+      surroundings: { externalLabels, externalUrl },
+      ask: (query, at) => askAtOnce(() => this.#evaluate(query, at), at),
+    });
     this.#input = new PendingInput(test);
   }
 

@@ -1,5 +1,6 @@
 /** The functions that templates may call, as Prometheus defines them (docs: template reference). */
-import { toNumber } from "../../kernel/template/builtins.js";
+import { escapeQuery, toNumber } from "../../kernel/template/builtins.js";
+import { GoDuration, GoTime } from "../../kernel/template/go-time.js";
 import { significant } from "../../kernel/template/printf.js";
 import type { TemplateFunction, TemplateFunctions } from "../../kernel/template/run-template.js";
 import { TemplateError } from "../../kernel/template/template-error.js";
@@ -7,6 +8,7 @@ import { SafeText } from "../../kernel/template/value.js";
 import { parseDuration, SECOND } from "../../kernel/time.js";
 import { type CompiledRegexp, compileRegexp, replaceAllMatches } from "../../promql/regexp.js";
 import { RegexpError } from "../../promql/regexp-syntax.js";
+import { QUERY_FUNCTIONS } from "./query-functions.js";
 
 const numeric =
   (format: (value: number) => string): TemplateFunction =>
@@ -82,26 +84,18 @@ export function humanizeDuration(value: number): string {
 }
 
 function humanizeTimestamp(seconds: number): string {
-  if (!Number.isFinite(seconds)) return fourDigits(seconds);
-  const total = Math.floor(seconds);
-  // Days since the epoch to a civil date, after Hinnant's algorithm; there is no Date here.
-  const days = Math.floor(total / 86400);
-  const z = days + 719468;
-  const era = Math.floor(z / 146097);
-  const dayOfEra = z - era * 146097;
-  const yearOfEra = Math.floor(
-    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36524) - Math.floor(dayOfEra / 146096)) /
-      365,
-  );
-  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
-  const shifted = Math.floor((5 * dayOfYear + 2) / 153);
-  const day = dayOfYear - Math.floor((153 * shifted + 2) / 5) + 1;
-  const month = shifted < 10 ? shifted + 3 : shifted - 9;
-  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
-  const two = (n: number): string => String(n).padStart(2, "0");
-  const clock = total - days * 86400;
-  return `${year}-${two(month)}-${two(day)} ${two(Math.floor(clock / 3600))}:${two(Math.floor(clock / 60) % 60)}:${two(clock % 60)} +0000 UTC`;
+  const time = timeOf(seconds);
+  return time === undefined ? fourDigits(seconds) : time.show();
 }
+
+/** Seconds since the epoch as a time, to the millisecond; undefined for what no calendar has. */
+function timeOf(seconds: number): GoTime | undefined {
+  const instant = Math.trunc(seconds * SECOND);
+  return Math.abs(instant) <= INSTANT_MAX ? new GoTime(instant) : undefined;
+}
+
+/** As far as calendars go here. */
+const INSTANT_MAX = 8.64e15;
 
 /** The pattern, compiled; it never takes more time than its length times the text's. */
 export function compilePattern(name: string, pattern: string): CompiledRegexp {
@@ -161,6 +155,23 @@ export const RULE_FUNCTIONS: TemplateFunctions = {
   match,
   safeHtml: ([text]) => (typeof text === "string" ? new SafeText(text) : undefined),
   parseDuration: seconds,
-  externalURL: () => "",
-  pathPrefix: () => "",
+  externalURL: (_, { variables }) => variables?.["$externalURL"] ?? "",
+  pathPrefix: (_, { variables }) => {
+    const url = variables?.["$externalURL"];
+    return typeof url === "string"
+      ? url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "")
+      : "";
+  },
+  toTime: ([value]) => {
+    const seconds = toNumber(value);
+    return seconds === undefined ? undefined : timeOf(seconds);
+  },
+  toDuration: ([value]) => {
+    const length = toNumber(value);
+    return length === undefined ? undefined : new GoDuration(length * SECOND);
+  },
+  now: (_, { now }) => now / SECOND,
+  args: (values) => Object.fromEntries(values.map((value, index) => [`arg${index}`, value])),
+  urlQueryEscape: textual(escapeQuery),
+  ...QUERY_FUNCTIONS,
 };

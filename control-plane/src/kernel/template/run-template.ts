@@ -17,6 +17,10 @@ import {
 /** What functions may know besides their arguments. */
 export interface FunctionScope {
   readonly now: number;
+  /** By name, with the dollar sign. */
+  readonly variables?: Readonly<Record<string, TemplateValue>>;
+  /** Answers what stands outside the text. Throws TemplateError. Absent: nothing can be asked. */
+  readonly ask?: (question: string) => TemplateValue;
 }
 
 /** Undefined: the arguments do not fit. Throws TemplateError for what else is wrong. */
@@ -31,7 +35,6 @@ export interface RunOptions extends FunctionScope {
   readonly functions: TemplateFunctions;
   /** The body of a template by name. */
   readonly lookup: (name: string) => readonly Node[] | undefined;
-  readonly variables?: Readonly<Record<string, TemplateValue>>;
   /** Applied to what is printed and is not SafeText, as for HTML. */
   readonly escape?: (text: string) => string;
   /** @default 1,000,000 characters, of the output and of every text on the way */

@@ -1,10 +1,10 @@
 /** What a notice says, as plain data, and as the value that templates see. */
 
 import { compareText, type Labels } from "../../kernel/labels.js";
+import { formatRfc3339, GoTime } from "../../kernel/template/go-time.js";
 import type { TemplateMap, TemplateMethod, TemplateValue } from "../../kernel/template/value.js";
 import { isList, TemplateObject } from "../../kernel/template/value.js";
 import type { Instant } from "../../kernel/time.js";
-import { formatRfc3339, GoTime } from "./go-time.js";
 
 export interface NoticeAlert {
   readonly fingerprint: string;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { formatTime } from "../../kernel/template/go-time.js";
 import { TemplateError } from "../../kernel/template/template-error.js";
-import { formatTime } from "./go-time.js";
 import type { NoticeAlert, NoticeData } from "./notice-data.js";
 import { readTexts } from "./notice-texts.js";
 

@@ -1,6 +1,7 @@
 /** What notices' templates may call besides Go's own functions: Alertmanager's set. */
 import { humanizeDuration, match, reReplaceAll, title } from "../../alerting/domain/template-functions.js";
 import { toNumber } from "../../kernel/template/builtins.js";
+import { GoDuration, GoTime } from "../../kernel/template/go-time.js";
 import type { TemplateFunction, TemplateFunctions } from "../../kernel/template/run-template.js";
 import { TemplateError } from "../../kernel/template/template-error.js";
 import {
@@ -12,7 +13,6 @@ import {
   type TemplateValue,
 } from "../../kernel/template/value.js";
 import { SECOND } from "../../kernel/time.js";
-import { GoDuration, GoTime } from "./go-time.js";
 
 const textual =
   (change: (text: string) => TemplateValue): TemplateFunction =>

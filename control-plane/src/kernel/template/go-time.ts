@@ -1,8 +1,8 @@
 /** Times as Go's templates know them: with a zone, methods, and layouts made of an example date. */
 
-import { type CivilTime, civilTime, isZone } from "../../kernel/civil-time.js";
-import { type TemplateMethod, TemplateObject, type TemplateValue } from "../../kernel/template/value.js";
-import { type Instant, SECOND } from "../../kernel/time.js";
+import { type CivilTime, civilTime, isZone } from "../civil-time.js";
+import { type Instant, SECOND } from "../time.js";
+import { type TemplateMethod, TemplateObject, type TemplateValue } from "./value.js";
 
 /** Go's zero time as JSON and templates show it: an alert that fires has no end. */
 export const ZERO_TIME = "0001-01-01T00:00:00Z";
