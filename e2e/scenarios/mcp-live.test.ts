@@ -87,15 +87,27 @@ async function ask(replica: number, method: string, params: Record<string, unkno
   return Answer.parse(await answer.json()).result;
 }
 
+const Planned = z.object({
+  structuredContent: z.object({
+    command: z.object({ command_id: z.string() }),
+    plan: z.object({ hash: z.string() }),
+  }),
+});
+
 async function requestCleaning(): Promise<{ taskId: string; commandId: string }> {
-  const task = await ask(0, "tools/call", {
-    name: "remediation_request",
+  const plan = await ask(0, "tools/call", {
+    name: "change_plan",
     arguments: {
       node: "db-1",
       action: "clean-directory",
       arguments: { path: directory, minAgeSeconds: 3_600 },
       reason: "the spool grows",
     },
+  });
+  const { structuredContent } = Planned.parse(plan);
+  const task = await ask(0, "tools/call", {
+    name: "change_apply",
+    arguments: { command_id: structuredContent.command.command_id, plan_hash: structuredContent.plan.hash },
   });
   expect(task).toMatchObject({ resultType: "task", status: "working" });
   const taskId = task.taskId ?? "";

@@ -47,7 +47,7 @@ test("a remediation asked for over MCP is a plan until another person approves i
   writeFileSync(old, "x".repeat(10_000));
   utimesSync(old, 1_700_000_000, 1_700_000_000);
   const answer = await client.callTool({
-    name: "remediation_request",
+    name: "change_plan",
     arguments: {
       node: "db-1",
       action: "clean-directory",
@@ -59,6 +59,12 @@ test("a remediation asked for over MCP is a plan until another person approves i
   expect(JSON.stringify(answer)).toContain("old.log");
   const { command, plan } = Requested.parse(answer.structuredContent);
   expect(existsSync(old)).toBe(true);
+  // This client has nobody who could be asked: what the policy asks for, another person gives.
+  const applied = await client.callTool({
+    name: "change_apply",
+    arguments: { command_id: command.command_id, plan_hash: plan.hash },
+  });
+  expect(JSON.stringify(applied)).toContain("awaiting_approval");
 
   const { command: waiting } = await operator.commands().getCommand({ commandId: command.command_id });
   expect(waiting).toMatchObject({

@@ -1,7 +1,4 @@
-/**
- * The control plane, as this server sees it: the operator contracts, one room each, asked on behalf of a caller. It
- * offers no way to approve anything.
- */
+/** The control plane, as this server sees it: the operator contracts, one room each, asked on behalf of a caller. */
 
 import { Channel, credentials } from "@grpc/grpc-js";
 import { createGrpcClient } from "@mainstay/proto/client";
@@ -12,9 +9,11 @@ import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/comman
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { type ErrorCode, OpsError } from "../errors.js";
-import { accessRoom } from "./access.js";
+import { accessRoom, delegationRoom } from "./access.js";
 import { alertsRoom } from "./alerts.js";
 import { commandsRoom } from "./commands.js";
 import { answered } from "./errors.js";
@@ -22,7 +21,9 @@ import { fleetRoom } from "./fleet.js";
 import { healthRoom } from "./health.js";
 import { journalRoom } from "./journal.js";
 import { openLine, type Speaker } from "./line.js";
+import { mcpRoom } from "./mcp.js";
 import { metricsRoom } from "./metrics.js";
+import { requestStatesRoom } from "./request-states.js";
 
 export interface ControlPlaneOptions {
   /** host:port of the operator gRPC. */
@@ -69,7 +70,9 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
     fleet: createGrpcClient(FleetService, address, credential, options),
     health: createGrpcClient(HealthService, address, credential, options),
     journal: createGrpcClient(JournalService, address, credential, options),
+    mcp: createGrpcClient(McpService, address, credential, options),
     metrics: createGrpcClient(MetricsService, address, credential, options),
+    requestStates: createGrpcClient(RequestStatesService, address, credential, options),
     serving: createGrpcClient(Health, address, credential, options),
   };
   return {
@@ -83,8 +86,14 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
         fleet: fleetRoom(openLine(clients.fleet, address, speaker, timeoutMs)),
         health: healthRoom(openLine(clients.health, address, speaker, timeoutMs)),
         journal: journalRoom(openLine(clients.journal, address, speaker, timeoutMs)),
+        mcp: mcpRoom(openLine(clients.mcp, address, speaker, timeoutMs)),
         metrics: metricsRoom(openLine(clients.metrics, address, speaker, timeoutMs)),
+        requestStates: requestStatesRoom(openLine(clients.requestStates, address, speaker, timeoutMs)),
       };
+    },
+    /** As this server itself, with a token that may speak for others. */
+    delegateAs(speaker: Speaker) {
+      return delegationRoom(openLine(clients.mcp, address, speaker, timeoutMs));
     },
     /** Resolves when the control plane answers within `withinMs` and says that it serves; else throws UNAVAILABLE and says why. */
     async reach(withinMs: number): Promise<void> {

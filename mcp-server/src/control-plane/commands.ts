@@ -1,4 +1,4 @@
-/** Commands, their plans and their output, as the control plane tells it. There is no way to approve one from here. */
+/** Commands, their plans and their output, as the control plane tells it. What is approved from here is what a person at the client confirmed. */
 import {
   type Command,
   CommandState,
@@ -9,6 +9,7 @@ import { z } from "zod";
 import { bound, cleanBlock, cleanJson, cleanLine } from "../clean-text.js";
 import type { Page, PageAsk } from "./fleet.js";
 import type { Line } from "./line.js";
+import { type PlanView, planView } from "./plan.js";
 import { defined, isoOf, nameOf, textOf } from "./wire.js";
 
 export const COMMAND_STATES = [
@@ -24,9 +25,17 @@ export const COMMAND_STATES = [
   "timed_out",
   "expired",
   "interrupted",
+  "planned",
 ] as const;
 
-const OPEN: ReadonlySet<string> = new Set(["planning", "awaiting_approval", "approved", "sent", "running"]);
+const OPEN: ReadonlySet<string> = new Set([
+  "planning",
+  "planned",
+  "awaiting_approval",
+  "approved",
+  "sent",
+  "running",
+]);
 
 /** Whether something may still happen. */
 export function isOpen(state: string): boolean {
@@ -52,18 +61,10 @@ export const commandSchema = z.object({
   result: z.unknown().optional(),
   alert_id: z.string().optional(),
   verification: z.string().optional(),
+  undoes: z.string().optional(),
+  undone_by: z.string().optional(),
 });
 export type CommandView = z.infer<typeof commandSchema>;
-
-export const planSchema = z.object({
-  hash: z.string(),
-  summary: z.string(),
-  plan: z.unknown(),
-  verdict: z.string(),
-  verdict_because: z.string().optional(),
-  made_at: z.string().optional(),
-});
-export type PlanView = z.infer<typeof planSchema>;
 
 export interface CommandWholeView {
   readonly command: CommandView;
@@ -80,7 +81,6 @@ export type OutputView = z.infer<typeof outputSchema>;
 
 const ARGUMENTS_BUDGET = 2_000;
 const RESULT_BUDGET = 4_000;
-const PLAN_BUDGET = 6_000;
 
 /** How much longer than its own waiting a request may take. */
 const REQUEST_MARGIN_MS = 5_000;
@@ -115,7 +115,33 @@ export function commandsRoom(line: Line<typeof CommandsService>) {
       const answer = await line.ask((to, how) => to.cancelCommand({ commandId, reason }, how));
       return wholeView(answer.command);
     },
-    /** Asks for a command that a person must approve; answers with its plan, or without when it took longer than `waitMs`. */
+    /** Lets a held plan go on. Throws FAILED_PRECONDITION when it is not held, is another one or too old. */
+    async apply(commandId: string, planHash: string): Promise<CommandWholeView> {
+      const answer = await line.ask((to, how) => to.applyCommand({ commandId, planHash }, how));
+      return wholeView(answer.command);
+    },
+    /** Says that the person at the client confirmed this very plan. Throws as policy and the plan have it. */
+    async approveElicited(commandId: string, planHash: string): Promise<CommandWholeView> {
+      const reason = "confirmed at the MCP client that asked for it";
+      const answer = await line.ask((to, how) =>
+        to.approveCommand({ commandId, planHash, reason, elicited: true }, how),
+      );
+      return wholeView(answer.command);
+    },
+    /** Asks for the plan of undoing a command, and holds it. */
+    async undo(ask: {
+      readonly commandId: string;
+      readonly requestId: string;
+      readonly reason: string;
+      readonly waitMs: number;
+    }): Promise<CommandWholeView> {
+      const answer = await line.ask(
+        (to, how) => to.undoCommand({ ...ask, hold: true }, how),
+        ask.waitMs + REQUEST_MARGIN_MS,
+      );
+      return wholeView(answer.command);
+    },
+    /** Asks for a command's plan, and holds it; answers without it when that took longer than `waitMs`. */
     async request(ask: {
       readonly requestId: string;
       readonly nodeId: string;
@@ -126,7 +152,7 @@ export function commandsRoom(line: Line<typeof CommandsService>) {
       readonly waitMs: number;
     }): Promise<CommandWholeView> {
       const answer = await line.ask(
-        (to, how) => to.requestCommand({ ...ask, requireApproval: true }, how),
+        (to, how) => to.requestCommand({ ...ask, hold: true }, how),
         ask.waitMs + REQUEST_MARGIN_MS,
       );
       return wholeView(answer.command);
@@ -135,21 +161,7 @@ export function commandsRoom(line: Line<typeof CommandsService>) {
 }
 
 function wholeView(command: Command | undefined): CommandWholeView {
-  const plan = command?.plan;
-  return {
-    command: commandView(command),
-    plan:
-      plan === undefined
-        ? undefined
-        : defined({
-            hash: cleanLine(plan.hash, 128),
-            summary: cleanLine(plan.summary, 500),
-            plan: cleanJson(plan.planJson, PLAN_BUDGET),
-            verdict: cleanLine(plan.verdict, 20),
-            verdict_because: textOf(plan.verdictBecause),
-            made_at: isoOf(plan.madeAt),
-          }),
-  };
+  return { command: commandView(command), plan: planView(command?.plan) };
 }
 
 /** States after which nothing more happens; only then does an exit code mean anything. */
@@ -180,6 +192,8 @@ function commandView(command: Command | undefined): CommandView {
         : cleanJson(command.resultJson, RESULT_BUDGET),
     alert_id: textOf(command?.alertId, 128),
     verification: textOf(command?.verification, 40),
+    undoes: textOf(command?.undoesCommandId, 128),
+    undone_by: textOf(command?.undoneByCommandId, 128),
   });
 }
 

@@ -42,18 +42,17 @@ async function ask(method: string, params: Json, knows = true, token = "operator
   return result ?? { error };
 }
 
-const request = (knows = true, token = "operator-token"): Promise<Json> =>
-  ask(
-    "tools/call",
-    {
-      name: "remediation_request",
-      arguments: { node: "db-1", action: "clean-directory", reason: "the disk fills" },
-    },
-    knows,
-    token,
-  );
+const HASH = "5a".repeat(32);
 
-describe("a request for a remediation", () => {
+/** Plans a change and applies the plan. */
+async function request(knows = true, token = "operator-token"): Promise<Json> {
+  const change = { node: "db-1", action: "clean-directory", reason: "the disk fills" };
+  await ask("tools/call", { name: "change_plan", arguments: change }, knows, "operator-token");
+  const plan = { command_id: "c-1", plan_hash: HASH };
+  return ask("tools/call", { name: "change_apply", arguments: plan }, knows, token);
+}
+
+describe("a plan that is applied", () => {
   test("is a task for a client that knows tasks, and it follows the command to its end", async () => {
     const task = await request();
     expect(task).toMatchObject({ resultType: "task", taskId: "command-c-1", status: "working", ttlMs: null });

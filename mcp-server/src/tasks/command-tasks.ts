@@ -12,6 +12,7 @@ import { outputText } from "../control-plane/commands.js";
 import { OpsError } from "../errors.js";
 import type { DetailedTask, Task, TaskDesk, TaskStatus } from "../protocol/task.js";
 import { renderText } from "../tools/answer.js";
+import { TOKENS_DEFAULT } from "../tools/budget.js";
 
 const PREFIX = "command-";
 const POLL_MS = 2_000;
@@ -123,7 +124,7 @@ function resultOf(
     ...(output.length === 0 ? [] : ["output:", outputText(output, OUTPUT_CHARS + 500)]),
   ].join("\n");
   return {
-    content: [{ type: "text", text: renderText(summary, cleanBlock(data), hex) }],
+    content: [{ type: "text", text: renderText(summary, cleanBlock(data), hex, TOKENS_DEFAULT) }],
     structuredContent: { command, ...(plan === undefined ? {} : { plan }) },
     isError: command.state !== "succeeded",
     _meta: { "mainstay/host-made": ["command", "plan"] },

@@ -24,6 +24,7 @@ import {
   CommandState,
   CommandsService,
   type OutputPieceSchema,
+  PlanSchema,
 } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import {
   FleetService,
@@ -33,6 +34,7 @@ import {
 import { HealthService, HealthStatus } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { type EntrySchema, JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { MetricsService, type SeriesResultSchema } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { toServiceDefinition } from "@mainstay/proto/grpc-js";
 
 export interface Heard {
@@ -71,6 +73,11 @@ export class FakeControlPlane {
   /** Whether agents make plans in time. */
   plansInTime = true;
   planSummary = "would delete 12 files, 3.1 GB";
+  /** What policy says to plans, and whether the person at the client may approve them. */
+  verdict = "ask";
+  elicitation = true;
+  approvalsNeeded = 1;
+  readonly usedStates = new Set<string>();
   brokenAt = 0n;
   /** Streams of the journal that are open. */
   readonly watchers = new Set<(entry: MessageInitShape<typeof EntrySchema>) => void>();
@@ -127,6 +134,15 @@ export class FakeControlPlane {
     server.addService(toServiceDefinition(MetricsService), this.#metrics());
     server.addService(toServiceDefinition(JournalService), this.#journal());
     server.addService(toServiceDefinition(CommandsService), this.#commands());
+    const { getStateKey, useState } = RequestStatesService.method;
+    server.addService(toServiceDefinition(RequestStatesService), {
+      getStateKey: this.#answers(getStateKey, () => ({ key: new Uint8Array(32).fill(7) })),
+      useState: this.#answers(useState, ({ stateId }) => {
+        const first = !this.usedStates.has(stateId);
+        this.usedStates.add(stateId);
+        return { first };
+      }),
+    });
     this.#port = await new Promise<number>((resolve, reject) =>
       server.bindAsync(
         this.#port === 0 ? "127.0.0.1:0" : this.address,
@@ -323,9 +339,32 @@ export class FakeControlPlane {
     };
   }
 
+  #plan(): MessageShape<typeof PlanSchema> {
+    return create(PlanSchema, {
+      hash: PLAN_HASH,
+      summary: this.planSummary,
+      planJson: JSON.stringify({ delete: ["/var/tmp/a", "/var/tmp/b"] }),
+      verdict: this.verdict,
+      verdictBecause: "the rule asks for an approval",
+      policyRule: "AI clients ask",
+      approvalsNeeded: this.verdict === "ask" ? this.approvalsNeeded : 0,
+      approverRole: "approver",
+      elicitation: this.elicitation,
+      blastRadius: {
+        nodes: ["db-1"],
+        components: ["database"],
+        dependents: ["web"],
+        roleShare: 0.5,
+        criticality: "high",
+      },
+      inverseKind: "irreversible",
+      expectedEffect: "3.1 GB more are free",
+    });
+  }
+
   #commands() {
-    const { requestCommand, approveCommand, cancelCommand, getCommand, listCommands } =
-      CommandsService.method;
+    const { requestCommand, applyCommand, approveCommand, undoCommand } = CommandsService.method;
+    const { cancelCommand, getCommand, listCommands } = CommandsService.method;
     const ended = [CommandState.SUCCEEDED, CommandState.FAILED, CommandState.CANCELLED, CommandState.REFUSED];
     const find = (id: string): Command => {
       const command = [...this.commands.values()].find((candidate) => candidate.commandId === id);
@@ -348,30 +387,47 @@ export class FakeControlPlane {
           reason: request.reason,
           alertId: request.alertId,
           requestedBy: { kind: "human", name: caller.name },
-          state: !made
-            ? CommandState.PLANNING
-            : request.requireApproval
-              ? CommandState.AWAITING_APPROVAL
-              : CommandState.APPROVED,
-          because: made ? "a person must approve it" : "the agent is asked",
-          ...(made
-            ? {
-                plan: {
-                  hash: PLAN_HASH,
-                  summary: this.planSummary,
-                  planJson: JSON.stringify({ delete: ["/var/tmp/a", "/var/tmp/b"] }),
-                  verdict: "ask",
-                  verdictBecause: "the client asked for an approval",
-                },
-              }
-            : {}),
+          state: made ? CommandState.PLANNED : CommandState.PLANNING,
+          because: made ? "the plan is held" : "the agent is asked",
+          ...(made ? { plan: this.#plan() } : {}),
         });
         this.commands.set(request.requestId, command);
         return { command };
       }),
-      approveCommand: this.#answers(approveCommand, ({ commandId }) => {
+      applyCommand: this.#answers(applyCommand, ({ commandId, planHash }) => {
         const command = find(commandId);
+        if (command.state !== CommandState.PLANNED || command.plan?.hash !== planHash)
+          throw new Refusal(status.FAILED_PRECONDITION, "it is not held with this plan");
+        const { verdict } = this;
+        command.state =
+          verdict === "allow"
+            ? CommandState.APPROVED
+            : verdict === "ask"
+              ? CommandState.AWAITING_APPROVAL
+              : CommandState.REFUSED;
+        return { command };
+      }),
+      approveCommand: this.#answers(approveCommand, ({ commandId, planHash, elicited }) => {
+        const command = find(commandId);
+        if (command.state !== CommandState.AWAITING_APPROVAL || command.plan?.hash !== planHash)
+          throw new Refusal(status.FAILED_PRECONDITION, "it does not wait for an approval of this plan");
+        if (!elicited || !this.elicitation || this.approvalsNeeded > 1)
+          throw new Refusal(status.PERMISSION_DENIED, "another person must approve it");
         command.state = CommandState.APPROVED;
+        return { command };
+      }),
+      undoCommand: this.#answers(undoCommand, ({ commandId, requestId }) => {
+        const undone = find(commandId);
+        if (undone.state !== CommandState.SUCCEEDED)
+          throw new Refusal(status.FAILED_PRECONDITION, "it has not succeeded: nothing-to-undo");
+        const command = create(CommandSchema, {
+          ...undone,
+          commandId: `c-${this.commands.size + 1}`,
+          undoesCommandId: undone.commandId,
+          state: CommandState.PLANNED,
+          plan: this.#plan(),
+        });
+        this.commands.set(requestId, command);
         return { command };
       }),
       cancelCommand: this.#answers(cancelCommand, ({ commandId }) => {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ALERT_STATES, alertSchema, alertWhySchema } from "../control-plane/alerts.js";
-import { count, more, seriesName, table } from "./answer.js";
-import { pageInput, readCursor, takeRows } from "./page.js";
+import { count, seriesName, table } from "./answer.js";
+import { listed, listInput, listOutput } from "./listed.js";
 import { defineTool } from "./tool.js";
 
 export const alertsTools = [
@@ -9,44 +9,47 @@ export const alertsTools = [
     name: "alerts_list",
     toolset: "alerts",
     title: "List alerts",
-    description:
-      "Alerts, firing first, then by age. state active (the default) is pending and firing. resolved_within_minutes also gives those that resolved of late.",
+    description: "Alerts, firing first, then by age. active is pending and firing.",
     input: z.strictObject({
       state: z.enum(ALERT_STATES).default("active"),
-      rule: z.string().max(128).optional().describe("only this rule's alerts"),
+      rule: z.string().max(128).optional(),
       resolved_within_minutes: z.int().min(1).max(10_080).optional(),
-      ...pageInput(30),
+      ...listInput(30),
     }),
-    output: z.object({ alerts: z.array(alertSchema), total: z.number(), next_cursor: z.string().optional() }),
+    output: z.object({ alerts: z.array(alertSchema.partial()), total: z.number(), ...listOutput }),
     effect: "read",
     idempotent: true,
-    hostMade: ["alerts[].labels", "alerts[].annotations", "alerts[].because"],
-    async run({ state, rule, resolved_within_minutes: minutes, limit, cursor: given }, { rooms }) {
-      const cursor = readCursor(given, limit);
+    hostMade: ["alerts[].labels", "alerts[].annotations", "alerts[].because", "counts"],
+    async run(input, { rooms }) {
+      const { state, rule, resolved_within_minutes: minutes } = input;
       const alerts = await rooms.alerts.listAlerts({
         state,
         rule: rule ?? "",
         resolvedWithinSeconds: (minutes ?? 0) * 60,
       });
-      const { rows, nextCursor } = takeRows(alerts, cursor, "");
+      const { rows, rest, summary, data } = await listed(
+        {
+          noun: "alert",
+          row: alertSchema,
+          page: async () => ({ rows: alerts, nextToken: "" }),
+          columns: {
+            state: (row) => row.state,
+            rule: (row) => row.rule,
+            labels: (row) => seriesName(row.labels),
+            value: (row) => row.value,
+            since: (row) => row.fired_at ?? row.active_at,
+            summary: (row) => row.annotations["summary"],
+            alert_id: (row) => row.alert_id,
+          },
+        },
+        input,
+      );
       const firing = alerts.filter((alert) => alert.state === "firing").length;
       const pending = alerts.filter((alert) => alert.state === "pending").length;
       return {
-        structured: {
-          alerts: rows,
-          total: alerts.length,
-          ...(nextCursor === undefined ? {} : { next_cursor: nextCursor }),
-        },
-        summary: `${count(alerts.length, "alert")}: ${firing} firing, ${pending} pending.${more(nextCursor)}`,
-        data: table(rows, {
-          state: (row) => row.state,
-          rule: (row) => row.rule,
-          labels: (row) => seriesName(row.labels),
-          value: (row) => row.value,
-          since: (row) => row.fired_at ?? row.active_at,
-          summary: (row) => row.annotations["summary"],
-          alert_id: (row) => row.alert_id,
-        }),
+        structured: { alerts: rows, total: alerts.length, ...rest },
+        summary: `Of ${count(alerts.length, "alert")} ${firing} fire and ${pending} are pending. Here: ${summary}`,
+        data,
       };
     },
   }),

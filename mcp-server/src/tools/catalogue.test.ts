@@ -94,9 +94,10 @@ describe.each(ERAS)("a client of %s", (era) => {
     expect(tools.map((tool) => tool.name)).toEqual(catalogue.map((tool) => tool.name));
     expect(
       tools.every(
-        (tool) =>
-          tool.outputSchema !== undefined &&
-          (tool.annotations?.readOnlyHint ?? false) !== (tool.annotations?.destructiveHint ?? false),
+        ({ name, outputSchema, annotations }) =>
+          outputSchema !== undefined &&
+          (annotations?.readOnlyHint ?? false) === !name.startsWith("change_") &&
+          (annotations?.destructiveHint ?? false) === (name === "change_apply"),
       ),
     ).toBe(true);
     const result = await client.callTool({ name: "health_overview", arguments: {} });
@@ -233,7 +234,7 @@ describe("reading", () => {
     const { fake } = house;
     const client = await house.connect();
     await client.callTool({
-      name: "remediation_request",
+      name: "change_plan",
       arguments: { node: "db-1", action: "clean-directory", reason: "disk" },
     });
     fake.output = [
@@ -258,7 +259,7 @@ describe("reading", () => {
   });
 });
 
-describe("asking for a change", () => {
+describe("planning a change", () => {
   const ask = {
     node: "db-1",
     action: "clean-directory",
@@ -267,47 +268,47 @@ describe("asking for a change", () => {
     alert_id: "a-1",
   };
 
-  test("answers with the plan and who must approve, and approves nothing", async () => {
-    const result = await call("remediation_request", ask);
+  test("answers with the plan, its reach and policy's verdict, and lets nothing run", async () => {
+    const result = await call("change_plan", ask);
     expect(result.structuredContent).toMatchObject({
       command: {
         command_id: "c-1",
-        state: "awaiting_approval",
+        state: "planned",
         node: "db-1",
         arguments: { path: "/var/tmp" },
         alert_id: "a-1",
       },
       plan: {
+        hash: "5a".repeat(32),
         summary: "would delete 12 files, 3.1 GB",
         verdict: "ask",
+        policy_rule: "AI clients ask",
+        approvals_needed: 1,
+        blast_radius: { nodes: ["db-1"], dependents: ["web"], role_share: 0.5 },
+        inverse_kind: "irreversible",
         plan: { delete: ["/var/tmp/a", "/var/tmp/b"] },
       },
-      approval: {
-        needed: true,
-        method: "POST",
-        path: "/api/mainstay/v1/commands/c-1:approve",
-        body: { planHash: "5a".repeat(32) },
-      },
     });
-    expect(textOf(result)).toContain("waits for a person's approval. Nothing was changed.");
+    expect(textOf(result)).toContain("is planned and held. Nothing was changed.");
+    expect(house.fake.heardOf("ApplyCommand")).toEqual([]);
     expect(house.fake.heardOf("ApproveCommand")).toEqual([]);
     expect(
       house.fake.commands.get((result.structuredContent as { request_id: string }).request_id)?.state,
-    ).toBe(CommandState.AWAITING_APPROVAL);
+    ).toBe(CommandState.PLANNED);
   });
 
   test("twice with one request_id is one command", async () => {
-    const first = await call("remediation_request", { ...ask, request_id: "r-1" });
-    const second = await call("remediation_request", { ...ask, request_id: "r-1" });
+    const first = await call("change_plan", { ...ask, request_id: "r-1" });
+    const second = await call("change_plan", { ...ask, request_id: "r-1" });
     expect(second.structuredContent).toEqual(first.structuredContent);
     expect(house.fake.commands.size).toBe(1);
   });
 
   test("says so when the plan is not there in time", async () => {
     house.fake.plansInTime = false;
-    const result = await call("remediation_request", ask);
+    const result = await call("change_plan", ask);
     expect(result.structuredContent).toMatchObject({ command: { state: "planning" } });
-    expect(result.structuredContent).not.toHaveProperty("approval");
+    expect(result.structuredContent).not.toHaveProperty("plan");
     expect(textOf(result)).toContain("has not yet said what it would do");
   });
 
@@ -317,7 +318,7 @@ describe("asking for a change", () => {
     ["no reason", { ...ask, reason: "" }, "reason"],
     ["a member that is none", { ...ask, approve: true }, "approve"],
   ])("with %s stores nothing and says what is wrong", async (_, input, said) => {
-    const result = await call("remediation_request", input).catch((error: Error) => ({
+    const result = await call("change_plan", input).catch((error: Error) => ({
       isError: true,
       content: [{ text: error.message }],
     }));
@@ -327,10 +328,110 @@ describe("asking for a change", () => {
   });
 
   test("is for operators: a viewer is refused by the control plane, with its reason", async () => {
-    const result = await call("remediation_request", ask, "viewer-token");
+    const result = await call("change_plan", ask, "viewer-token");
     expect(result.isError).toBe(true);
     expect(textOf(result)).toBe("PERMISSION_DENIED: RequestCommand needs the role operator");
   });
+});
+
+describe("rows", () => {
+  test("are given by the fields that were asked for, in the order of the text's columns", async () => {
+    const result = await call("nodes_list", { fields: ["name", "liveness"] });
+    expect(result.structuredContent).toEqual({
+      nodes: [
+        { name: "db-1", liveness: "live" },
+        { name: "db-2", liveness: "live" },
+        { name: "web-1", liveness: "late" },
+      ],
+    });
+    expect(textOf(result)).toContain("name,liveness\ndb-1,live");
+  });
+
+  test.each([
+    ["nodes_list", "liveness", { live: 2, late: 1 }],
+    ["nodes_list", "labels.env", { prod: 3 }],
+    ["nodes_list", "labels.none", { "-": 3 }],
+    ["alerts_list", "rule", { DiskFull: 1, Load: 1 }],
+    ["certificates_list", "node", { "db-1": 1, "web-1": 1 }],
+  ])("of %s are counted by %s here, and not in the model's head", async (name, by, counts) => {
+    const result = await call(name, { count_by: by });
+    expect(result.structuredContent).toMatchObject({ counts });
+  });
+
+  test.each([{ fields: ["nmae"] }, { count_by: "nmae" }])(
+    "by %j are not known, but a near name is",
+    async (input) => {
+      expect(textOf(await call("nodes_list", input))).toBe(
+        'INVALID_ARGUMENT: no field "nmae"; did you mean "name"?',
+      );
+    },
+  );
+
+  test("of a node are its parts, as asked for", async () => {
+    const result = await call("node_get", { node: "db-1", fields: ["services"] });
+    expect(Object.keys(result.structuredContent ?? {}).sort()).toEqual(["left_out", "node", "services"]);
+  });
+});
+
+describe("an answer costs its reader", () => {
+  const tokenizer = new Tiktoken(o200k);
+  const crowd = (): void => {
+    const long = (i: number): string => `${"0123456789abcdef".repeat(8)} ${i} ${"ünïcode ".repeat(10)}`;
+    house.fake.nodes = Array.from({ length: 400 }, (_, i) => ({
+      nodeId: `n-${i}`,
+      name: `node-${i}`,
+      livenessBecause: long(i),
+      labels: Object.fromEntries(Array.from({ length: 10 }, (_, l) => [`label_${l}`, long(l)])),
+      actions: ["clean-directory"],
+    }));
+    house.fake.certificates = house.fake.nodes.map((_, i) => ({
+      nodeId: "n-1",
+      nodeName: "n",
+      source: long(i),
+    }));
+    house.fake.alerts = house.fake.nodes.map((_, i) => ({
+      alertId: `a-${i}`,
+      rule: "Load",
+      state: AlertState.FIRING,
+      annotations: { summary: long(i), description: long(i) },
+    }));
+    house.fake.series = house.fake.nodes.map((_, i) => ({
+      labels: { __name__: "up", note: long(i) },
+      points: [{ timestampMs: 2_000n, value: i }],
+    }));
+    house.fake.entries = house.fake.nodes.map((_, i) => ({
+      position: BigInt(i + 1),
+      kind: "alert.fired",
+      subject: "alert:a-1",
+      because: long(i),
+      factsJson: JSON.stringify({ long: long(i) }),
+      hash: "cd".repeat(32),
+    }));
+  };
+  const calls: [string, Record<string, unknown>][] = [
+    ["nodes_list", { limit: 200 }],
+    ["node_get", { node: "n-1" }],
+    ["certificates_list", { limit: 200 }],
+    ["alerts_list", { limit: 200 }],
+    ["metrics_query", { expr: "up", limit: 200 }],
+    ["metrics_query_range", { expr: "up", from: "1", to: "60", step_seconds: 1, limit: 200 }],
+    ["journal_list", { limit: 200 }],
+  ];
+
+  test.each(calls)(
+    "of %s at most 4,000 tokens, or as many as it wants, and never 20,000",
+    async (name, input) => {
+      crowd();
+      const cost = async (more: Record<string, unknown>): Promise<number> => {
+        const { content, structuredContent, isError } = await call(name, { ...input, ...more });
+        expect(isError ?? false).toBe(false);
+        return tokenizer.encode(JSON.stringify({ content, structuredContent })).length;
+      };
+      expect(await cost({})).toBeLessThanOrEqual(4_000);
+      expect(await cost({ max_tokens: 1_500 })).toBeLessThanOrEqual(1_700);
+      expect(await cost({ max_tokens: 20_000 })).toBeLessThan(20_000);
+    },
+  );
 });
 
 describe("what goes wrong", () => {
@@ -443,15 +544,15 @@ describe("text from hosts", () => {
 
   test("in a plan reaches neither the summary nor the way to approve", async () => {
     house.fake.planSummary = poison;
-    const result = await call("remediation_request", {
-      node: "db-1",
-      action: "clean-directory",
-      reason: "disk",
-    });
-    const [summary] = textOf(result).split("\n");
-    expect(summary).not.toContain("IGNORE");
-    expect(JSON.stringify((result.structuredContent as { approval: unknown }).approval)).not.toContain(
-      "IGNORE",
-    );
+    const change = { node: "db-1", action: "clean-directory", reason: "disk" };
+    const planned = await call("change_plan", change);
+    const applied = await call("change_apply", { command_id: "c-1", plan_hash: "5a".repeat(32) });
+    for (const result of [planned, applied]) {
+      const [summary] = textOf(result).split("\n");
+      expect(summary).not.toContain("IGNORE");
+    }
+    const { approval } = applied.structuredContent as { approval: unknown };
+    expect(approval).toBeDefined();
+    expect(JSON.stringify(approval)).not.toContain("IGNORE");
   });
 });

@@ -1,11 +1,11 @@
 /** The list of tools, in the order clients see it. Their definitions as JSON stand in catalogue.json beside it. */
 import { alertsTools } from "./alerts.js";
+import { changesTools } from "./changes.js";
 import { commandsTools } from "./commands.js";
 import { fleetTools } from "./fleet.js";
 import { healthTools } from "./health.js";
 import { journalTools } from "./journal.js";
 import { metricsTools } from "./metrics.js";
-import { remediationTools } from "./remediation.js";
 import type { Tool } from "./tool.js";
 
 export const catalogue: readonly Tool[] = [
@@ -14,6 +14,6 @@ export const catalogue: readonly Tool[] = [
   ...alertsTools,
   ...metricsTools,
   ...commandsTools,
-  ...remediationTools,
+  ...changesTools,
   ...journalTools,
 ];

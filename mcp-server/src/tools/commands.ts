@@ -5,11 +5,10 @@ import {
   isOpen,
   outputSchema,
   outputText,
-  planSchema,
 } from "../control-plane/commands.js";
-import { count, more, table } from "./answer.js";
+import { planSchema } from "../control-plane/plan.js";
 import { knownNode } from "./known-node.js";
-import { pageInput, readCursor, takeRows } from "./page.js";
+import { listed, listInput, listOutput } from "./listed.js";
 import { defineTool, type ToolContext } from "./tool.js";
 
 export const commandsTools = [
@@ -18,14 +17,14 @@ export const commandsTools = [
     toolset: "commands",
     title: "List commands",
     description:
-      "Commands, newest first: what was asked of which node, by whom, and how it went. Narrow by node, state or alert; state awaiting_approval shows what waits for a person.",
+      "Commands, newest first: what was asked of which node, by whom, and how it went. State awaiting_approval: what waits for a person.",
     input: z.strictObject({
-      node: z.string().min(1).max(128).optional().describe("only this node's, by name or id"),
+      node: z.string().min(1).max(128).optional(),
       state: z.enum(COMMAND_STATES).optional(),
       alert_id: z.string().min(1).max(128).optional(),
-      ...pageInput(30),
+      ...listInput(30),
     }),
-    output: z.object({ commands: z.array(commandSchema), next_cursor: z.string().optional() }),
+    output: z.object({ commands: z.array(commandSchema.partial()), ...listOutput }),
     effect: "read",
     idempotent: true,
     hostMade: [
@@ -34,28 +33,29 @@ export const commandsTools = [
       "commands[].summary",
       "commands[].result",
       "commands[].because",
+      "counts",
     ],
-    async run({ node, state, alert_id: alertId, limit, cursor: given }, { rooms }) {
-      const cursor = readCursor(given, limit);
+    async run(input, { rooms }) {
+      const { node, state, alert_id: alertId } = input;
       const nodeId = node === undefined ? "" : (await knownNode(rooms, node)).node.node_id;
-      const page = await rooms.commands.listCommands(
-        { size: cursor.size, token: cursor.token },
-        { nodeId, state, alertId: alertId ?? "" },
+      const { rows, rest, summary, data } = await listed(
+        {
+          noun: "command",
+          row: commandSchema,
+          page: (ask) => rooms.commands.listCommands(ask, { nodeId, state, alertId: alertId ?? "" }),
+          columns: {
+            requested_at: (row) => row.requested_at,
+            state: (row) => row.state,
+            action: (row) => row.action,
+            node: (row) => row.node,
+            by: (row) => row.requested_by,
+            summary: (row) => row.summary ?? row.because,
+            command_id: (row) => row.command_id,
+          },
+        },
+        input,
       );
-      const { rows, nextCursor } = takeRows(page.rows, cursor, page.nextToken);
-      return {
-        structured: { commands: rows, ...(nextCursor === undefined ? {} : { next_cursor: nextCursor }) },
-        summary: `${count(rows.length, "command")}, newest first.${more(nextCursor)}`,
-        data: table(rows, {
-          requested_at: (row) => row.requested_at,
-          state: (row) => row.state,
-          action: (row) => row.action,
-          node: (row) => row.node,
-          by: (row) => row.requested_by,
-          summary: (row) => row.summary ?? row.because,
-          command_id: (row) => row.command_id,
-        }),
-      };
+      return { structured: { commands: rows, ...rest }, summary, data };
     },
   }),
   defineTool({

@@ -9,7 +9,7 @@ export const healthTools = [
     toolset: "health",
     title: "Health overview",
     description:
-      "The whole at one look: overall status (worst wins), nodes by liveness, alerts firing and pending, open commands, each component with the reason for its status, and the facts worth knowing now. Start here.",
+      "The whole at one look: status (worst wins), nodes by liveness, alerts, open commands, components with reasons, facts worth knowing. Start here.",
     input: z.strictObject({}),
     output: overviewSchema,
     effect: "read",

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { entrySchema, verdictSchema } from "../control-plane/journal.js";
 import { count, table } from "./answer.js";
-import { ROWS_BUDGET } from "./page.js";
+import { ROWS_SHARE, rowsWithin } from "./budget.js";
+import { budgetInput } from "./page.js";
 import { defineTool } from "./tool.js";
 
 export const journalTools = [
@@ -10,12 +11,13 @@ export const journalTools = [
     toolset: "journal",
     title: "Read the journal",
     description:
-      "What happened, as the audit log has it: every change of state with who, why and its facts. Without after_position the newest entries; with it the entries after that position, oldest first (next_after_position goes on). Narrow by subject (node:..., alert:..., command:...) or kind (command.requested, or command. for all of that family).",
+      "The audit log: every change of state with who, why and its facts. The newest entries, or those after after_position. subject: node:ID, alert:ID, command:ID. kind: command.requested, or command. for that family.",
     input: z.strictObject({
       after_position: z.int().min(0).optional(),
       subject: z.string().max(200).optional(),
       kind: z.string().max(80).optional(),
       limit: z.int().min(1).max(200).default(30),
+      ...budgetInput,
     }),
     output: z.object({
       entries: z.array(entrySchema),
@@ -25,7 +27,7 @@ export const journalTools = [
     effect: "read",
     idempotent: true,
     hostMade: ["entries[].because", "entries[].facts", "entries[].subject", "entries[].actor"],
-    async run({ after_position: after, subject, kind, limit }, { rooms }) {
+    async run({ after_position: after, subject, kind, limit, max_tokens: tokens }, { rooms }) {
       const tail = after === undefined;
       const { entries, lastPosition } = await rooms.journal.listEntries({
         afterPosition: after ?? 0,
@@ -34,7 +36,7 @@ export const journalTools = [
         kind: kind ?? "",
         tail,
       });
-      const rows = withinBudget(entries, tail);
+      const rows = withinBudget(entries, tail, tokens * ROWS_SHARE);
       const last = rows.at(-1)?.position;
       const next = !tail && last !== undefined && entries.length === limit ? last : undefined;
       const left = !tail && rows.length < entries.length ? last : next;
@@ -61,7 +63,7 @@ export const journalTools = [
     toolset: "journal",
     title: "Verify the journal",
     description:
-      "Recomputes the journal's hash chain and says whether it holds, else the first position that does not. Reads every entry: not for every minute. Keep head_hash elsewhere, and a cut tail shows too.",
+      "Recomputes the journal's hash chain and says whether it holds, else where it breaks. Reads every entry.",
     input: z.strictObject({}),
     output: verdictSchema,
     effect: "read",
@@ -81,13 +83,6 @@ export const journalTools = [
 ];
 
 /** As many entries as fit, counted from the newest for the newest, else from the oldest. */
-function withinBudget<T>(entries: readonly T[], newest: boolean): T[] {
-  const kept: T[] = [];
-  let left = ROWS_BUDGET;
-  for (const entry of newest ? [...entries].reverse() : entries) {
-    left -= JSON.stringify(entry).length;
-    if (left < 0 && kept.length > 0) break;
-    kept.push(entry);
-  }
-  return newest ? kept.reverse() : kept;
+function withinBudget<T>(entries: readonly T[], newest: boolean, tokens: number): T[] {
+  return newest ? rowsWithin(entries.toReversed(), tokens).reverse() : rowsWithin(entries, tokens);
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type SeriesView, sampleText } from "../control-plane/metrics.js";
 import { OpsError } from "../errors.js";
 import { count, more, seriesName, table } from "./answer.js";
+import { ROWS_SHARE } from "./budget.js";
 import { pageInput, readCursor, takeRows } from "./page.js";
 import { parseTime, readableStep, TIME_WORDS } from "./time-input.js";
 import { defineTool } from "./tool.js";
@@ -20,7 +21,7 @@ export const metricsTools = [
     toolset: "metrics",
     title: "Query metrics at one time",
     description:
-      "Evaluates a PromQL expression at one time. Metric names are those of node_exporter and blackbox_exporter. Aggregate (topk, sum by) rather than fetch every series. Values are written as Prometheus writes them (NaN, +Inf).",
+      "Evaluates PromQL at one time. Metrics have node_exporter's and blackbox_exporter's names. Aggregate (topk, sum by) rather than fetch every series.",
     input: z.strictObject({
       expr: exprInput,
       at: timeInput.optional().describe(`${TIME_WORDS}; default: now`),
@@ -37,12 +38,12 @@ export const metricsTools = [
     effect: "read",
     idempotent: true,
     hostMade: ["series[].labels", "text"],
-    async run({ expr, at, limit, cursor: given }, { rooms, now }) {
+    async run({ expr, at, limit, cursor: given, max_tokens: tokens }, { rooms, now }) {
       const cursor = readCursor(given, limit);
       const answer = await rooms.metrics.query(expr, at === undefined ? undefined : parseTime("at", at, now));
       // A range selector gives a matrix: of each series its newest point, for more is what metrics_query_range is for.
       const newest = answer.series.map((series) => newestPoint(series));
-      const { rows, nextCursor } = takeRows(newest, cursor, "");
+      const { rows, nextCursor } = takeRows(newest, cursor, "", tokens * ROWS_SHARE);
       return {
         structured: {
           kind: answer.kind,
@@ -66,12 +67,12 @@ export const metricsTools = [
     toolset: "metrics",
     title: "Query metrics over a range",
     description:
-      "Evaluates a PromQL expression over a range of times: values[i] is at from + i * step_seconds, null where there is none. Default: the last hour at a step that gives about 60 points. The text gives the first, least, greatest and last value of each series.",
+      "Evaluates PromQL over a range: values[i] is at from + i * step_seconds. The text gives the first, least, greatest and last value of each series.",
     input: z.strictObject({
       expr: exprInput,
-      from: timeInput.default("-1h").describe(TIME_WORDS),
-      to: timeInput.optional().describe(`${TIME_WORDS}; default: now`),
-      step_seconds: z.int().min(1).max(604_800).optional().describe("default: chosen from the range"),
+      from: timeInput.default("-1h"),
+      to: timeInput.optional().describe("default: now"),
+      step_seconds: z.int().min(1).max(604_800).optional(),
       ...pageInput(10),
     }),
     output: z.object({
@@ -85,7 +86,10 @@ export const metricsTools = [
     effect: "read",
     idempotent: true,
     hostMade: ["series[].labels"],
-    async run({ expr, from, to, step_seconds: step, limit, cursor: given }, { rooms, now }) {
+    async run(
+      { expr, from, to, step_seconds: step, limit, cursor: given, max_tokens: tokens },
+      { rooms, now },
+    ) {
       const cursor = readCursor(given, limit);
       const end = to === undefined ? now : parseTime("to", to, now);
       const start = parseTime("from", from, now);
@@ -95,7 +99,7 @@ export const metricsTools = [
         labels: { ...series.labels },
         values: onGrid(series, start, range.stepS * 1_000, range.points),
       }));
-      const { rows, nextCursor } = takeRows(all, cursor, "");
+      const { rows, nextCursor } = takeRows(all, cursor, "", tokens * ROWS_SHARE);
       return {
         structured: {
           from: new Date(start).toISOString(),

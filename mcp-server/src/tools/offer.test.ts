@@ -11,7 +11,7 @@ import {
 } from "./offer.js";
 
 const read = { name: "nodes_list", toolset: "fleet", effect: "read" } as const;
-const write = { name: "remediation_request", toolset: "commands", effect: "write" } as const;
+const write = { name: "change_plan", toolset: "commands", effect: "write" } as const;
 const all: Offer = { ...READ_ONLY, writes: true };
 const rules = (allow: string[] | undefined, deny: string[] = []) => ({ allow, deny });
 
@@ -103,6 +103,6 @@ describe("a header", () => {
 });
 
 test("a pattern that fits no tool is found", () => {
-  const offer: Offer = { ...READ_ONLY, tools: rules(["node*"], ["remediation-request", "*"]) };
-  expect(strayPatterns(offer, ["nodes_list", "remediation_request"])).toEqual(["remediation-request"]);
+  const offer: Offer = { ...READ_ONLY, tools: rules(["node*"], ["change-plan", "*"]) };
+  expect(strayPatterns(offer, ["nodes_list", "remediation_request"])).toEqual(["change-plan"]);
 });

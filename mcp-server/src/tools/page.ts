@@ -1,9 +1,10 @@
 /**
- * Pages of an answer. The control plane pages by rows; an answer here is also bounded by its size, so a cursor is the
- * control plane's page and how many of its rows were already given.
+ * Pages of an answer. The control plane pages by rows; an answer here is also bounded by what it costs to read, so a
+ * cursor is the control plane's page and how many of its rows were already given.
  */
 import { z } from "zod";
 import { OpsError } from "../errors.js";
+import { rowsWithin, TOKENS_DEFAULT, TOKENS_MAX, TOKENS_MIN } from "./budget.js";
 
 export interface Cursor {
   /** The control plane's token of the page; empty for the first. */
@@ -20,13 +21,16 @@ const cursorSchema = z.tuple([
   z.number().int().min(1).max(1_000),
 ]);
 
-/** JSON characters of the rows in one answer: about 3,000 tokens. */
-export const ROWS_BUDGET = 12_000;
+/** For a tool's input: how much its answer may cost its reader. */
+export const budgetInput = {
+  max_tokens: z.int().min(TOKENS_MIN).max(TOKENS_MAX).default(TOKENS_DEFAULT),
+};
 
 /** For a tool's input: how many rows, and where to go on. */
 export const pageInput = (rows: number) => ({
-  limit: z.int().min(1).max(200).default(rows).describe("rows in the answer; fewer when they are long"),
-  cursor: z.string().max(4_096).optional().describe("next_cursor of the answer before; leave out to begin"),
+  limit: z.int().min(1).max(200).default(rows),
+  cursor: z.string().max(4_096).optional().describe("next_cursor of the answer before"),
+  ...budgetInput,
 });
 
 /** Where to begin. A cursor comes back from the client and may be anything: throws INVALID_ARGUMENT for one that is not ours. */
@@ -53,20 +57,15 @@ export function writeCursor({ token, skip, size }: Cursor): string {
  * The rows to give of a page, at least one if there is any, and the cursor of the rest.
  * @param rows all rows of the page at `cursor`
  * @param nextToken the control plane's token for the page after; empty when there is none
+ * @param tokens what the rows may cost
  */
 export function takeRows<T>(
   rows: readonly T[],
   cursor: Cursor,
   nextToken: string,
-  most: number = cursor.size,
+  tokens: number,
 ): { readonly rows: T[]; readonly nextCursor: string | undefined } {
-  const kept: T[] = [];
-  let left = ROWS_BUDGET;
-  for (const row of rows.slice(cursor.skip, cursor.skip + most)) {
-    left -= JSON.stringify(row).length;
-    if (left < 0 && kept.length > 0) break;
-    kept.push(row);
-  }
+  const kept = rowsWithin(rows.slice(cursor.skip, cursor.skip + cursor.size), tokens);
   const given = cursor.skip + kept.length;
   if (given < rows.length) return { rows: kept, nextCursor: writeCursor({ ...cursor, skip: given }) };
   if (nextToken === "") return { rows: kept, nextCursor: undefined };

@@ -4,6 +4,13 @@
  */
 import { z } from "zod";
 
+const BRIEF = "brief";
+
+/** A part of an answer whose members another tool's definition names already: here it is published without them. */
+export function briefly<T extends z.ZodType>(schema: T): T {
+  return schema.meta({ [BRIEF]: true });
+}
+
 /** An object's schema, as the protocol wants it for both sides of a tool. */
 export type ObjectSchema = Record<string, unknown> & { type: "object" };
 
@@ -12,9 +19,34 @@ export function inputJson(schema: z.ZodType): ObjectSchema {
   return objectSchema(slim(z.toJSONSchema(schema, { io: "input" }), "input"));
 }
 
-/** What the tool answers. It may answer more one day, so the schema does not forbid it. Throws TypeError for a shape that is no object. */
+/**
+ * What the tool answers. It may answer more one day, so the schema does not forbid it; and of what stands inside rows it
+ * says the names, and types only where they are not texts. Throws TypeError for a shape that is no object.
+ */
 export function outputJson(schema: z.ZodType): ObjectSchema {
-  return objectSchema(slim(z.toJSONSchema(schema, { io: "output" }), "output"));
+  const { properties, ...json } = objectSchema(slim(z.toJSONSchema(schema, { io: "output" }), "output"));
+  const members = isObject(properties) ? Object.entries(properties) : [];
+  return { ...json, properties: Object.fromEntries(members.map(([name, member]) => [name, named(member)])) };
+}
+
+/** A member of an answer, with what lies within it by name. */
+function named(json: unknown): unknown {
+  if (Array.isArray(json)) return json.map(named);
+  if (!isObject(json)) return json;
+  if (json[BRIEF] === true) return { type: "object" };
+  const kept = Object.entries(json).filter(([word]) => word !== "required");
+  return Object.fromEntries(
+    kept.map(([word, value]) => [
+      word,
+      word === "properties" && isObject(value)
+        ? Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, untexted(named(inner))]))
+        : named(value),
+    ]),
+  );
+}
+
+function untexted(json: unknown): unknown {
+  return isObject(json) && json["type"] === "string" && Object.keys(json).length === 1 ? {} : json;
 }
 
 function objectSchema(json: unknown): ObjectSchema {

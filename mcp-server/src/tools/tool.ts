@@ -1,14 +1,18 @@
 /** What a tool is: name, words, shapes in and out, effect, and the work. */
 import type {
   CallToolResult,
+  InputRequiredResult,
   McpServer,
   ServerContext,
   StandardSchemaWithJSON,
   Tool as ToolDefinition,
 } from "@modelcontextprotocol/server";
 import type { z } from "zod";
+import type { Decision } from "../approval/person.js";
+import type { Subject } from "../approval/sealed-state.js";
 import type { Rooms } from "../control-plane/client.js";
 import type { Task } from "../protocol/task.js";
+import { TOKENS_DEFAULT, TOKENS_MAX } from "./budget.js";
 import type { Offer, Toolset } from "./offer.js";
 import { inputJson, outputJson } from "./schema-json.js";
 
@@ -24,10 +28,33 @@ export interface ToolContext {
   readonly offer: Offer;
   /** Has the call answered with a task in place of its answer. Absent when the client knows no tasks. */
   readonly beginTask?: (task: Task) => void;
+  /** Whoever sits at the client. */
+  readonly person: Person;
   /** Resolves after `ms`, or at once when the call is cancelled. */
   sleep(ms: number): Promise<void>;
   /** Tells a client that asked for it how things go. */
   progress(message: string): Promise<void>;
+}
+
+/** The person at the client, as far as this request reaches. */
+export interface Person {
+  readonly canBeAsked: boolean;
+  /** What the request brings back of a question that was asked; undefined when it brings nothing. */
+  readonly decision: Decision | undefined;
+  /** A state for the client to bring back with its answer. Throws OpsError when there is none to be had. */
+  giveState(rooms: Rooms, subject: Subject): Promise<string>;
+  /** Takes the state that came with the decision, once. Throws FAILED_PRECONDITION when it is not good for `subject`. */
+  takeState(rooms: Rooms, subject: Subject): Promise<void>;
+}
+
+/** In place of an answer: the person at the client is asked first. */
+export class Question {
+  constructor(
+    /** Our own words, and between them only plain values. */
+    readonly message: string,
+    /** Sealed. */
+    readonly state: string,
+  ) {}
 }
 
 /** A tool's answer, for programs and for readers. */
@@ -37,6 +64,12 @@ export interface Answer<T> {
   readonly summary: string;
   /** What hosts and people said, as compact text; it is marked as data. */
   readonly data?: string;
+}
+
+/** What an answer may cost: as the caller said, where a tool lets it, within the bound that holds for all. */
+function budgetOf(given: unknown): number {
+  const asked = typeof given === "object" && given !== null && "max_tokens" in given ? given.max_tokens : 0;
+  return typeof asked === "number" && asked > 0 ? Math.min(asked, TOKENS_MAX) : TOKENS_DEFAULT;
 }
 
 export interface ToolSpec<I extends z.ZodType, O extends z.ZodType> {
@@ -49,20 +82,26 @@ export interface ToolSpec<I extends z.ZodType, O extends z.ZodType> {
   readonly output: O;
   /** `write`: what it asks for may change a machine, once a person has approved it. */
   readonly effect: "read" | "write";
+  /** Of a write: whether the call itself may change a machine. @default true */
+  readonly destructive?: boolean;
   /** Whether asking twice is as good as asking once. */
   readonly idempotent: boolean;
   /** Paths in the structured answer that hold texts made by hosts or people. */
   readonly hostMade: readonly string[];
   /** Throws OpsError. */
-  run(input: z.output<I>, context: ToolContext): Promise<Answer<z.output<O>>>;
+  run(input: z.output<I>, context: ToolContext): Promise<Answer<z.output<O>> | Question>;
 }
 
 /** How a call is carried out around its work: rights, limits, errors, logs. */
 export type Serve = (
-  tool: Pick<Tool, "name" | "toolset" | "effect"> & { readonly hostMade: readonly string[] },
+  tool: Pick<Tool, "name" | "toolset" | "effect"> & {
+    readonly hostMade: readonly string[];
+    /** What the answer may cost. */
+    readonly tokens: number;
+  },
   context: ServerContext,
-  work: (context: ToolContext) => Promise<Answer<unknown>>,
-) => Promise<CallToolResult>;
+  work: (context: ToolContext) => Promise<Answer<unknown> | Question>,
+) => Promise<CallToolResult | InputRequiredResult>;
 
 /** A tool whose shapes are known only to itself, so that tools of all shapes stand in one list. */
 export interface Tool {
@@ -75,12 +114,13 @@ export interface Tool {
 }
 
 export function defineTool<I extends z.ZodType, O extends z.ZodType>(spec: ToolSpec<I, O>): Tool {
-  const { name, toolset, title, description, input, output, effect, idempotent, hostMade } = spec;
+  const { name, toolset, title, description, input, output, effect, destructive, idempotent, hostMade } =
+    spec;
   // What a hint says by default is left out: a model pays for every word of a definition.
   const annotations =
     effect === "read"
       ? { readOnlyHint: true, openWorldHint: false }
-      : { destructiveHint: true, idempotentHint: idempotent, openWorldHint: false };
+      : { destructiveHint: destructive ?? true, idempotentHint: idempotent, openWorldHint: false };
   const inputSchema = inputJson(input);
   const outputSchema = outputJson(output);
   const config = {
@@ -98,7 +138,9 @@ export function defineTool<I extends z.ZodType, O extends z.ZodType>(spec: ToolS
     install(server, serve) {
       server.registerTool(name, config, (given: unknown, context: ServerContext) =>
         // The SDK has validated `given` by `input` before it calls.
-        serve({ name, toolset, effect, hostMade }, context, (tools) => spec.run(given as z.output<I>, tools)),
+        serve({ name, toolset, effect, hostMade, tokens: budgetOf(given) }, context, (tools) =>
+          spec.run(given as z.output<I>, tools),
+        ),
       );
     },
   };
