@@ -12,6 +12,7 @@ export const rooms = {
   alerting: ["journal", "promql", "timeseries"],
   notification: ["journal", "promql", "alerting"],
   remediation: ["journal", "alerting", "commands", "fleet"],
+  runbooks: ["journal", "promql", "fleet", "commands"],
   edge: [
     "promql",
     "journal",
@@ -24,6 +25,7 @@ export const rooms = {
     "alerting",
     "notification",
     "remediation",
+    "runbooks",
   ],
 };
 const names = Object.keys(rooms);

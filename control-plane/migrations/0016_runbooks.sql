@@ -13,6 +13,8 @@ create table runbook_run (
   because text not null,
   requested_kind text not null,
   requested_name text not null,
+  -- What the requester was allowed when the run began: its commands are judged by it.
+  requested_roles text[] not null,
   reason text not null,
   traceparent text not null,
   started_at timestamptz not null,

@@ -42,6 +42,7 @@ import { parseRemediation, type RemediationRule, Remediator } from "./remediatio
 import { DEFAULT_SAFETY, parseSafety, type SafetyPolicy } from "./safety/domain/safety-policy.js";
 import { Safety, SafetyWatch, safetyApi } from "./safety/safety.module.js";
 import {
+import { createRunbooks, type Runbooks } from "./runbooks/runbooks.module.js";
   createTimeSeries,
   type LeaderPlace,
   LeaderSeries,
@@ -82,6 +83,7 @@ export interface Rooms {
     readonly journal: ReturnType<typeof journalApi>;
     readonly commands: ReturnType<typeof commandsApi>;
     readonly alerts: ReturnType<typeof alertsApi>;
+    readonly runbooks: Runbooks["api"];
     readonly topology: ReturnType<typeof topologyApi>;
     readonly safety: ReturnType<typeof safetyApi>;
   };
@@ -282,6 +284,19 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     access,
     fleet,
     leadership,
+  const runbooks = createRunbooks({
+    database,
+    commands: desk,
+    live,
+    system,
+    logger,
+    paths: config.runbookPaths,
+    mayLead,
+    query: (expr, at, signal) => engine.query(expr, at, { signal }),
+  });
+  await runbooks.start();
+  lifecycle.started("runbooks", () => runbooks.stop());
+
     series,
     allSeries,
     catchUp,
@@ -303,6 +318,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       alerts: alertsApi({
         database,
         clock,
+      runbooks: runbooks.api,
         evaluator,
         ruleFiles,
         storedRules,
@@ -337,6 +353,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       ...notification.loops(),
     ],
   };
+      ...runbooks.loops(),
 }
 
 /** Whether nobody would be told of what a rule no longer gives, or not be told what inhibits it. */

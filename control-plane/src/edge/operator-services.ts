@@ -12,6 +12,7 @@ import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
 import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
+import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import type { CallContext } from "../platform/call.js";
 import { type OperatorService, operatorService } from "./operator-api.js";
@@ -25,6 +26,7 @@ export interface OperatorImplementations {
   readonly metrics: ServiceImplementation<typeof MetricsService, CallContext>;
   readonly alerts: ServiceImplementation<typeof AlertsService, CallContext>;
   readonly commands: ServiceImplementation<typeof CommandsService, CallContext>;
+  readonly runbooks: ServiceImplementation<typeof RunbooksService, CallContext>;
   readonly journal: ServiceImplementation<typeof JournalService, CallContext>;
   readonly health: ServiceImplementation<typeof HealthService, CallContext>;
   readonly safety: ServiceImplementation<typeof SafetyService, CallContext>;
@@ -40,6 +42,7 @@ export function operatorServices(rooms: OperatorImplementations): readonly Opera
     operatorService(MetricsService, rooms.metrics),
     operatorService(AlertsService, rooms.alerts),
     operatorService(CommandsService, rooms.commands),
+    operatorService(RunbooksService, rooms.runbooks),
     operatorService(JournalService, rooms.journal),
     operatorService(SafetyService, rooms.safety),
     operatorService(TopologyService, rooms.topology),

@@ -54,6 +54,8 @@ export interface Config {
   readonly safetyFile: string;
   /** Who may do what to what: deny by default. */
   readonly policyFile: string;
+  /** Runbooks: files, and folders of files, watched. */
+  readonly runbookPaths: readonly string[];
   /** What the house is made of, and what needs what. */
   readonly componentsFile: string;
   /** Hours a client certificate of an agent lives. */
@@ -262,6 +264,13 @@ const SETTINGS = {
     value: "FILE",
     help: "what the house is made of, and what needs what (default: config/components.yaml)",
   },
+  runbooks: {
+    flag: "runbooks",
+    env: "MAINSTAY_RUNBOOKS",
+    file: "runbooks",
+    value: "A,B",
+    help: "runbooks: YAML files, and folders of them (default: config/runbooks)",
+  },
   certificateHours: {
     flag: "certificate-hours",
     env: "MAINSTAY_CERTIFICATE_HOURS",
@@ -421,6 +430,7 @@ export function parseConfig(
     alertmanagerFile: resolve(text("alertmanager") ?? join(DEFAULTS, "alertmanager.yml")),
     remediationFile: resolve(text("remediation") ?? join(DEFAULTS, "remediation.yaml")),
     safetyFile: resolve(text("safety") ?? join(DEFAULTS, "safety.yaml")),
+    runbookPaths: (list("runbooks") ?? [join(DEFAULTS, "runbooks")]).map((path) => resolve(path)),
     policyFile: resolve(text("policy") ?? join(DEFAULTS, "command-policy.yaml")),
     componentsFile: resolve(text("components") ?? join(DEFAULTS, "components.yaml")),
     certificateHours: number("certificateHours", 24, 0.01, 8_760),

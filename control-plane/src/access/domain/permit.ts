@@ -107,6 +107,17 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
   },
 };
 
+  RunbooksService: {
+    ListRunbooks: "read",
+    GetRunbook: "read",
+    ValidateRunbook: "read",
+    RunRunbook: "request",
+    GetRunbookRun: "read",
+    ListRunbookRuns: "read",
+    CancelRunbookRun: "request",
+    WatchRunbookRun: "read",
+    DecideRunbookRun: "approve",
+  },
 /** The package whose services the table names. */
 const OPERATOR = "mainstay.operator.v1";
 
