@@ -3,7 +3,15 @@ import type { AddressInfo } from "node:net";
 import { SMTPServer } from "smtp-server";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../platform/system.js";
-import type { EmailSettings, HttpSettings, TemplateWebhookSettings } from "../domain/channel-settings.js";
+import {
+  DATADOG_DEFAULTS,
+  type DatadogSettings,
+  type EmailSettings,
+  type HttpSettings,
+  OTLP_DEFAULTS,
+  type OtlpSettings,
+  type TemplateWebhookSettings,
+} from "../domain/channel-settings.js";
 import type { NoticeData } from "../domain/notice-data.js";
 import { type NoticeTexts, readTexts } from "../domain/notice-texts.js";
 import { Secret, type SecretSource } from "../domain/secret.js";
@@ -134,6 +142,88 @@ describe("over HTTP", () => {
     await expect(send({ ...template, url: plain(ear.url), body: "{{ .Alerts.Nope }}" })).rejects.toThrow(
       "can't evaluate field Nope",
     );
+  });
+
+  const otlp = (more: Partial<OtlpSettings> = {}): OtlpSettings => ({
+    ...{ kind: "otlp", url: plain(`${ear.url}/base?k3y=1`), http, headers: { "api-key": plain("0tlp-key") } },
+    ...{ resource: { "service.name": "mainstay", team: "ops" }, body: "{{ .Status }} {{ len .Alerts }}" },
+    ...{ severity: OTLP_DEFAULTS.severity },
+    ...more,
+  });
+
+  test("log records over OTLP: one for each alert, with its labels", async () => {
+    expect((await send(otlp())).kind).toBe("delivered");
+    const [heard] = ear.heard;
+    expect(heard).toMatchObject({
+      path: "/base/v1/logs?k3y=1",
+      headers: { "content-type": "application/json", "api-key": "0tlp-key" },
+    });
+    const attribute = (key: string, value: string) => ({ key, value: { stringValue: value } });
+    expect(JSON.parse(heard?.body ?? "")).toEqual({
+      resourceLogs: [
+        {
+          resource: { attributes: [attribute("service.name", "mainstay"), attribute("team", "ops")] },
+          scopeLogs: [
+            {
+              scope: { name: "mainstay.notification" },
+              logRecords: [
+                {
+                  timeUnixNano: `${Date.parse("2026-11-22T14:00:00Z")}000000`,
+                  observedTimeUnixNano: expect.stringMatching(/^\d{19}$/),
+                  ...{ severityNumber: 13, severityText: "WARN", eventName: "mainstay.alert.firing" },
+                  body: { stringValue: "firing 1" },
+                  attributes: expect.arrayContaining([
+                    attribute("mainstay.alert.label.alertname", "<b>Full"),
+                    attribute("mainstay.alert.annotation.summary", "{{ .Labels }} & co"),
+                    attribute("mainstay.alert.fingerprint", "0000000000000001"),
+                    attribute("mainstay.notice.id", "n-1"),
+                  ]),
+                },
+              ],
+            },
+          ],
+        },
+      ],
+    });
+  });
+
+  test("a collector that rejects the records, that is busy, and that repeats the key", async () => {
+    const rejected = { partialSuccess: { rejectedLogRecords: "1", errorMessage: "too long" } };
+    ear.answer = () => ({ status: 200, body: JSON.stringify(rejected) });
+    expect(await send(otlp())).toEqual({ kind: "refused", answer: "1 records were rejected: too long" });
+    ear.answer = () => ({ status: 200, body: '{"partialSuccess":{}}' });
+    expect((await send(otlp({ url: plain(`${ear.url}/v1/logs`) }))).kind).toBe("delivered");
+    expect(ear.heard.at(-1)?.path).toBe("/v1/logs");
+    ear.answer = () => ({ status: 503, headers: { "retry-after": "7" }, body: "no 0tlp-key" });
+    const busy = { kind: "failed", answer: "HTTP 503: no <secret>", retryAfter: 7_000 };
+    expect(await send(otlp())).toEqual(busy);
+    expect(await send(otlp({ severity: "loud" }))).toMatchObject({ kind: "refused" });
+  });
+
+  test("an event for Datadog: one aggregation key a group, its labels as tags, the key never repeated", async () => {
+    const datadog: DatadogSettings = {
+      ...{ kind: "datadog", url: plain(`${ear.url}/api/v1/events`), apiKey: plain("dd-s3cret"), http },
+      ...{
+        texts: { ...DATADOG_DEFAULTS, text: "x".repeat(5_000) },
+        tags: ["team:ops", "{{ .CommonLabels.absent }}"],
+      },
+    };
+    ear.answer = () => ({ status: 202, body: '{"status":"ok"}' });
+    expect((await send(datadog)).kind).toBe("delivered");
+    expect(ear.heard[0]).toMatchObject({ path: "/api/v1/events", headers: { "dd-api-key": "dd-s3cret" } });
+    const event: unknown = JSON.parse(ear.heard[0]?.body ?? "");
+    expect(event).toMatchObject({
+      title: expect.stringContaining("[FIRING:1] <b>Full"),
+      ...{ alert_type: "warning", priority: "normal" },
+      tags: ["alertname:<b>Full", "team:ops", "source:mainstay"],
+      aggregation_key: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    expect(event).toMatchObject({ text: expect.stringMatching(/^x{3999}…$/) });
+    ear.answer = () => ({ status: 403, body: '{"errors":["Forbidden: dd-s3cret"]}' });
+    expect(await send(datadog)).toEqual({
+      kind: "refused",
+      answer: 'HTTP 403: {"errors":["Forbidden: <secret>"]}',
+    });
   });
 
   test("Slack's own no is a no, though it comes with a 200", async () => {

@@ -1,7 +1,9 @@
 /** The channel of some settings. */
 import type { ChannelSettings } from "../domain/channel-settings.js";
 import type { Channel, ChannelPorts } from "./channel.js";
+import { datadogChannel } from "./datadog.js";
 import { emailChannel } from "./email.js";
+import { otlpChannel } from "./otlp.js";
 import { pagerdutyChannel } from "./pagerduty.js";
 import { slackChannel } from "./slack.js";
 import { templateWebhookChannel } from "./template-webhook.js";
@@ -19,6 +21,10 @@ export function openChannel(settings: ChannelSettings, ports: ChannelPorts): Cha
       return pagerdutyChannel(settings, ports);
     case "email":
       return emailChannel(settings, ports);
+    case "otlp":
+      return otlpChannel(settings, ports);
+    case "datadog":
+      return datadogChannel(settings, ports);
     case "journal":
       // The journal's entry of the delivery is all there is.
       return async () => ({ kind: "delivered", answer: "kept in the journal" });

@@ -134,6 +134,50 @@ export interface EmailSettings {
 export const EMAIL_SUBJECT = '{{ template "email.default.subject" . }}';
 export const EMAIL_HTML = '{{ template "email.default.html" . }}';
 
+/** Log records over OTLP/HTTP with JSON: one for each alert. */
+export interface OtlpSettings {
+  readonly kind: "otlp";
+  /** With or without `/v1/logs` at its end. */
+  readonly url: SecretSource;
+  readonly http: HttpSettings;
+  /** Plain, and not to be shown: collectors in the cloud take their keys here. */
+  readonly headers: Readonly<Record<string, SecretSource>>;
+  /** Of the resource, plain; `service.name` is among them. */
+  readonly resource: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** Gives TRACE, DEBUG, INFO, WARN, ERROR or FATAL. */
+  readonly severity: string;
+}
+
+export const OTLP_DEFAULTS = {
+  body: '{{ template "__subject" . }}',
+  severity:
+    '{{ if ne .Status "firing" }}INFO{{ else if eq .CommonLabels.severity "critical" }}ERROR{{ else }}WARN{{ end }}',
+} as const;
+
+/** Events of Datadog, API v1. */
+export interface DatadogSettings {
+  readonly kind: "datadog";
+  /** The whole address. */
+  readonly url: SecretSource;
+  readonly apiKey: SecretSource;
+  readonly http: HttpSettings;
+  readonly texts: Readonly<Record<DatadogText, string>>;
+  /** Each a template; empty ones are left out. */
+  readonly tags: readonly string[];
+}
+
+export const DATADOG_DEFAULTS = {
+  title: '{{ template "__subject" . }}',
+  text: '{{ template "__text_alert_list" .Alerts }}',
+  alert_type:
+    '{{ if ne .Status "firing" }}success{{ else if eq .CommonLabels.severity "critical" }}error{{ else }}warning{{ end }}',
+  priority: "normal",
+  host: "{{ .CommonLabels.node }}",
+} as const;
+export type DatadogText = keyof typeof DATADOG_DEFAULTS;
+export const DATADOG_SITE = "datadoghq.com";
+
 /** A way that alertmanager.yml knows and this house does not: each notice to it fails and says so. */
 export interface UnbuiltSettings {
   readonly kind: "unbuilt";
@@ -153,4 +197,6 @@ export type ChannelSettings =
   | SlackSettings
   | PagerdutySettings
   | EmailSettings
+  | OtlpSettings
+  | DatadogSettings
   | UnbuiltSettings;

@@ -241,6 +241,32 @@ export const EMAIL = z.strictObject({
   text: TEXT.optional(),
 });
 
+export const OTLP = z.strictObject({
+  ...ANY_WAY,
+  url: TEXT.optional(),
+  url_file: TEXT.optional(),
+  headers: TEXTS.default({}),
+  resource: TEXTS.default({}),
+  body: TEXT.optional(),
+  severity: TEXT.optional(),
+});
+
+export const DATADOG = z.strictObject({
+  ...ANY_WAY,
+  api_key: TEXT.optional(),
+  api_key_file: TEXT.optional(),
+  /** The account's site: datadoghq.eu, us3.datadoghq.com. */
+  site: TEXT.optional(),
+  /** Instead of the site's own address. */
+  url: TEXT.optional(),
+  title: TEXT.optional(),
+  text: TEXT.optional(),
+  alert_type: TEXT.optional(),
+  priority: TEXT.optional(),
+  host: TEXT.optional(),
+  tags: z.array(TEXT).max(100).default([]),
+});
+
 /** Ways of Alertmanager that this house does not have. */
 export const UNBUILT_WAYS = [
   ...["opsgenie", "victorops", "pushover", "wechat", "sns", "telegram", "webex", "msteams", "msteamsv2"],
@@ -256,8 +282,10 @@ export const RECEIVER = z.strictObject({
   slack_configs: z.array(SLACK).default([]),
   pagerduty_configs: z.array(PAGERDUTY).default([]),
   email_configs: z.array(EMAIL).default([]),
-  /** Ours: a request of any shape. Alertmanager does not know it. */
+  // Ours, which Alertmanager does not know: a request of any shape, log records, Datadog's events.
   template_webhook_configs: z.array(TEMPLATE_WEBHOOK).default([]),
+  otlp_configs: z.array(OTLP).default([]),
+  datadog_configs: z.array(DATADOG).default([]),
   ...Object.fromEntries(UNBUILT_WAYS.map((name) => [`${name}_configs`, UNBUILT])),
 });
 

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseYamlText } from "../../platform/yaml-text.js";
 import { everyRoute, readConfig } from "./read-config.js";
+import { redactConfig } from "./redact-config.js";
 
 const read = (text: string) =>
   parseYamlText("am.yml", text, ({ value, lineOf }) => readConfig(value, lineOf));
@@ -140,8 +141,29 @@ describe("a fault is told with its line", () => {
       "am.yml:4: route.routes.0.matchers.0: a: error parsing regexp: missing closing ): `(`",
     ],
     ["receivers: []\n", "am.yml:1: the file: no routes provided"],
+    [
+      `${base}    datadog_configs:\n      - {site: "evil/x", api_key: k}\n`,
+      'am.yml:6: receivers.0.datadog_configs.0.site: "evil/x" is not a site of Datadog, such as datadoghq.eu',
+    ],
+    [
+      `${base}    datadog_configs:\n      - {site: datadoghq.eu}\n`,
+      "am.yml:6: receivers.0.datadog_configs.0: missing api_key or api_key_file in Datadog config",
+    ],
+    [
+      `${base}    otlp_configs:\n      - {headers: {api-key: k}}\n`,
+      "am.yml:6: receivers.0.otlp_configs.0: exactly one of url and url_file must be configured",
+    ],
   ])("%j", (text, fault) => {
     expect(read(text)).toEqual({ faults: [fault] });
+  });
+
+  test("name no secret, and what is shown of a file holds none", () => {
+    const secret = "s3cret-key";
+    const ways = `${base}    datadog_configs:\n      - {api_key: ${secret}}\n    otlp_configs:\n      - {url: "http://x/${secret}", headers: {a: ${secret}}, body: [1]}\n`;
+    const refused = read(ways);
+    expect("faults" in refused && refused.faults.join()).not.toContain(secret);
+    const shown = parseYamlText("am.yml", ways, ({ value }) => ({ value: redactConfig(value) }));
+    expect(JSON.stringify(shown)).not.toContain(secret);
   });
 
   test("of a file that is no file of this kind too", () => {

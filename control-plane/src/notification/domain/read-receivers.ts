@@ -1,32 +1,32 @@
 /** The receivers of alertmanager.yml, each way with its settings and what it inherits from `global`. */
 import {
   type ChannelSettings,
+  DATADOG_DEFAULTS,
+  DATADOG_SITE,
+  type DatadogText,
   EMAIL_HTML,
   EMAIL_SUBJECT,
   type EmailSettings,
-  type HttpSettings,
+  OTLP_DEFAULTS,
   PAGERDUTY_DEFAULTS,
   PAGERDUTY_DETAILS,
   type PagerdutyText,
   SLACK_DEFAULTS,
   type SlackText,
-  type TlsSettings,
 } from "./channel-settings.js";
 import type { Integration, Receiver } from "./config.js";
 import type { ConfigPath, NoteFault } from "./config-place.js";
-import {
-  type FileContent,
-  type GlobalContent,
-  type HttpContent,
-  type TlsContent,
-  UNBUILT_WAYS,
-} from "./config-schema.js";
-import { Secret, type SecretSource } from "./secret.js";
+import { type FileContent, type GlobalContent, UNBUILT_WAYS } from "./config-schema.js";
+import { HttpReader, source } from "./read-http.js";
+import { Secret } from "./secret.js";
 
 type ReceiverContent = FileContent["receivers"][number];
 
 /** Whether a way tells of resolved alerts when the file does not say. */
-const SEND_RESOLVED = { webhook: true, template_webhook: true, pagerduty: true, slack: false, email: false };
+const SEND_RESOLVED = {
+  ...{ webhook: true, template_webhook: true, pagerduty: true, slack: false, email: false },
+  ...{ otlp: true, datadog: true },
+};
 
 const JOURNAL: Integration = { key: "journal[0]", sendResolved: true, settings: { kind: "journal" } };
 
@@ -45,11 +45,15 @@ export function readReceivers(file: FileContent, fault: NoteFault, warn: NoteFau
 }
 
 class WayReader {
+  readonly #reader: HttpReader;
+
   constructor(
     private readonly global: GlobalContent,
     private readonly fault: NoteFault,
     private readonly warn: NoteFault,
-  ) {}
+  ) {
+    this.#reader = new HttpReader(global, fault);
+  }
 
   all(content: ReceiverContent, path: ConfigPath): readonly Integration[] {
     const ways = <Name extends keyof typeof SEND_RESOLVED>(
@@ -73,27 +77,34 @@ class WayReader {
       ...ways("slack", (way, at) => this.#slack(way, at)),
       ...ways("pagerduty", (way, at) => this.#pagerduty(way, at)),
       ...ways("email", (way, at) => this.#email(way, at)),
+      ...ways("otlp", (way, at) => this.#otlp(way, at)),
+      ...ways("datadog", (way, at) => this.#datadog(way, at)),
       ...this.#unbuilt(content, path),
     ];
   }
 
   #webhook(way: ReceiverContent["webhook_configs"][number], path: ConfigPath): ChannelSettings | undefined {
-    const url = this.#url(way.url, way.url_file, path, "url");
+    const url = this.#reader.url(way.url, way.url_file, path, "url");
     if (url === undefined) return undefined;
-    return { kind: "webhook", url, http: this.#http(way.http_config, path), maxAlerts: way.max_alerts };
+    return {
+      kind: "webhook",
+      url,
+      http: this.#reader.http(way.http_config, path),
+      maxAlerts: way.max_alerts,
+    };
   }
 
   #templateWebhook(
     way: ReceiverContent["template_webhook_configs"][number],
     path: ConfigPath,
   ): ChannelSettings | undefined {
-    const url = this.#url(way.url, way.url_file, path, "url");
+    const url = this.#reader.url(way.url, way.url_file, path, "url");
     if (url === undefined) return undefined;
     const { method, content_type: contentType, headers, body } = way;
     return {
       kind: "template-webhook",
       url,
-      http: this.#http(way.http_config, path),
+      http: this.#reader.http(way.http_config, path),
       method,
       contentType,
       headers,
@@ -107,7 +118,7 @@ class WayReader {
       source(way.app_token, way.app_token_file) ??
       source(global.slack_app_token, global.slack_app_token_file);
     const hook = source(way.api_url, way.api_url_file);
-    let http = this.#http(way.http_config, path);
+    let http = this.#reader.http(way.http_config, path);
     let url = hook ?? source(global.slack_api_url, global.slack_api_url_file);
     if (app !== undefined && hook === undefined) {
       url = source(
@@ -120,7 +131,7 @@ class WayReader {
       this.fault(path, "no global Slack API URL set either inline or in a file");
       return undefined;
     }
-    this.#judgeUrl(url, path, "api_url");
+    this.#reader.judgeUrl(url, path, "api_url");
     if (way.update_message === true)
       this.warn(path, "update_message is not built: each notice is a message of its own");
     const names = Object.keys(SLACK_DEFAULTS) as SlackText[];
@@ -161,14 +172,14 @@ class WayReader {
       return { kind: "unbuilt", name: "pagerduty with service_key" };
     }
     const url = way.url ?? this.global.pagerduty_url;
-    this.#judgeUrl({ kind: "text", secret: new Secret(url) }, path, "url");
+    this.#reader.judgeUrl({ kind: "text", secret: new Secret(url) }, path, "url");
     const names = Object.keys(PAGERDUTY_DEFAULTS) as PagerdutyText[];
     const texts = Object.fromEntries(names.map((name) => [name, way[name] ?? PAGERDUTY_DEFAULTS[name]]));
     return {
       kind: "pagerduty",
       url,
       routingKey,
-      http: this.#http(way.http_config, path),
+      http: this.#reader.http(way.http_config, path),
       texts: texts as Record<PagerdutyText, string>,
       details: { ...PAGERDUTY_DETAILS, ...way.details },
       images: way.images,
@@ -208,10 +219,50 @@ class WayReader {
         source(way.auth_password, way.auth_password_file) ??
         source(global.smtp_auth_password, global.smtp_auth_password_file),
       requireTls: way.require_tls ?? global.smtp_require_tls,
-      tls: this.#tls(way.tls_config ?? global.smtp_tls_config, path),
+      tls: this.#reader.tls(way.tls_config ?? global.smtp_tls_config, path),
       headers,
       html: way.html ?? EMAIL_HTML,
       text: way.text ?? "",
+    };
+  }
+
+  #otlp(way: ReceiverContent["otlp_configs"][number], path: ConfigPath): ChannelSettings | undefined {
+    const url = this.#reader.url(way.url, way.url_file, path, "url");
+    if (url === undefined) return undefined;
+    const headers = Object.entries(way.headers).map(
+      ([name, text]) => [name, { kind: "text", secret: new Secret(text) }] as const,
+    );
+    return {
+      kind: "otlp",
+      url,
+      http: this.#reader.http(way.http_config, path),
+      headers: Object.fromEntries(headers),
+      resource: { "service.name": "mainstay", ...way.resource },
+      body: way.body ?? OTLP_DEFAULTS.body,
+      severity: way.severity ?? OTLP_DEFAULTS.severity,
+    };
+  }
+
+  #datadog(way: ReceiverContent["datadog_configs"][number], path: ConfigPath): ChannelSettings | undefined {
+    const apiKey = source(way.api_key, way.api_key_file);
+    const site = way.site ?? DATADOG_SITE;
+    if (apiKey === undefined) this.fault(path, "missing api_key or api_key_file in Datadog config");
+    if (!/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/.test(site))
+      this.fault([...path, "site"], `"${site}" is not a site of Datadog, such as datadoghq.eu`);
+    const url = source(way.url ?? `https://api.${site}/api/v1/events`, undefined);
+    if (apiKey === undefined || url === undefined) return undefined;
+    this.#reader.judgeUrl(url, path, "url");
+    const names = Object.keys(DATADOG_DEFAULTS) as DatadogText[];
+    return {
+      kind: "datadog",
+      url,
+      apiKey,
+      http: this.#reader.http(way.http_config, path),
+      texts: Object.fromEntries(names.map((name) => [name, way[name] ?? DATADOG_DEFAULTS[name]])) as Record<
+        DatadogText,
+        string
+      >,
+      tags: way.tags,
     };
   }
 
@@ -229,92 +280,6 @@ class WayReader {
       });
     });
   }
-
-  #url(
-    text: string | undefined,
-    file: string | undefined,
-    path: ConfigPath,
-    name: string,
-  ): SecretSource | undefined {
-    if ((text === undefined) === (file === undefined)) {
-      this.fault(path, `exactly one of ${name} and ${name}_file must be configured`);
-      return undefined;
-    }
-    const url = source(text, file);
-    if (url !== undefined) this.#judgeUrl(url, path, name);
-    return url;
-  }
-
-  /** The URL itself is not repeated: it may hold a secret. */
-  #judgeUrl(url: SecretSource, path: ConfigPath, name: string): void {
-    if (url.kind === "text" && !/^https?:\/\/[^/\s]/.test(url.secret.reveal()))
-      this.fault(
-        [...path, name],
-        "unsupported scheme or missing host for URL: expected http://… or https://…",
-      );
-  }
-
-  #http(own: HttpContent | undefined, path: ConfigPath): HttpSettings {
-    const http = own ?? this.global.http_config;
-    const place: ConfigPath = own === undefined ? ["global", "http_config"] : [...path, "http_config"];
-    if (http === undefined) return { followRedirects: true };
-    for (const name of [
-      "oauth2",
-      "proxy_url",
-      "proxy_from_environment",
-      "proxy_connect_header",
-      "http_headers",
-    ] as const)
-      if (http[name] !== undefined && http[name] !== false) this.fault([...place, name], "is not built");
-    if (http.basic_auth?.username_file !== undefined)
-      this.fault([...place, "basic_auth"], "username_file is not built");
-    const authorization = this.#authorization(http, place);
-    return {
-      followRedirects: http.follow_redirects,
-      ...(http.basic_auth === undefined
-        ? {}
-        : {
-            basicAuth: {
-              username: http.basic_auth.username,
-              password: source(http.basic_auth.password, http.basic_auth.password_file),
-            },
-          }),
-      ...(authorization === undefined ? {} : { authorization }),
-      ...(http.tls_config === undefined ? {} : { tls: this.#tls(http.tls_config, place) }),
-    };
-  }
-
-  #authorization(http: HttpContent, place: ConfigPath): HttpSettings["authorization"] {
-    const token = source(http.bearer_token, http.bearer_token_file);
-    const given = http.authorization;
-    const credentials = given === undefined ? token : source(given.credentials, given.credentials_file);
-    const ways = [http.basic_auth, given, token].filter((way) => way !== undefined).length;
-    if (ways > 1)
-      this.fault(place, "at most one of basic_auth, authorization and bearer_token must be configured");
-    if (given !== undefined && credentials === undefined)
-      this.fault([...place, "authorization"], "no credentials are given");
-    return credentials && { type: given?.type.trim() ?? "Bearer", credentials };
-  }
-
-  #tls(tls: TlsContent | undefined, path: ConfigPath): TlsSettings {
-    if (tls?.ca !== undefined || tls?.cert !== undefined || tls?.key !== undefined)
-      this.fault(
-        [...path, "tls_config"],
-        "ca, cert and key within the file are not built: give ca_file, cert_file, key_file",
-      );
-    return {
-      insecureSkipVerify: tls?.insecure_skip_verify ?? false,
-      ...(tls?.ca_file === undefined ? {} : { caFile: tls.ca_file }),
-      ...(tls?.cert_file === undefined ? {} : { certFile: tls.cert_file }),
-      ...(tls?.key_file === undefined ? {} : { keyFile: tls.key_file }),
-      ...(tls?.server_name === undefined ? {} : { serverName: tls.server_name }),
-    };
-  }
-}
-
-function source(text: string | undefined, file: string | undefined): SecretSource | undefined {
-  if (text !== undefined && text !== "") return { kind: "text", secret: new Secret(text) };
-  return file === undefined || file === "" ? undefined : { kind: "file", path: file };
 }
 
 function readHostPort(text: string): { readonly host: string; readonly port: number } | undefined {

@@ -16,7 +16,7 @@ const OPEN_ADDRESSES: ReadonlySet<string> = new Set([
 ]);
 
 /** Ours alone: Alertmanager's tools would refuse the file for it. */
-const OURS: ReadonlySet<string> = new Set(["template_webhook_configs"]);
+const OURS: ReadonlySet<string> = new Set(["template_webhook_configs", "otlp_configs", "datadog_configs"]);
 
 export function redactConfig(content: unknown, within = ""): unknown {
   if (Array.isArray(content)) return content.map((item) => redactConfig(item, within));
