@@ -23,6 +23,7 @@ import {
 import { DENY_ALL, type Policy, parsePolicy } from "./commands/domain/policy.js";
 import {
   countByLiveness,
+  countNodes,
   createFleet,
   type Fleet,
   findNode,
@@ -205,6 +206,9 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     system,
     findNode: (idOrName) => findTarget(ground, idOrName),
     policy: () => policy.current,
+    topology: () => components.current,
+    countNodes,
+    safety,
   });
   const line = agentLine(
     fleet.sessions,

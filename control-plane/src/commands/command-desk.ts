@@ -5,15 +5,15 @@
 import type { NewEntry } from "../journal/domain/entry.js";
 import { appendEntries } from "../journal/journal.module.js";
 import { type Actor, SYSTEM } from "../kernel/actor.js";
+import type { Role } from "../kernel/caller.js";
 import { OpsError } from "../kernel/errors.js";
-import { type CommandId, commandId, type NodeId } from "../kernel/ids.js";
-import type { Labels } from "../kernel/labels.js";
-import { HOUR, type Instant } from "../kernel/time.js";
+import type { CommandId, NodeId } from "../kernel/ids.js";
+import type { Instant } from "../kernel/time.js";
 import type { Database, Transaction } from "../platform/postgres/database.js";
 import type { Live } from "../platform/redis/live.js";
 import type { System } from "../platform/system.js";
 import {
-  countOnNode,
+  forgetPreviews,
   insertCommand,
   lockCommand,
   readCommand,
@@ -21,12 +21,13 @@ import {
   saveCommand,
   saveOutput,
   saveSession,
+  saveUndoneBy,
   saveVerification,
 } from "./commands.store.js";
-import type { Command, CommandEvent, CommandState, Verification } from "./domain/command.js";
-import { type GuardDecision, guardCommand } from "./domain/guard-command.js";
+import { afterApply, afterApproval, beforeSending, type Vote } from "./domain/approve-command.js";
+import type { Approval, Command, CommandEvent, CommandState, Verification } from "./domain/command.js";
+import type { JudgedPlan } from "./domain/guard-command.js";
 import {
-  afterApproval,
   afterCancellation,
   afterEvent,
   afterRejection,
@@ -35,42 +36,29 @@ import {
   changed,
   isOfNoUse,
 } from "./domain/next-command.js";
-import type { Policy } from "./domain/policy.js";
+import { whatUndoes } from "./domain/undo-command.js";
+import { entryOf, entryOfChange } from "./journalled-commands.js";
+import { CommandJudge, denial, type JudgePorts } from "./judge-command.js";
+import { type CommandRequest, newCommand, requestKeyOf } from "./new-command.js";
 
 /** The live channel on which a command's news is told; the message is empty, the truth is in PostgreSQL. */
 export const commandChannel = (id: string): string => `command:${id}`;
 /** The live channel that says that there may be something to send. */
 export const DISPATCH_CHANNEL = "commands";
 
-/** What the desk must know of a node. */
-export interface TargetNode {
-  readonly id: NodeId;
-  readonly name: string;
-  readonly labels: Labels;
-  /** The actions its agent offers. */
-  readonly actions: readonly string[];
-  readonly revoked: boolean;
-}
-
-export interface DeskPorts {
+export interface DeskPorts extends JudgePorts {
   readonly database: Database;
   readonly live: Live;
   readonly system: System;
-  /** A node by its id or its name. */
-  readonly findNode: (idOrName: string) => Promise<TargetNode | undefined>;
-  readonly policy: () => Policy;
 }
 
-export interface CommandRequest {
-  /** Makes a repeated request harmless; told apart by requester. */
+/** A wish to take back what a command did. */
+export interface UndoRequest {
   readonly requestId: string;
-  readonly node: string;
-  readonly action: string;
-  readonly argumentsJson: string;
   readonly requestedBy: Actor;
+  readonly roles: readonly Role[];
   readonly reason: string;
-  readonly alertId?: string;
-  readonly requireApproval?: boolean;
+  readonly hold: boolean;
   readonly expiresInMs: number;
   readonly timeoutMs: number;
   readonly traceparent: string;
@@ -79,9 +67,11 @@ export interface CommandRequest {
 /** Times out of order are no reason to lose an event: the journal gets the control plane's own time. */
 export class CommandDesk {
   readonly #ports: DeskPorts;
+  readonly #judge: CommandJudge;
 
   constructor(ports: DeskPorts) {
     this.#ports = ports;
+    this.#judge = new CommandJudge(ports);
   }
 
   /**
@@ -90,8 +80,7 @@ export class CommandDesk {
    */
   async request(request: CommandRequest): Promise<Command> {
     const { database, system, findNode } = this.#ports;
-    const what = `request ${request.action}`;
-    const requestKey = `${request.requestedBy.kind}/${request.requestedBy.name}/${request.requestId}`;
+    const requestKey = requestKeyOf(request);
     const [known, node] = await Promise.all([
       readCommandByRequest(database, requestKey),
       findNode(request.node),
@@ -100,57 +89,70 @@ export class CommandDesk {
       if (known.action === request.action && known.argumentsJson === request.argumentsJson) return known;
       throw new OpsError(
         "ALREADY_EXISTS",
-        `${what}: request id "${request.requestId}" was used for another command, ${known.id}`,
+        `request ${request.action}: request id "${request.requestId}" was used for another command, ${known.id}`,
       );
     }
-    if (node === undefined) throw new OpsError("NOT_FOUND", `${what}: there is no node "${request.node}"`);
-    if (node.revoked) throw new OpsError("FAILED_PRECONDITION", `${what}: node "${node.name}" was revoked`);
-    if (!node.actions.includes(request.action)) {
-      const offers = node.actions.length === 0 ? "none" : node.actions.join(", ");
-      throw new OpsError(
-        "FAILED_PRECONDITION",
-        `${what}: the agent of "${node.name}" does not offer it; it offers ${offers}`,
-      );
-    }
-    const now = system.clock.now();
-    const command: Command = {
-      id: commandId(system.draws.id(now)),
-      nodeId: node.id,
-      nodeName: node.name,
-      action: request.action,
-      argumentsJson: request.argumentsJson,
-      state: "planning",
-      because: "the agent is asked what it would do",
-      requestedBy: request.requestedBy,
-      reason: request.reason,
-      alertId: request.alertId ?? "",
-      requireApproval: request.requireApproval ?? false,
-      traceparent: request.traceparent,
-      requestedAt: now,
-      changedAt: now,
-      expiresAt: now + request.expiresInMs,
-      timeoutMs: request.timeoutMs,
-      generation: 1,
-      plan: undefined,
-      approvedBy: undefined,
-      cancelBecause: undefined,
-      exitCode: 0,
-      summary: "",
-      resultJson: "",
-      verification: request.alertId === undefined || request.alertId === "" ? "" : "pending",
-      sentSession: undefined,
-      previewSequence: 0,
-      runSequence: 0,
+    return this.#store(newCommand(request, node, system.clock.now(), system.draws), requestKey);
+  }
+
+  /**
+   * Requests what undoes a command: the inverse that its plan has named. The same request asked again gives the same.
+   * Throws NOT_FOUND, and FAILED_PRECONDITION when it has not succeeded, was undone, is irreversible or left
+   * nothing-to-undo.
+   */
+  async undo(id: CommandId, wish: UndoRequest): Promise<Command> {
+    const { database, findNode, system } = this.#ports;
+    const command = await this.read(id);
+    if (command === undefined) throw new OpsError("NOT_FOUND", `undo command "${id}": there is none`);
+    const { reason, ...how } = wish;
+    const request: CommandRequest = {
+      ...how,
+      node: command.nodeId,
+      action: "",
+      argumentsJson: "{}",
+      reason: reason === "" ? `undo ${id}` : reason,
+      undoes: id,
     };
+    const requestKey = requestKeyOf(request);
+    const known = await readCommandByRequest(database, requestKey);
+    if (known !== undefined) {
+      if (known.undoes === id) return known;
+      const message = `undo command "${id}": request id "${wish.requestId}" was used for another command, ${known.id}`;
+      throw new OpsError("ALREADY_EXISTS", message);
+    }
+    const earlier = command.undoneBy === "" ? undefined : await this.read(command.undoneBy as CommandId);
+    const undone = whatUndoes(command, earlier);
+    if (undone.kind === "nothing")
+      throw new OpsError("FAILED_PRECONDITION", `undo command "${id}": ${undone.because}`);
+    const { action, argumentsJson } = undone;
+    const node = await findNode(command.nodeId);
+    const inverse = newCommand({ ...request, action, argumentsJson }, node, system.clock.now(), system.draws);
+    return this.#store(inverse, requestKey);
+  }
+
+  /** Stores a new command; another replica may have stored the same request between our look and our insert. */
+  async #store(command: Command, requestKey: string): Promise<Command> {
+    const { database } = this.#ports;
     const stored = await database.transaction(async (tx) => {
+      const undone = command.undoes === "" ? undefined : await lockCommand(tx, command.undoes as CommandId);
       if (!(await insertCommand(tx, command, requestKey))) return false;
-      const because = request.reason || command.because;
-      await appendEntries(tx, [entryOf("command.requested", command, request.requestedBy, because, now)]);
+      if (undone !== undefined) {
+        const earlier =
+          undone.undoneBy === "" ? undefined : await readCommand(tx, undone.undoneBy as CommandId);
+        const still = whatUndoes(undone, earlier);
+        if (still.kind === "nothing")
+          throw new OpsError("FAILED_PRECONDITION", `undo command "${undone.id}": ${still.because}`);
+        await saveUndoneBy(tx, undone.id, command.id);
+      }
+      const because = command.reason || command.because;
+      await appendEntries(tx, [
+        entryOf("command.requested", command, command.requestedBy, because, command.requestedAt),
+      ]);
       return true;
     });
     this.#tell(command);
+    if (command.undoes !== "") this.#tellWatchers(command.undoes);
     if (stored) return command;
-    // Another replica stored the same request between our look and our insert.
     return (await readCommandByRequest(database, requestKey)) ?? command;
   }
 
@@ -172,11 +174,13 @@ export class CommandDesk {
       let next = command;
       for (const event of [first, ...others]) {
         const before = next;
-        if (event.sequence <= sequenceOf(before, event)) continue;
-        const guard = await this.#prepareGuard(tx, before, event, now);
-        const decision = afterEvent(before, event, guard, now);
+        // What an earlier attempt still says is of no use: the agent has refused it.
+        if (event.attempt !== before.attempt || event.sequence <= sequenceOf(before, event)) continue;
+        const judged = await this.#judgePlan(tx, before, event, now);
+        const decision = afterEvent(before, event, () => judged, now);
         if (event.what.kind === "output") await saveOutput(tx, event, event.what);
         next = carriedOut(withSequence(before, event), decision, now);
+        if (next.attempt !== before.attempt) await forgetPreviews(tx, before.id);
         if (decision.kind === "change") entries.push(entryOfChange(before, next, by, now));
       }
       if (next === command) return undefined;
@@ -187,8 +191,26 @@ export class CommandDesk {
     if (taken !== undefined) this.#tell(taken);
   }
 
-  approve(id: CommandId, by: Actor, planHash: string): Promise<Command> {
-    return this.#decide(id, "approve", by, (command, now) => afterApproval(command, by, planHash, now));
+  /**
+   * One more person approves the plan. Throws PERMISSION_DENIED for one who may not be the one, FAILED_PRECONDITION when
+   * the plan is another or policy says no meanwhile.
+   */
+  approve(id: CommandId, vote: Vote): Promise<Command> {
+    return this.#decide(id, "approve", vote.by, async (command, now, tx) => {
+      const { decision } = await this.#judge.judge(tx, command, command.plan?.json ?? "", now);
+      return afterApproval(command, vote, decision, now);
+    });
+  }
+
+  /**
+   * Lets a held plan go. `approvals` were given to what the plan is a part of, and count for it where policy asks.
+   * Throws FAILED_PRECONDITION when it is not held, the plan is another or policy says no meanwhile.
+   */
+  apply(id: CommandId, by: Actor, planHash: string, approvals: readonly Approval[] = []): Promise<Command> {
+    return this.#decide(id, "apply", by, async (command, now, tx) => {
+      const { decision } = await this.#judge.judge(tx, command, command.plan?.json ?? "", now);
+      return afterApply(command, by, planHash, decision, approvals, now);
+    });
   }
 
   reject(id: CommandId, by: Actor, reason: string): Promise<Command> {
@@ -214,8 +236,9 @@ export class CommandDesk {
   }
 
   /**
-   * The order of a command goes out over the node's stream `session`: stored before it is sent. Answers the command as
-   * it then is; undefined when it was decided anew or has moved on meanwhile, and the order may no longer go.
+   * The order of a command goes out over the node's stream `session`: stored before it is sent. Policy and the safety
+   * budget have their last word here. Answers the command as it then is; undefined when it was decided anew, has moved
+   * on meanwhile or is held back, and the order may not go.
    */
   async markSent(command: Command, session: number): Promise<Command | undefined> {
     const { database, system } = this.#ports;
@@ -227,14 +250,15 @@ export class CommandDesk {
     const sent = await database.transaction(async (tx) => {
       const current = await lockCommand(tx, command.id);
       if (current?.generation !== command.generation || current.state !== "approved") return undefined;
-      const decision: CommandDecision = {
-        kind: "change",
-        change: { state: "sent", because: "the order is on its way to the agent" },
-      };
-      return this.#carryOut(tx, { ...current, sentSession: session }, decision, SYSTEM, system.clock.now());
+      const now = system.clock.now();
+      const { decision, safety } = await this.#judge.atSending(tx, current, now);
+      const next = beforeSending(decision, safety);
+      if (next.kind === "keep") return undefined;
+      const over = next.change.state === "sent" ? { ...current, sentSession: session } : current;
+      return this.#carryOut(tx, over, next, SYSTEM, now);
     });
     if (sent !== undefined) this.#tell(sent);
-    return sent;
+    return sent?.state === "sent" ? sent : undefined;
   }
 
   /** What verification found after a command. */
@@ -254,22 +278,19 @@ export class CommandDesk {
     id: CommandId,
     verb: string,
     by: Actor,
-    decide: (c: Command, now: Instant) => CommandDecision,
+    decide: (c: Command, now: Instant, tx: Transaction) => CommandDecision | Promise<CommandDecision>,
   ): Promise<Command> {
     const { database, system } = this.#ports;
     const next = await database.transaction(async (tx) => {
       const command = await lockCommand(tx, id);
       if (command === undefined) throw new OpsError("NOT_FOUND", `${verb} command "${id}": there is none`);
       const now = system.clock.now();
-      const decision = decide(command, now);
-      if (decision.kind === "keep") {
-        const own =
-          verb === "approve" && by.name === command.requestedBy.name && command.state === "awaiting-approval";
+      const decision = await decide(command, now, tx);
+      if (decision.kind === "keep")
         throw new OpsError(
-          own ? "PERMISSION_DENIED" : "FAILED_PRECONDITION",
+          decision.code ?? "FAILED_PRECONDITION",
           `${verb} command "${id}": ${decision.because}`,
         );
-      }
       return this.#carryOut(tx, command, decision, by, now);
     });
     this.#tell(next);
@@ -290,32 +311,15 @@ export class CommandDesk {
     return next;
   }
 
-  async #prepareGuard(
+  async #judgePlan(
     tx: Transaction,
     command: Command,
-    event: CommandEvent,
+    { mode, what }: CommandEvent,
     now: Instant,
-  ): Promise<() => GuardDecision> {
-    const denied = (): GuardDecision => ({
-      verdict: "deny",
-      because: `node "${command.nodeName}" is no longer there`,
-    });
-    if (event.mode !== "preview" || event.what.kind !== "finished") return denied;
-    const node = await this.#ports.findNode(command.nodeId);
-    if (node === undefined || node.revoked) return denied;
-    const counts = await countOnNode(tx, command.nodeId, command.id, now - HOUR);
-    return () =>
-      guardCommand(
-        {
-          requestedBy: command.requestedBy,
-          action: command.action,
-          nodeLabels: { ...node.labels, node: node.name },
-          requireApproval: command.requireApproval,
-          openOnNode: counts.open,
-          recentOnNode: counts.recent,
-        },
-        this.#ports.policy(),
-      );
+  ): Promise<JudgedPlan> {
+    return mode === "preview" && what.kind === "finished" && command.state === "planning"
+      ? this.#judge.judge(tx, command, what.resultJson, now)
+      : denial("no plan has come");
   }
 
   /** Who watches is told of every change; who sends, only of those after which there may be something to send. */
@@ -346,29 +350,3 @@ const withSequence = (command: Command, { mode, sequence }: CommandEvent): Comma
 
 const carriedOut = (command: Command, decision: CommandDecision, now: Instant): Command =>
   decision.kind === "keep" ? command : changed(command, decision.change, now);
-
-/** `next` is what became of `before`; a cancellation that the agent must still hear of changes no state. */
-function entryOfChange(before: Command, next: Command, by: Actor, now: Instant): NewEntry {
-  const kind = next.state === before.state ? "command.cancelling" : `command.${next.state}`;
-  return entryOf(kind, next, by, next.because, now);
-}
-
-function entryOf(kind: string, command: Command, actor: Actor, because: string, at: Instant): NewEntry {
-  return {
-    at,
-    kind,
-    subject: `command:${command.id}`,
-    actor,
-    because,
-    facts: {
-      node: command.nodeName,
-      action: command.action,
-      generation: command.generation,
-      state: command.state,
-      ...(command.alertId === "" ? {} : { alert: command.alertId }),
-      ...(command.plan === undefined ? {} : { planHash: command.plan.hash, plan: command.plan.summary }),
-      ...(command.summary === "" ? {} : { summary: command.summary, exitCode: command.exitCode }),
-    },
-    traceparent: command.traceparent,
-  };
-}

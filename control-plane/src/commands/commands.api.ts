@@ -5,13 +5,14 @@ import {
   type CommandSchema,
   CommandsService,
   type OutputPieceSchema,
+  type PlanSchema,
   CommandState as WireState,
 } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import { canonicalJson, type Json } from "../kernel/canonical-json.js";
 import { OpsError } from "../kernel/errors.js";
 import { commandId } from "../kernel/ids.js";
-import { HOUR, MINUTE, SECOND } from "../kernel/time.js";
+import { HOUR, type Instant, MINUTE, SECOND } from "../kernel/time.js";
 import { formatTraceparent } from "../kernel/trace.js";
 import type { CallContext } from "../platform/call.js";
 import type { Database } from "../platform/postgres/database.js";
@@ -19,7 +20,8 @@ import type { Live } from "../platform/redis/live.js";
 import type { Clock } from "../platform/system.js";
 import { type CommandDesk, commandChannel } from "./command-desk.js";
 import { readCommands, readOutput, type StoredOutput } from "./commands.store.js";
-import { COMMAND_STATES, type Command, type CommandState, isOpen } from "./domain/command.js";
+import { COMMAND_STATES, type Command, type CommandState, isOpen, type Plan } from "./domain/command.js";
+import type { Inverse } from "./domain/read-plan.js";
 
 const LIMITS = {
   requestIdLength: 64,
@@ -63,18 +65,7 @@ function toWire(command: Command): MessageInitShape<typeof CommandSchema> {
     because: command.because,
     requestedBy: command.requestedBy,
     reason: command.reason,
-    ...(command.plan === undefined
-      ? {}
-      : {
-          plan: {
-            hash: command.plan.hash,
-            summary: command.plan.summary,
-            planJson: command.plan.json,
-            verdict: command.plan.verdict,
-            verdictBecause: command.plan.verdictBecause,
-            madeAt: timestampFromMs(command.plan.madeAt),
-          },
-        }),
+    ...(command.plan === undefined ? {} : { plan: planToWire(command.plan, command.expiresAt) }),
     ...(command.approvedBy === undefined ? {} : { approvedBy: command.approvedBy }),
     requestedAt: timestampFromMs(command.requestedAt),
     changedAt: timestampFromMs(command.changedAt),
@@ -86,7 +77,53 @@ function toWire(command: Command): MessageInitShape<typeof CommandSchema> {
     alertId: command.alertId,
     verification: command.verification,
     traceparent: command.traceparent,
+    approvals: command.approvals.map(({ actor, at, reason, elicited }) => ({
+      actor,
+      at: timestampFromMs(at),
+      reason,
+      elicited,
+    })),
+    undoesCommandId: command.undoes,
+    undoneByCommandId: command.undoneBy,
   };
+}
+
+function planToWire(plan: Plan, expiresAt: Instant): MessageInitShape<typeof PlanSchema> {
+  const { reach } = plan;
+  return {
+    hash: plan.hash,
+    summary: plan.summary,
+    planJson: plan.json,
+    verdict: plan.verdict,
+    verdictBecause: plan.verdictBecause,
+    madeAt: timestampFromMs(plan.madeAt),
+    approvalsNeeded: plan.approvals,
+    approverRole: plan.verdict === "ask" ? plan.approver : "",
+    elicitation: plan.elicitation,
+    ...(reach === undefined
+      ? {}
+      : {
+          blastRadius: {
+            nodes: [...reach.nodes],
+            components: [...reach.components],
+            dependents: [...reach.dependents],
+            roleShare: reach.roleShare,
+            criticality: reach.criticality ?? "",
+          },
+        }),
+    ...inverseToWire(plan.inverse),
+    expectedEffect: plan.effect,
+    observedHash: plan.observedHash,
+    expiresAt: timestampFromMs(expiresAt),
+    policyRule: plan.rule,
+    drift: [...plan.drift],
+  };
+}
+
+function inverseToWire(inverse: Inverse): { inverseKind: string; inverseJson: string } {
+  if (inverse.kind !== "action") return { inverseKind: inverse.kind, inverseJson: "" };
+  const action = JSON.stringify(inverse.action);
+  return { inverseKind: "action", inverseJson: `{"action":${action},"arguments":${inverse.argumentsJson}}` };
 }
 
 function outputToWire(output: StoredOutput): MessageInitShape<typeof OutputPieceSchema> {
@@ -106,6 +143,22 @@ function bounded(
 ): number {
   if (value > limit.max) throw new OpsError("INVALID_ARGUMENT", `${name} is ${value}, at most ${limit.max}`);
   return value === 0 ? limit.default : value;
+}
+
+function checkRequestId(id: string): void {
+  if (id !== "" && id.length <= LIMITS.requestIdLength) return;
+  throw new OpsError(
+    "INVALID_ARGUMENT",
+    `request_id has ${id.length} characters, expected 1 to ${LIMITS.requestIdLength}`,
+  );
+}
+
+function checkReason(reason: string): void {
+  if (reason.length <= LIMITS.reasonLength) return;
+  throw new OpsError(
+    "INVALID_ARGUMENT",
+    `reason has ${reason.length} characters, at most ${LIMITS.reasonLength}`,
+  );
 }
 
 function parseArguments(text: string): string {
@@ -152,62 +205,73 @@ export function commandsApi(
     return command;
   };
 
+  /** The command once its plan is made, or as it is when the wait is over. */
+  const planned = async (requested: Command, waitMs: number, signal: AbortSignal): Promise<Command> => {
+    let command = requested;
+    const deadline = clock.monotonic() + waitMs;
+    const news = listen(command.id, signal);
+    try {
+      while (command.state === "planning" && !signal.aborted && clock.monotonic() < deadline) {
+        command = await need(command.id);
+        if (command.state === "planning")
+          await news.wait(Math.min(WATCH_INTERVAL, deadline - clock.monotonic()));
+      }
+    } finally {
+      news.stop();
+    }
+    return command;
+  };
+
   return {
     async requestCommand(request, context) {
-      if (request.requestId === "" || request.requestId.length > LIMITS.requestIdLength) {
-        throw new OpsError(
-          "INVALID_ARGUMENT",
-          `request_id has ${request.requestId.length} characters, expected 1 to ${LIMITS.requestIdLength}`,
-        );
-      }
-      if (request.reason.length > LIMITS.reasonLength) {
-        throw new OpsError(
-          "INVALID_ARGUMENT",
-          `reason has ${request.reason.length} characters, at most ${LIMITS.reasonLength}`,
-        );
-      }
+      checkRequestId(request.requestId);
+      checkReason(request.reason);
       const waitMs = bounded("wait_ms", request.waitMs, LIMITS.waitMs);
-      let command = await desk.request({
+      const command = await desk.request({
         requestId: request.requestId,
         node: request.nodeId,
         action: request.action,
         argumentsJson: parseArguments(request.argumentsJson),
         requestedBy: context.caller.actor,
+        roles: context.caller.roles,
         reason: request.reason,
         alertId: request.alertId,
         requireApproval: request.requireApproval,
+        hold: request.hold,
         expiresInMs: bounded("expires_in_seconds", request.expiresInSeconds * SECOND, LIMITS.expiresInMs),
         timeoutMs: bounded("timeout_ms", request.timeoutMs, LIMITS.timeoutMs),
         traceparent: formatTraceparent(context.trace),
       });
-      const deadline = clock.monotonic() + waitMs;
-      const news = listen(command.id, context.signal);
-      try {
-        while (command.state === "planning" && !context.signal.aborted && clock.monotonic() < deadline) {
-          command = await need(command.id);
-          if (command.state === "planning")
-            await news.wait(Math.min(WATCH_INTERVAL, deadline - clock.monotonic()));
-        }
-      } finally {
-        news.stop();
-      }
-      return { command: toWire(command) };
+      return { command: toWire(await planned(command, waitMs, context.signal)) };
     },
 
-    async applyCommand() {
-      throw new OpsError("UNIMPLEMENTED", "ApplyCommand is not served yet");
+    async undoCommand(request, context) {
+      checkRequestId(request.requestId);
+      checkReason(request.reason);
+      const waitMs = bounded("wait_ms", request.waitMs, LIMITS.waitMs);
+      const command = await desk.undo(commandId(request.commandId), {
+        requestId: request.requestId,
+        requestedBy: context.caller.actor,
+        roles: context.caller.roles,
+        reason: request.reason,
+        hold: request.hold,
+        expiresInMs: LIMITS.expiresInMs.default,
+        timeoutMs: LIMITS.timeoutMs.default,
+        traceparent: formatTraceparent(context.trace),
+      });
+      return { command: toWire(await planned(command, waitMs, context.signal)) };
     },
 
-    async undoCommand() {
-      throw new OpsError("UNIMPLEMENTED", "UndoCommand is not served yet");
+    async applyCommand({ commandId: id, planHash }, context) {
+      return { command: toWire(await desk.apply(commandId(id), context.caller.actor, planHash)) };
     },
 
     async approveCommand(request, context) {
-      return {
-        command: toWire(
-          await desk.approve(commandId(request.commandId), context.caller.actor, request.planHash),
-        ),
-      };
+      checkReason(request.reason);
+      const { actor, roles } = context.caller;
+      const { planHash, reason, elicited } = request;
+      const vote = { by: actor, roles, planHash, reason, elicited };
+      return { command: toWire(await desk.approve(commandId(request.commandId), vote)) };
     },
 
     async rejectCommand(request, context) {

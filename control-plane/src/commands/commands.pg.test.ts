@@ -1,16 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { countNodes } from "../fleet/fleet.module.js";
 import { readEntries, verifyJournal } from "../journal/journal.module.js";
+import type { Actor } from "../kernel/actor.js";
 import { nodeId } from "../kernel/ids.js";
 import { MINUTE, SECOND } from "../kernel/time.js";
 import { silentLogger } from "../platform/logger.js";
 import { inProcessLive } from "../platform/redis/live.js";
 import { fakeSystem } from "../platform/testing/fake-system.js";
 import { createTestDatabase, type TestDatabase } from "../platform/testing/test-database.js";
-import { CommandDesk, type TargetNode } from "./command-desk.js";
+import { CommandDesk } from "./command-desk.js";
 import { readCommands, readOutput } from "./commands.store.js";
 import { type AgentLine, Dispatcher } from "./dispatch.loop.js";
 import type { Command, CommandEvent, OrderMode } from "./domain/command.js";
 import type { Policy } from "./domain/policy.js";
+import type { TargetNode } from "./judge-command.js";
 
 const NODE: TargetNode = {
   id: nodeId("n1"),
@@ -21,7 +24,11 @@ const NODE: TargetNode = {
 };
 const ANN = { kind: "human", name: "ann" } as const;
 const BOB = { kind: "human", name: "bob" } as const;
+const CID = { kind: "human", name: "cid" } as const;
 const HASH = "a".repeat(64);
+
+const vote = (by: Actor, planHash = HASH) =>
+  ({ by, roles: ["approver"], planHash, reason: "read it", elicited: false }) as const;
 
 let fixture: TestDatabase;
 const system = fakeSystem();
@@ -40,7 +47,16 @@ beforeAll(async () => {
   const live = inProcessLive();
   const findNode = async (name: string) =>
     name === "db-1" || name === "n1" ? NODE : name === "gone" ? { ...NODE, revoked: true } : undefined;
-  desk = new CommandDesk({ database, live, system, findNode, policy: () => policy });
+  desk = new CommandDesk({
+    database,
+    live,
+    system,
+    findNode,
+    policy: () => policy,
+    topology: () => [],
+    countNodes,
+    safety: undefined,
+  });
   const take = (command: Command, mode: OrderMode | "cancel"): boolean => {
     if (session === undefined) return false;
     sent.push([command.id, mode, command.generation]);
@@ -74,7 +90,8 @@ const event = (
   mode: OrderMode,
   sequence: number,
   what: CommandEvent["what"],
-): CommandEvent => ({ commandId: command.id, mode, sequence, at: system.clock.now(), what });
+  attempt = 1,
+): CommandEvent => ({ commandId: command.id, attempt, mode, sequence, at: system.clock.now(), what });
 const plan = {
   kind: "finished",
   outcome: "succeeded",
@@ -99,11 +116,11 @@ describe("a command", () => {
       state: "awaiting-approval",
       plan: { hash: HASH, summary: "2 files, 1 MiB", verdict: "ask" },
     });
-    await expect(desk.approve(command.id, ANN, HASH)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
-    await expect(desk.approve(command.id, BOB, "b".repeat(64))).rejects.toMatchObject({
+    await expect(desk.approve(command.id, vote(ANN))).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    await expect(desk.approve(command.id, vote(BOB, "b".repeat(64)))).rejects.toMatchObject({
       code: "FAILED_PRECONDITION",
     });
-    await desk.approve(command.id, BOB, HASH);
+    await desk.approve(command.id, vote(BOB));
     await dispatcher.run();
     expect(sentFor(command)).toEqual([
       ["preview", 1],
@@ -213,5 +230,115 @@ describe("a command", () => {
       before: { requestedAt: last.requestedAt, id: last.id },
     });
     expect([...first, ...rest].map((c) => c.id)).toEqual(all.map((c) => c.id));
+  });
+
+  test("that the world has outrun is planned and approved again, and the agent is given another id", async () => {
+    policy = { ...policy, rules: [{ name: "two", verdict: "ask", approvals: 2 }] };
+    const seen = (pid: number) => ({ ...plan, resultJson: JSON.stringify({ observed: { pid } }) });
+    const command = await request();
+    await desk.take(NODE.id, event(command, "preview", 3, seen(1)));
+    expect(await desk.approve(command.id, vote(BOB))).toMatchObject({
+      state: "awaiting-approval",
+      because: "bob approved the plan; 1 of 2 approvals",
+    });
+    await expect(desk.approve(command.id, vote(BOB))).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    await desk.approve(command.id, vote(CID));
+    await dispatcher.run();
+    await desk.take(
+      NODE.id,
+      event(command, "run", 1, { kind: "refused", because: "drifted", detail: "pid: 1 -> 2" }),
+    );
+    expect(await desk.read(command.id)).toMatchObject({
+      state: "planning",
+      attempt: 2,
+      approvals: [],
+      approvedBy: undefined,
+    });
+    await dispatcher.run();
+    await desk.take(NODE.id, event(command, "preview", 9, seen(7)));
+    await desk.take(NODE.id, event(command, "preview", 1, seen(2), 2));
+    expect(await desk.read(command.id)).toMatchObject({
+      state: "awaiting-approval",
+      plan: { drift: ["pid: 1 -> 2"] },
+      approvals: [],
+    });
+    expect(sentFor(command).map(([mode]) => mode)).toEqual(["run", "preview"]);
+    expect((await kinds(command)).slice(1)).toEqual([
+      "command.awaiting-approval",
+      "command.approval",
+      "command.approved",
+      "command.sent",
+      "command.drifted",
+      "command.awaiting-approval",
+    ]);
+  });
+
+  test("that is held runs only when it is applied, and a freeze that begins meanwhile stops it", async () => {
+    policy = { ...policy, rules: [{ name: "all", verdict: "allow" }] };
+    const held = await request({ hold: true });
+    await desk.take(NODE.id, event(held, "preview", 1, plan));
+    await dispatcher.run();
+    expect(await desk.read(held.id)).toMatchObject({ state: "planned", plan: { verdict: "allow" } });
+    await expect(desk.apply(held.id, ANN, "b".repeat(64))).rejects.toMatchObject({
+      code: "FAILED_PRECONDITION",
+    });
+    expect((await desk.apply(held.id, ANN, HASH)).state).toBe("approved");
+    const now = system.clock.now();
+    policy = { ...policy, freezes: [{ name: "f", reason: "an audit", from: now, until: now + MINUTE }] };
+    await dispatcher.run();
+    expect(await desk.read(held.id)).toMatchObject({
+      state: "refused",
+      because: expect.stringContaining('it was not sent: freeze "f"'),
+    });
+    expect(sentFor(held)).toEqual([]);
+  });
+
+  test("is undone once by its stored inverse, also in a freeze; what failed or is irreversible is not", async () => {
+    const finish = async (inverse: unknown, outcome: "succeeded" | "failed" = "succeeded") => {
+      policy = { limits: policy.limits, rules: [{ name: "all", verdict: "allow" }] };
+      const command = await request();
+      await desk.take(
+        NODE.id,
+        event(command, "preview", 1, { ...plan, resultJson: JSON.stringify({ inverse }) }),
+      );
+      await dispatcher.run();
+      await desk.take(NODE.id, event(command, "run", 1, { ...done, outcome }));
+      return command;
+    };
+    const undo = (command: Command, requestId = `u${++count}`) =>
+      desk.undo(command.id, {
+        requestId,
+        requestedBy: ANN,
+        roles: ["operator"],
+        reason: "",
+        hold: false,
+        expiresInMs: MINUTE,
+        timeoutMs: MINUTE,
+        traceparent: "",
+      });
+    const inverse = { action: "clean-directory", arguments: { path: "/back" } };
+    const command = await finish(inverse);
+    const now = system.clock.now();
+    policy = { ...policy, freezes: [{ name: "f", reason: "an audit", from: now, until: now + MINUTE }] };
+    const undone = await undo(command, "same");
+    expect(undone).toMatchObject({
+      undoes: command.id,
+      argumentsJson: '{"path":"/back"}',
+      reason: `undo ${command.id}`,
+    });
+    expect((await undo(command, "same")).id).toBe(undone.id);
+    await expect(undo(command)).rejects.toThrow(`${undone.id} undoes it already and is planning`);
+    await desk.take(
+      NODE.id,
+      event(undone, "preview", 1, { ...plan, resultJson: JSON.stringify({ inverse }) }),
+    );
+    await dispatcher.run();
+    await desk.take(NODE.id, event(undone, "run", 1, done));
+    expect((await desk.read(undone.id))?.state).toBe("succeeded");
+    expect((await desk.read(command.id))?.undoneBy).toBe(undone.id);
+    await expect(undo(command)).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+    await expect(undo(await finish("irreversible"))).rejects.toThrow(/irreversible/);
+    await expect(undo(await finish("nothing-to-undo"))).rejects.toThrow(/nothing-to-undo/);
+    await expect(undo(await finish(inverse, "failed"))).rejects.toThrow(/only what has succeeded/);
   });
 });

@@ -1,10 +1,12 @@
 /** Commands in PostgreSQL. Each change and its journal entry are one transaction. */
 import type { Actor } from "../kernel/actor.js";
+import type { Role } from "../kernel/caller.js";
 import { type CommandId, commandId, type NodeId, nodeId } from "../kernel/ids.js";
 import type { Instant } from "../kernel/time.js";
 import type { Queryable, Transaction } from "../platform/postgres/database.js";
 import { type Sql, sql } from "../platform/postgres/sql.js";
 import {
+  type Approval,
   type Command,
   type CommandEvent,
   type CommandState,
@@ -45,7 +47,28 @@ interface Row {
   sent_session: string | null;
   preview_sequence: number;
   run_sequence: number;
+  approvals: Approval[];
+  requested_roles: Role[];
+  hold: boolean;
+  undoes: string;
+  undone_by: string;
+  attempt: number;
 }
+
+/** A plan as it was stored; one of an earlier version says less. */
+const toPlan = (stored: Plan): Plan => ({ ...BEFORE_IT_WAS_SAID, ...stored });
+
+const BEFORE_IT_WAS_SAID = {
+  rule: "",
+  approvals: 1,
+  approver: "approver",
+  elicitation: false,
+  reach: undefined,
+  inverse: { kind: "unknown" },
+  effect: "",
+  observedHash: "",
+  drift: [],
+} as const satisfies Partial<Plan>;
 
 function actor(kind: string, name: string): Actor {
   return { kind: kind as Actor["kind"], name };
@@ -70,7 +93,13 @@ function toCommand(row: Row): Command {
     expiresAt: row.expires_at.getTime(),
     timeoutMs: row.timeout_ms,
     generation: Number(row.generation),
-    plan: row.plan ?? undefined,
+    plan: row.plan === null ? undefined : toPlan(row.plan),
+    approvals: row.approvals,
+    requestedRoles: row.requested_roles,
+    hold: row.hold,
+    undoes: row.undoes,
+    undoneBy: row.undone_by,
+    attempt: row.attempt,
     approvedBy: row.approved_kind === null ? undefined : actor(row.approved_kind, row.approved_name ?? ""),
     cancelBecause: row.cancel_because ?? undefined,
     exitCode: row.exit_code,
@@ -88,12 +117,12 @@ export async function insertCommand(tx: Transaction, command: Command, requestKe
   const rows = await tx.query(sql`
     insert into command (command_id, request_key, node_id, node_name, action, arguments, state, because, requested_kind,
       requested_name, reason, alert_id, require_approval, traceparent, requested_at, changed_at, expires_at, timeout_ms,
-      generation, verification)
+      generation, verification, requested_roles, hold, undoes)
     values (${command.id}, ${requestKey}, ${command.nodeId}, ${command.nodeName}, ${command.action}, ${command.argumentsJson},
       ${command.state}, ${command.because}, ${command.requestedBy.kind}, ${command.requestedBy.name}, ${command.reason},
       ${command.alertId}, ${command.requireApproval}, ${command.traceparent}, ${new Date(command.requestedAt)},
       ${new Date(command.changedAt)}, ${new Date(command.expiresAt)}, ${command.timeoutMs}, ${command.generation},
-      ${command.verification})
+      ${command.verification}, ${[...command.requestedRoles]}, ${command.hold}, ${command.undoes})
     on conflict (request_key) do nothing
     returning command_id`);
   return rows.length === 1;
@@ -126,8 +155,19 @@ export async function saveCommand(tx: Transaction, command: Command): Promise<vo
       approved_kind = ${command.approvedBy?.kind ?? null}, approved_name = ${command.approvedBy?.name ?? null},
       cancel_because = ${command.cancelBecause ?? null}, exit_code = ${command.exitCode},
       summary = ${command.summary}, result = ${command.resultJson}, sent_session = ${command.sentSession ?? null},
-      preview_sequence = ${command.previewSequence}, run_sequence = ${command.runSequence}
+      preview_sequence = ${command.previewSequence}, run_sequence = ${command.runSequence},
+      approvals = ${JSON.stringify(command.approvals)}::jsonb, attempt = ${command.attempt}
     where command_id = ${command.id}`);
+}
+
+/** Notes which command undoes another. */
+export async function saveUndoneBy(tx: Transaction, id: CommandId, by: CommandId): Promise<void> {
+  await tx.query(sql`update command set undone_by = ${by} where command_id = ${id}`);
+}
+
+/** Forgets what was said while an earlier attempt was planned: the next one counts from the beginning. */
+export async function forgetPreviews(tx: Transaction, id: CommandId): Promise<void> {
+  await tx.query(sql`delete from command_output where command_id = ${id} and mode = 'preview'`);
 }
 
 /** Keeps a piece of output; one that is kept already stays as it is. */
@@ -215,7 +255,7 @@ export async function countOnNode(
   const [row] = await db.query<{ open: number; recent: number }>(sql`
     select count(*) filter (where state in ('approved', 'sent', 'running'))::int as open,
       count(*) filter (where requested_at >= ${new Date(since)} and plan is not null
-        and state not in ('awaiting-approval', 'refused', 'planning'))::int as recent
+        and state not in ('awaiting-approval', 'refused', 'planning', 'planned'))::int as recent
     from command where node_id = ${node} and command_id <> ${except}
       and (requested_at >= ${new Date(since)} or state in ('approved', 'sent', 'running'))`);
   return row ?? { open: 0, recent: 0 };
@@ -239,5 +279,12 @@ export async function readCommands(db: Queryable, filter: CommandFilter): Promis
       and (${filter.alertId ?? ""} = '' or alert_id = ${filter.alertId ?? ""})
       and (${before === undefined} or (requested_at, command_id) < (${new Date(before?.requestedAt ?? 0)}, ${before?.id ?? ""}))
     order by requested_at desc, command_id desc limit ${filter.limit}`);
+  return rows.map(toCommand);
+}
+
+/** The commands with these ids, those that there are. */
+export async function readCommandsById(db: Queryable, ids: readonly string[]): Promise<readonly Command[]> {
+  if (ids.length === 0) return [];
+  const rows = await db.query<Row>(sql`select * from command where command_id = any(${[...ids]}::text[])`);
   return rows.map(toCommand);
 }

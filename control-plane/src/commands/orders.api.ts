@@ -43,16 +43,27 @@ export function agentLine(sessions: SessionsPort, sign: SignOrder, now: () => In
     },
     cancel: (command, because) => {
       const message = create(ConnectResponseSchema, {
-        body: { case: "cancel", value: { commandId: command.id, because } },
+        body: { case: "cancel", value: { commandId: orderId(command), because } },
       });
       return sessions.send(command.nodeId, message) === "sent";
     },
   };
 }
 
+/** What the agent knows a command as: each attempt is one of its own, for it never runs an id twice. */
+const orderId = ({ id, attempt }: Command): string => (attempt === 1 ? id : `${id}.${attempt}`);
+
+/** The other way round. */
+function fromOrderId(text: string): Pick<CommandEvent, "commandId" | "attempt"> {
+  const [, id, attempt] = /^([^.]+)\.(\d{1,3})$/.exec(text) ?? [];
+  return id === undefined
+    ? { commandId: commandId(text), attempt: 1 }
+    : { commandId: commandId(id), attempt: Number(attempt) };
+}
+
 function toOrder(command: Command, mode: OrderMode, now: Instant) {
   return create(OrderSchema, {
-    commandId: command.id,
+    commandId: orderId(command),
     nodeId: command.nodeId,
     action: command.action,
     argumentsJson: command.argumentsJson,
@@ -90,7 +101,7 @@ export function fromWireEvent(wire: WireEvent, now: Instant): CommandEvent | und
   const what = fromWireWhat(wire);
   if (what === undefined || wire.mode === WireMode.UNSPECIFIED) return undefined;
   return {
-    commandId: commandId(wire.commandId.slice(0, 64)),
+    ...fromOrderId(wire.commandId.slice(0, 64)),
     sequence: wire.sequence,
     at: wire.at === undefined ? now : timestampMs(wire.at),
     mode: wire.mode === WireMode.PREVIEW ? "preview" : "run",

@@ -135,6 +135,14 @@ export async function readHealthByLabel(
   return new Map(rows.map((row) => [row.value, { nodes: row.nodes, unhealthy: row.unhealthy }]));
 }
 
+/** How many nodes that are not revoked have a label of this value. */
+export async function countNodes(db: Queryable, label: string, value: string): Promise<number> {
+  const [row] = await db.query<{ count: number }>(
+    sql`select count(*)::int as count from node where revoked_at is null and labels ->> ${label} = ${value}`,
+  );
+  return row?.count ?? 0;
+}
+
 /** How many nodes are in each state. */
 export async function countByLiveness(db: Queryable): Promise<Readonly<Record<Liveness, number>>> {
   const rows = await db.query<{ liveness: Liveness; count: string }>(sql`

@@ -12,6 +12,7 @@ import { Sessions } from "./sessions.js";
 
 export {
   countByLiveness,
+  countNodes,
   findNode,
   listNodes,
   type PlacedNode,

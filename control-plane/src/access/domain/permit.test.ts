@@ -61,7 +61,7 @@ describe("the permit table", () => {
     [`${P}.JournalService/VerifyJournal`, ["viewer", "operator", "approver", "admin"]],
     [`${P}.CommandsService/RequestCommand`, ["operator", "admin"]],
     [`${P}.CommandsService/CancelCommand`, ["operator", "admin"]],
-    [`${P}.CommandsService/ApproveCommand`, ["approver", "admin"]],
+    [`${P}.CommandsService/ApproveCommand`, ["operator", "approver", "admin"]],
     [`${P}.CommandsService/RejectCommand`, ["approver", "admin"]],
     [`${P}.SafetyService/TripBrake`, ["operator", "admin"]],
     [`${P}.SafetyService/ResetBrake`, ["approver", "admin"]],
@@ -83,9 +83,9 @@ describe("the permit table", () => {
   });
 
   test("says what is missing", () => {
-    expect(permit(`${P}.CommandsService/ApproveCommand`, ["viewer", "operator"])).toEqual({
+    expect(permit(`${P}.CommandsService/RejectCommand`, ["viewer", "operator"])).toEqual({
       kind: "deny",
-      because: `${P}.CommandsService/ApproveCommand needs role approver or admin; the caller has only viewer, operator`,
+      because: `${P}.CommandsService/RejectCommand needs role approver or admin; the caller has only viewer, operator`,
     });
     expect(permit(`${P}.FleetService/ListNodes`, []).because).toContain("the caller has no role");
   });

@@ -4,13 +4,15 @@
 import type { Role } from "../../kernel/caller.js";
 
 /** What a method asks of its caller. */
-export type Need = "read" | "request" | "approve" | "administer" | "delegate";
+export type Need = "read" | "request" | "approve" | "vote" | "administer" | "delegate";
 
 /** Roles that satisfy a need. An approver reads and approves and does not request: two keys, two people. */
 const SATISFIED_BY: Readonly<Record<Need, readonly Role[]>> = {
   read: ["viewer", "operator", "approver", "admin"],
   request: ["operator", "admin"],
   approve: ["approver", "admin"],
+  // Who relays the yes of the person that requested needs no approver's role; the desk asks for it from all others.
+  vote: ["operator", "approver", "admin"],
   administer: ["admin"],
   // Not even an administrator: whoever speaks for others must have been given just that.
   delegate: ["delegate"],
@@ -39,7 +41,7 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     RequestCommand: "request",
     ApplyCommand: "request",
     UndoCommand: "request",
-    ApproveCommand: "approve",
+    ApproveCommand: "vote",
     RejectCommand: "approve",
     CancelCommand: "request",
     GetCommand: "read",

@@ -2,24 +2,45 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { commandId } from "../../kernel/ids.js";
 import { MINUTE } from "../../kernel/time.js";
-import { madeCommand, REQUESTED_AT } from "../testing/made-command.js";
+import { madeCommand, madePlan, REQUESTED_AT } from "../testing/made-command.js";
 import { COMMAND_STATES, type Command, type CommandEvent, type CommandState, mayMove } from "./command.js";
-import { ANSWER_GRACE, afterApproval, afterCancellation, afterEvent, afterTime } from "./next-command.js";
+import type { GuardDecision, JudgedPlan } from "./guard-command.js";
+import {
+  ANSWER_GRACE,
+  ATTEMPTS_MAX,
+  afterCancellation,
+  afterEvent,
+  afterTime,
+  changed,
+} from "./next-command.js";
 
 const NOW = REQUESTED_AT;
 const command = madeCommand;
-const plan = {
-  hash: "ab",
-  summary: "2 files",
-  json: "[]",
-  verdict: "ask",
-  verdictBecause: "",
-  madeAt: NOW,
-} as const;
-const finished = (outcome: "succeeded" | "failed" | "timed-out" | "cancelled", planHash = "") =>
-  ({ kind: "finished", outcome, exitCode: 0, summary: "done", resultJson: "", planHash }) as const;
-const event = (mode: "preview" | "run", what: CommandEvent["what"], sequence = 1): CommandEvent => ({
+const judged = (verdict: GuardDecision["verdict"], because = "a rule"): (() => JudgedPlan) => {
+  const reach = { nodes: ["db-1"], components: [], dependents: [], roleShare: 0, criticality: undefined };
+  const decision: GuardDecision = {
+    verdict,
+    because,
+    rule: "r",
+    approvals: verdict === "ask" ? 1 : 0,
+    approver: "approver",
+    elicitation: false,
+  };
+  return () => ({ reach, decision });
+};
+const finished = (
+  outcome: "succeeded" | "failed" | "timed-out" | "cancelled",
+  planHash = "",
+  resultJson = "",
+) => ({ kind: "finished", outcome, exitCode: 0, summary: "done", resultJson, planHash }) as const;
+const event = (
+  mode: "preview" | "run",
+  what: CommandEvent["what"],
+  sequence = 1,
+  attempt = 1,
+): CommandEvent => ({
   commandId: commandId("c"),
+  attempt,
   sequence,
   at: NOW,
   mode,
@@ -31,11 +52,10 @@ const becomes = (decision: ReturnType<typeof afterTime>) =>
 describe("after an agent's event", () => {
   const verdicts = { allow: "approved", ask: "awaiting-approval", deny: "refused" } as const;
   test.each(Object.entries(verdicts))("a plan that policy judges %s makes it %s", (verdict, state) => {
-    const guard = () => ({ verdict: verdict as keyof typeof verdicts, because: "a rule" });
     const decision = afterEvent(
       command("planning"),
       event("preview", finished("succeeded", "ab")),
-      guard,
+      judged(verdict as keyof typeof verdicts),
       NOW,
     );
     expect(decision).toMatchObject({
@@ -98,24 +118,83 @@ describe("after an agent's event", () => {
   });
 });
 
-describe("an approval", () => {
-  const waiting = command("awaiting-approval", { plan });
-  const bob = { kind: "human", name: "bob" } as const;
+describe("a plan that was asked to be held", () => {
   test.each([
-    ["by another, of the plan that was seen", waiting, bob, "ab", "approved"],
-    ["by the requester", waiting, { kind: "human", name: "ann" } as const, "ab", "same"],
-    ["by the requester under another kind", waiting, { kind: "mcp", name: "ann" } as const, "ab", "same"],
-    ["of another plan", waiting, bob, "cd", "same"],
-    ["of what runs", command("running", { plan }), bob, "ab", "same"],
-    ["of what has expired", { ...waiting, expiresAt: NOW }, bob, "ab", "same"],
-  ])("%s", (_, before, by, hash, state) => {
-    expect(becomes(afterApproval(before, by, hash, NOW))).toBe(state);
+    ["allow", "planned"],
+    ["ask", "planned"],
+    ["deny", "refused"],
+  ] as const)("and that policy judges %s is %s", (verdict, state) => {
+    const held = command("planning", { hold: true });
+    expect(
+      becomes(afterEvent(held, event("preview", finished("succeeded", "ab")), judged(verdict), NOW)),
+    ).toBe(state);
+  });
+});
+
+describe("a plan that the world has outrun", () => {
+  const drifted = event("run", { kind: "refused", because: "drifted", detail: "pid: 1 -> 2" });
+  const approvals = [
+    { actor: { kind: "human", name: "bob" }, at: NOW, reason: "", elicited: false },
+  ] as const;
+  const sent = command("sent", {
+    plan: madePlan({ json: '{"observed":{"pid":1},"n":1}' }),
+    approvals,
+    approvedBy: approvals[0].actor,
+    previewSequence: 4,
+    runSequence: 0,
+    sentSession: 3,
+  });
+  const never = () => {
+    throw new Error("no plan has come");
+  };
+  const next = (before: Command, happened: CommandEvent, judge: () => JudgedPlan = never) => {
+    const decision = afterEvent(before, happened, judge, NOW);
+    if (decision.kind === "keep") throw new Error(decision.because);
+    return changed(before, decision.change, NOW);
+  };
+
+  test("is planned again as an attempt of its own, and what was approved is void", () => {
+    expect(next(sent, drifted)).toMatchObject({
+      state: "planning",
+      because:
+        "the world has changed since the plan: pid: 1 -> 2; approvals are void, and the agent is asked for another plan",
+      attempt: 2,
+      generation: 2,
+      approvals: [],
+      approvedBy: undefined,
+      previewSequence: 0,
+      runSequence: 0,
+      sentSession: undefined,
+    });
   });
 
-  test("makes a new generation, so that an older order is refused", () => {
-    expect(afterApproval(waiting, bob, "ab", NOW)).toMatchObject({
-      change: { generation: 2, approvedBy: bob },
-    });
+  const another = event("preview", finished("succeeded", "cd", '{"observed":{"pid":2},"n":2}'), 1, 2);
+  test.each<[GuardDecision["verdict"], boolean, CommandState]>([
+    ["ask", false, "awaiting-approval"],
+    ["ask", true, "awaiting-approval"],
+    ["allow", false, "approved"],
+    ["allow", true, "planned"],
+    ["deny", false, "refused"],
+  ])("and then judged %s (held: %s) is %s, and says what changed", (verdict, hold, state) => {
+    const after = next({ ...next(sent, drifted), hold }, another, judged(verdict));
+    expect(after).toMatchObject({ state, plan: { hash: "cd", drift: ["pid: 1 -> 2"] } });
+    expect(after.because).toContain("the world has changed since the plan before: pid: 1 -> 2");
+  });
+
+  test("hears no more of the attempt before", () => {
+    const again = next(sent, drifted);
+    expect(
+      becomes(afterEvent(again, event("preview", finished("succeeded", "ab"), 9), judged("allow"), NOW)),
+    ).toBe("same");
+  });
+
+  test.each<[string, Command, CommandState]>([
+    ["too often in a row", { ...sent, attempt: ATTEMPTS_MAX }, "refused"],
+    ["after its expiry", { ...sent, expiresAt: NOW }, "refused"],
+    ["when it was to be cancelled", { ...sent, cancelBecause: "ann cancelled it" }, "cancelled"],
+    ["when it had been given up", { ...sent, state: "expired" }, "refused"],
+  ])("%s is left alone", (_, before, state) => {
+    expect(next(before, { ...drifted, attempt: before.attempt }).state).toBe(state);
   });
 });
 
@@ -123,6 +202,8 @@ describe("time", () => {
   const atExpiry = NOW + 10 * MINUTE;
   test.each<[CommandState, number, CommandState | "same"]>([
     ["planning", atExpiry - 1, "same"],
+    ["planned", atExpiry - 1, "same"],
+    ["planned", atExpiry, "expired"],
     ["planning", atExpiry, "expired"],
     ["awaiting-approval", atExpiry, "expired"],
     ["approved", atExpiry, "expired"],
@@ -150,6 +231,7 @@ test("no event, in any order, makes a move that is not on the list, and nothing 
     { kind: "accepted" },
     { kind: "started" },
     { kind: "refused", because: "x", detail: "" },
+    { kind: "refused", because: "drifted", detail: "pid: 1 -> 2" },
     { kind: "interrupted", detail: "" },
     finished("succeeded", "ab"),
     finished("failed"),
@@ -159,6 +241,7 @@ test("no event, in any order, makes a move that is not on the list, and nothing 
   const step = fc.record({
     what,
     mode: fc.constantFrom("preview" as const, "run" as const),
+    attempt: fc.integer({ min: 1, max: 3 }),
     sequence: fc.integer({ min: 1, max: 9 }),
     later: fc.nat(20 * MINUTE),
   });
@@ -166,17 +249,17 @@ test("no event, in any order, makes a move that is not on the list, and nothing 
     fc.property(fc.constantFrom(...COMMAND_STATES), fc.array(step, { maxLength: 20 }), (start, steps) => {
       let now = command(start);
       let at = NOW;
-      for (const { what: happened, mode, sequence, later } of steps) {
+      for (const { what: happened, mode, sequence, attempt, later } of steps) {
         at += later;
         const happen = (before: Command) =>
-          afterEvent(before, event(mode, happened, sequence), () => ({ verdict: "allow", because: "" }), at);
+          afterEvent(before, event(mode, happened, sequence, attempt), judged("allow"), at);
         for (const decide of [happen, (before: Command) => afterTime(before, at)]) {
           const decision = decide(now);
           if (decision.kind === "keep") continue;
           expect(mayMove(now.state, decision.change.state), `${now.state} → ${decision.change.state}`).toBe(
             true,
           );
-          now = { ...now, ...decision.change, changedAt: at };
+          now = changed(now, decision.change, at);
         }
       }
     }),

@@ -59,10 +59,10 @@ export interface BlastRadius {
 /** The label that says what a node is for. */
 export const ROLE_LABEL = "role";
 
-/** `fleet` are all nodes that are not revoked; `targets` those that are acted on. */
+/** `roleSizes` are how many nodes there are of each role that `targets`, which are acted on, have. */
 export function blastRadius(
   topology: Topology,
-  fleet: readonly PlacedNode[],
+  roleSizes: ReadonlyMap<string, number>,
   targets: readonly PlacedNode[],
 ): BlastRadius {
   const on = topology.filter((component) => targets.some(({ labels }) => runsOn(component, labels)));
@@ -74,7 +74,7 @@ export function blastRadius(
     nodes: targets.map(({ name }) => name).sort(),
     components: on.map(({ id }) => id),
     dependents: dependents.map(({ id }) => id),
-    roleShare: roleShare(fleet, targets),
+    roleShare: roleShare(roleSizes, targets),
     criticality: [...on, ...dependents].reduce<Criticality | undefined>(
       (highest, { criticality }) =>
         highest === undefined ? criticality : moreCritical(highest, criticality),
@@ -83,14 +83,12 @@ export function blastRadius(
   };
 }
 
-function roleShare(fleet: readonly PlacedNode[], targets: readonly PlacedNode[]): number {
-  const names = new Set(targets.map(({ name }) => name));
-  const roles = new Set(targets.flatMap(({ labels }) => labels[ROLE_LABEL] ?? []));
-  let largest = 0;
-  for (const role of roles) {
-    const known = fleet.filter(({ labels }) => labels[ROLE_LABEL] === role);
-    const hit = known.filter(({ name }) => names.has(name)).length;
-    largest = Math.max(largest, known.length === 0 ? 1 : hit / known.length);
+function roleShare(roleSizes: ReadonlyMap<string, number>, targets: readonly PlacedNode[]): number {
+  const hit = new Map<string, number>();
+  for (const { labels } of targets) {
+    const role = labels[ROLE_LABEL];
+    if (role !== undefined) hit.set(role, (hit.get(role) ?? 0) + 1);
   }
-  return largest;
+  const shares = [...hit].map(([role, count]) => Math.min(1, count / (roleSizes.get(role) ?? count)));
+  return Math.max(0, ...shares);
 }
