@@ -154,8 +154,10 @@ function standing(run: Run): { readonly state: RunState; readonly because: strin
       : `; ${undone.filter(({ end }) => end === "succeeded").length} of ${undone.length} commands were taken back`;
   if (run.cancelBecause !== undefined && all.some(({ is }) => is.state === "cancelled"))
     return { state: "cancelled", because: run.cancelBecause };
+  // What a dry run finds wrong now need not be so when it counts.
   const stopped = all.find(
-    ({ step, is }) => step.parent === undefined && is.state === "failed" && step.onFailure !== "continue",
+    ({ step, is }) =>
+      !run.dryRun && step.parent === undefined && is.state === "failed" && step.onFailure !== "continue",
   );
   if (stopped !== undefined)
     return { state: "failed", because: `step "${stopped.step.id}" failed: ${stopped.is.because}${back}` };

@@ -1,0 +1,417 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { CommandState } from "../../commands/domain/command.js";
+import { HOUR, MINUTE, SECOND } from "../../kernel/time.js";
+import type { Finding } from "./expectation.js";
+import { afterCancellation, afterDecision, newRun, nextRun } from "./next-run.js";
+import { layOut } from "./program.js";
+import type { Run } from "./run.js";
+import { entriesOf } from "./run-events.js";
+import { parseRunbook, type Runbook } from "./runbook.js";
+import { type Answer, type Answers, type Want, wantsOf } from "./want.js";
+
+const T0 = Date.parse("2026-11-22T09:00:00Z");
+const ANN = { kind: "human", name: "ann" } as const;
+const BOB = { kind: "human", name: "bob" } as const;
+
+const book = (steps: readonly object[], more: object = {}): Runbook => {
+  const written = {
+    name: "a",
+    summary: "s",
+    owner: "o",
+    lastReviewed: "2026-11-01",
+    steps: steps.map((step) => ({ summary: "s", ...step })),
+    ...more,
+  };
+  const parsed = parseRunbook(written, () => 1);
+  if ("faults" in parsed) throw new Error(parsed.faults.join("\n"));
+  return parsed.value;
+};
+
+const start = (of: Runbook, { dryRun = false, others = [] as readonly Runbook[] } = {}): Run => {
+  const laid = layOut(of, {}, new Map(others.map((other) => [other.name, other])));
+  if ("faults" in laid) throw new Error(laid.faults.join("\n"));
+  return newRun({
+    id: "r",
+    runbook: of.name,
+    digest: "d",
+    program: laid.program,
+    parameters: laid.values,
+    dryRun,
+    requestedBy: ANN,
+    roles: ["operator"],
+    reason: "why",
+    traceparent: "",
+    startedAt: T0,
+  });
+};
+
+/** A host, a policy and an engine, made up: what is asked for by one name is one thing. */
+class World {
+  now = T0;
+  /** By request id: what the machines were asked to do, in order, each once. */
+  readonly asked = new Map<string, { id: string; state: CommandState; looks: number }>();
+  series: Record<string, readonly Finding[]> = {};
+  ends: (requestId: string) => CommandState = () => "succeeded";
+  /** Looks until a command ends. */
+  takes = 1;
+  nodes: readonly string[] = [];
+
+  answer(want: Want): Answer {
+    switch (want.kind) {
+      case "question":
+        return { kind: "samples", findings: this.series[want.query] ?? [] };
+      case "nodes":
+        return { kind: "nodes", nodes: this.nodes };
+      case "request":
+      case "undo": {
+        const known = this.asked.get(want.requestId);
+        if (known === undefined)
+          this.asked.set(want.requestId, { id: `c${this.asked.size + 1}`, state: "planning", looks: 0 });
+        return this.#command(this.asked.get(want.requestId)?.id ?? "");
+      }
+      case "find":
+        return this.asked.has(want.requestId)
+          ? this.#command(this.asked.get(want.requestId)?.id ?? "")
+          : { kind: "refused", because: "it was not asked for" };
+      case "cancel":
+        for (const command of this.asked.values())
+          if (command.id === want.commandId && command.state === "planning") command.state = "cancelled";
+        return this.#command(want.commandId);
+      case "command":
+        for (const [request, command] of this.asked)
+          if (command.id === want.commandId && command.state === "planning" && ++command.looks >= this.takes)
+            command.state = this.ends(request);
+        return this.#command(want.commandId);
+    }
+  }
+
+  #command(id: string): Answer {
+    const state = [...this.asked.values()].find((command) => command.id === id)?.state ?? "failed";
+    const plan = { summary: "two files", verdict: "ask", because: "a rule" } as const;
+    return { kind: "command", command: { id, state, because: `it is ${state}`, summary: "", plan } };
+  }
+
+  /** One beat of the loop. */
+  beat(run: Run): Run {
+    const answers: Answers = new Map(wantsOf(run, this.now).map((want) => [want.key, this.answer(want)]));
+    return nextRun(run, answers, this.now);
+  }
+
+  /** Beats, a second each, until nothing changes for `still`, or the run has ended. */
+  carryOn(run: Run, still: number = 5 * SECOND, most: number = 3 * HOUR): Run {
+    let current = run;
+    let quietSince = this.now;
+    for (const end = this.now + most; this.now < end && current.endedAt === undefined; this.now += SECOND) {
+      const next = this.beat(current);
+      if (next !== current) quietSince = this.now;
+      else if (this.now - quietSince >= still) break;
+      current = next;
+    }
+    return current;
+  }
+}
+
+const states = (run: Run): Record<string, string> =>
+  Object.fromEntries(Object.entries(run.steps).map(([id, { state }]) => [id, state]));
+const act = (id: string, more: object = {}): object => ({
+  id,
+  action: "rotate-logs",
+  node: "n1",
+  arguments: { log: "app" },
+  ...more,
+});
+const ask = (id: string, query: string, more: object = {}): object => ({
+  id,
+  query,
+  expect: "some",
+  ...more,
+});
+const one = (value: number): readonly Finding[] => [{ labels: { node: "n1" }, value }];
+
+describe("a run", () => {
+  test("goes step by step, verifies what it did, and ends", () => {
+    const world = new World();
+    world.series = { low: one(1) };
+    let run = start(
+      book([
+        ask("is", "low"),
+        act("do", { verify: { query: "ok", expect: { every: "> 0" }, within: "1m" } }),
+        { id: "rest", wait: { for: "10s" } },
+      ]),
+    );
+    run = world.carryOn(run);
+    expect([run.state, states(run)]).toEqual([
+      "running",
+      { is: "succeeded", do: "running", rest: "pending" },
+    ]);
+    expect(run.steps["do"]?.because).toContain("not yet verified: no series is there");
+    world.series = { ...world.series, ok: one(2) };
+    run = world.carryOn(run, 20 * SECOND);
+    expect([run.state, run.because]).toEqual(["succeeded", "all 3 steps have ended well"]);
+    expect([...world.asked.keys()]).toEqual(["r/do/1/n1"]);
+  });
+
+  test.each([
+    [
+      "fails when it is not verified in time",
+      "none",
+      "2m",
+      "failed",
+      "done, and not verified within 2m: no series is there",
+    ],
+    ["ends well when it is", "ok", "2m", "succeeded", "verified: all 1 are > 0"],
+  ])("an action %s", (_, query, within, state, because) => {
+    const world = new World();
+    world.series = { ok: one(2) };
+    const run = world.carryOn(
+      start(book([act("do", { verify: { query, expect: { every: "> 0" }, within } })])),
+      10 * MINUTE,
+    );
+    expect([run.steps["do"]?.state, run.steps["do"]?.because]).toEqual([state, because]);
+  });
+
+  test.each([
+    ["stop", ["failed", "skipped", "skipped"], "failed", 'step "x" failed: no series is there'],
+    ["continue", ["failed", "succeeded", "skipped"], "degraded", "1 of 3 steps failed: x"],
+  ])("whose step fails with onFailure %s", (onFailure, wanted, state, because) => {
+    const world = new World();
+    world.series = { there: one(1) };
+    const steps = [
+      ask("x", "gone", { onFailure }),
+      ask("y", "there"),
+      ask("z", "there", { when: [{ step: "x", is: "succeeded" }] }),
+    ];
+    const run = world.carryOn(start(book(steps)));
+    expect([Object.values(states(run)), run.state, run.because]).toEqual([wanted, state, because]);
+  });
+
+  test("tries again as often as it may, each time as a request of its own, after a pause", () => {
+    const world = new World();
+    world.ends = (request) => (request === "r/do/3/n1" ? "succeeded" : "failed");
+    const run = world.carryOn(start(book([act("do", { attempts: 3, pause: "1m" })])), 5 * MINUTE);
+    expect([...world.asked.keys()]).toEqual(["r/do/1/n1", "r/do/2/n1", "r/do/3/n1"]);
+    expect([run.state, run.steps["do"]?.attempt]).toEqual(["succeeded", 3]);
+    expect(world.now - T0).toBeGreaterThan(2 * MINUTE);
+  });
+
+  test("takes back what it did, the latest first, when a step fails with undo", () => {
+    const world = new World();
+    const steps = [
+      act("one"),
+      act("two", { arguments: { log: "b" } }),
+      ask("ok", "gone", { onFailure: "undo" }),
+      act("never"),
+    ];
+    const run = world.carryOn(start(book(steps)), MINUTE);
+    expect([...world.asked.keys()]).toEqual(["r/one/1/n1", "r/two/1/n1", "r/undo/c2", "r/undo/c1"]);
+    expect(run.because).toBe('step "ok" failed: no series is there; 2 of 2 commands were taken back');
+    expect(states(run)["never"]).toBe("skipped");
+  });
+
+  test("works on the nodes of a selector, no more at once than it may, and stops at the first that fails", () => {
+    const world = new World();
+    world.nodes = ["n3", "n1", "n2", "n4"];
+    world.takes = 3;
+    world.ends = (request) => (request.endsWith("n2") ? "failed" : "succeeded");
+    const { node: _, ...step } = act("do", { selector: { role: "db" }, atOnce: 2 }) as { node: string };
+    let run = start(book([step]));
+    let most = 0;
+    while (run.endedAt === undefined) {
+      run = world.beat(run);
+      world.now += SECOND;
+      most = Math.max(most, [...world.asked.values()].filter(({ state }) => state === "planning").length);
+    }
+    expect(most).toBe(2);
+    expect([...world.asked.keys()].map((key) => key.slice(-2))).toEqual(["n1", "n2"]);
+    expect(run.because).toContain("(1 of 4 nodes)");
+  });
+
+  test("carries out a runbook within it, and its failure is the outer step's", () => {
+    const inner = { ...book([ask("p", "gone", { onFailure: "continue" }), act("q")]), name: "b" };
+    const failing = { ...book([ask("p", "gone"), act("q")]), name: "c" };
+    const outer = book([
+      { id: "x", runbook: "b" },
+      { id: "y", runbook: "c", onFailure: "continue" },
+      act("z"),
+    ]);
+    const run = new World().carryOn(start(outer, { others: [inner, failing] }), MINUTE);
+    expect(states(run)).toEqual({
+      x: "succeeded",
+      "x/p": "failed",
+      "x/q": "succeeded",
+      y: "failed",
+      "y/p": "failed",
+      "y/q": "skipped",
+      z: "succeeded",
+    });
+    expect([run.state, run.because]).toEqual(["degraded", "2 of 5 steps failed: x/p, y/p"]);
+  });
+
+  test("runs side by side what needs nothing of each other", () => {
+    const run = new World().beat(
+      start(book([act("one"), act("two", { needs: [] }), act("both", { needs: ["one", "two"] })])),
+    );
+    expect(states(run)).toEqual({ one: "running", two: "running", both: "pending" });
+  });
+
+  test("that is dry plans every action, waits for nobody and is not stopped by what does not hold now", () => {
+    const world = new World();
+    const steps = [
+      ask("is", "gone"),
+      { id: "ok", approval: { reason: "why" } },
+      { id: "rest", wait: { for: "1h" } },
+      act("do", { verify: { query: "x", expect: "some" } }),
+    ];
+    const run = world.carryOn(start(book(steps), { dryRun: true }), 30 * SECOND);
+    expect([run.state, run.because]).toEqual(["degraded", "1 of 4 steps failed: is"]);
+    expect(run.steps["do"]?.findings).toEqual(["n1: two files; policy says ask: a rule"]);
+    expect(run.steps["ok"]?.because).toBe("would wait for a person with role approver: why");
+    expect(world.now - T0).toBeLessThan(20 * SECOND);
+  });
+});
+
+describe("an approval", () => {
+  const waiting = () => {
+    const world = new World();
+    return {
+      world,
+      run: world.carryOn(start(book([{ id: "ok", approval: { reason: "why" }, timeout: "1h" }, act("do")]))),
+    };
+  };
+
+  test("is waited for, given by another, and then it goes on", () => {
+    const { world, run } = waiting();
+    expect([run.state, run.because]).toEqual([
+      "waiting",
+      'step "ok" waits for a person with role approver: why',
+    ]);
+    const decision = afterDecision(run, "ok", true, BOB, ["approver"], "fine");
+    if (decision.kind !== "change") throw new Error(decision.because);
+    const ended = world.carryOn(decision.run);
+    expect([ended.state, ended.steps["ok"]?.because, ended.steps["ok"]?.decidedBy]).toEqual([
+      "succeeded",
+      "approved by bob: fine",
+      BOB,
+    ]);
+  });
+
+  test.each([
+    ["by the one who started the run", ANN, ["admin"], true, "who started a run does not approve it"],
+    ["by someone without the role", BOB, ["viewer"], true, "is decided by role approver"],
+  ])("%s is refused", (_, by, roles, denied, because) => {
+    const decision = afterDecision(waiting().run, "ok", true, by, roles, "");
+    expect(decision).toMatchObject({ kind: "keep", denied });
+    expect(decision.kind === "keep" && decision.because).toContain(because);
+  });
+
+  test("that is refused by a person, or by nobody in time, fails the step", () => {
+    const { world, run } = waiting();
+    const decision = afterDecision(run, "ok", false, ANN, ["approver"], "no");
+    if (decision.kind !== "change") throw new Error(decision.because);
+    expect(world.carryOn(decision.run).because).toBe('step "ok" failed: rejected by ann: no');
+    const late = waiting();
+    expect(late.world.carryOn(late.run, 2 * HOUR).because).toBe('step "ok" failed: nobody decided within 1h');
+    expect(late.world.asked.size).toBe(0);
+  });
+});
+
+test("a cancelled run begins nothing more, and has what is under way cancelled, also what it only just asked for", () => {
+  const world = new World();
+  world.takes = 1_000;
+  let run = world.beat(start(book([act("do"), act("next")])));
+  // Asked for, and then the process died before it knew the answer.
+  for (const want of wantsOf(run, world.now)) world.answer(want);
+  const decision = afterCancellation(run, BOB, "enough");
+  if (decision.kind !== "change") throw new Error(decision.because);
+  run = world.carryOn(decision.run);
+  expect([run.state, run.because, states(run)]).toEqual([
+    "cancelled",
+    "cancelled by bob: enough",
+    { do: "cancelled", next: "cancelled" },
+  ]);
+  expect([...world.asked.values()].map(({ state }) => state)).toEqual(["cancelled"]);
+});
+
+test("the journal is told of each move once", () => {
+  const world = new World();
+  let run = start(book([act("do")]));
+  const kinds: string[] = entriesOf(undefined, run, ANN).map(({ kind }) => kind);
+  while (run.endedAt === undefined) {
+    const next = world.beat(run);
+    if (next !== run) kinds.push(...entriesOf(run, next).map(({ kind }) => kind));
+    run = next;
+    world.now += SECOND;
+  }
+  expect(kinds).toEqual([
+    "runbook.started",
+    "runbook.step-running",
+    "runbook.step-succeeded",
+    "runbook.succeeded",
+  ]);
+});
+
+/** Made-up runbooks: chains and forks of actions, questions, waits, retries and undo. */
+const anyStep = (index: number) =>
+  fc.record({
+    kind: fc.constantFrom("action", "action", "query", "pause"),
+    fails: fc.integer({ min: 0, max: 3 }),
+    attempts: fc.integer({ min: 1, max: 3 }),
+    onFailure: fc.constantFrom("stop", "continue", "undo"),
+    needs: fc.option(fc.subarray(Array.from({ length: index }, (_, i) => `s${i}`)), { nil: undefined }),
+  });
+const anyBook = fc
+  .integer({ min: 1, max: 6 })
+  .chain((count) => fc.tuple(...Array.from({ length: count }, (_, index) => anyStep(index))));
+
+test("a crash at any moment loses nothing and repeats nothing", () => {
+  fc.assert(
+    fc.property(
+      anyBook,
+      fc.array(fc.constantFrom("go", "before", "half", "after"), { minLength: 5, maxLength: 60 }),
+      (made, fate) => {
+        const steps = made.map(({ kind, attempts, onFailure, needs, fails }, index) => {
+          const common = { id: `s${index}`, onFailure, ...(needs === undefined ? {} : { needs }) };
+          if (kind === "action") return act(common.id, { ...common, attempts, pause: "1s" });
+          if (kind === "query") return ask(common.id, fails > 1 ? "gone" : "there", common);
+          return { ...common, wait: { for: "2s" } };
+        });
+        const play = (fates: readonly string[]) => {
+          const world = new World();
+          world.series = { there: one(1) };
+          world.takes = 2;
+          world.ends = (request) => {
+            const [, id = "", attempt] = request.split("/");
+            const { fails = 0 } = made[Number(id.slice(1))] ?? {};
+            return Number(attempt) <= fails ? "failed" : "succeeded";
+          };
+          let stored = start(book(steps));
+          const journal: string[] = [];
+          for (let beat = 0; stored.endedAt === undefined; beat++) {
+            if (beat > 400) throw new Error(`it does not end: ${stored.because}`);
+            const fate = fates[beat] ?? "go";
+            const wants = wantsOf(stored, world.now);
+            // Died before anything was asked; or in the middle of asking; or when all was asked and nothing stored.
+            const upTo = fate === "before" ? 0 : fate === "half" ? Math.ceil(wants.length / 2) : wants.length;
+            const answers = new Map(wants.slice(0, upTo).map((want) => [want.key, world.answer(want)]));
+            if (fate === "go") {
+              const next = nextRun(stored, answers, world.now);
+              if (next !== stored)
+                journal.push(...entriesOf(stored, next).map(({ kind, facts }) => `${kind} ${facts["step"]}`));
+              stored = next;
+            }
+            world.now += SECOND;
+          }
+          return {
+            asked: [...world.asked.keys()].sort(),
+            states: states(stored),
+            state: stored.state,
+            journal: journal.sort(),
+          };
+        };
+        expect(play(fate)).toEqual(play([]));
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
