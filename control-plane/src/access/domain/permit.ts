@@ -107,8 +107,6 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     QueryRange: "read",
     ListLabelValues: "read",
   },
-};
-
   RunbooksService: {
     ListRunbooks: "read",
     GetRunbook: "read",
@@ -120,6 +118,8 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     WatchRunbookRun: "read",
     DecideRunbookRun: "approve",
   },
+};
+
 /** The package whose services the table names. */
 const OPERATOR = "mainstay.operator.v1";
 
