@@ -48,6 +48,13 @@ describe("an approval", () => {
       judged("ask"),
       "PERMISSION_DENIED",
     ],
+    [
+      "by the one for whom a client requested it",
+      waiting({ requestedBy: { kind: "mcp", name: "claude for bob@id.example" } }),
+      vote("bob"),
+      judged("ask"),
+      "PERMISSION_DENIED",
+    ],
     ["of another plan", waiting(), vote("bob", { planHash: "cd" }), judged("ask"), "FAILED_PRECONDITION"],
     [
       "of what runs",
