@@ -5,7 +5,7 @@
 import { isLoopback, splitAddress } from "./edge/judge-host.js";
 import { LOG_LEVELS, type LogLevel } from "./logger.js";
 import { helpText, type Name, readSettings } from "./settings.js";
-import { type NameRules, type Offer, TOOLSETS, type Toolset } from "./tools/offer.js";
+import { DEFAULT_TOOLSETS, type NameRules, type Offer, TOOLSETS, type Toolset } from "./tools/offer.js";
 
 export interface Config {
   readonly transport: "http" | "stdio";
@@ -140,7 +140,7 @@ export function parseConfig(
   });
   const wanted = list("toolsets", /^[a-z]+$/, `toolsets among ${TOOLSETS.join(", ")}, or all`);
   const toolsets: Toolset[] = TOOLSETS.filter((set) => wanted.includes(set));
-  const all = wanted.length === 0 || wanted.includes("all");
+  const all = wanted.includes("all");
   if (!all && toolsets.length < wanted.length)
     fault("toolsets", `toolsets among ${TOOLSETS.join(", ")}, or all`);
 
@@ -165,7 +165,7 @@ export function parseConfig(
       webSocket: { heartbeatMs, timeoutMs },
     },
     offer: {
-      toolsets: all ? TOOLSETS : toolsets,
+      toolsets: all ? TOOLSETS : wanted.length === 0 ? DEFAULT_TOOLSETS : toolsets,
       writes: flag("writes"),
       tools: rules("allowTools", "denyTools"),
       nodes: rules("allowNodes", "denyNodes"),

@@ -6,16 +6,19 @@ import {
   ProtocolError,
   ProtocolErrorCode,
 } from "@modelcontextprotocol/server";
+import { SkillsExtension } from "@modelcontextprotocol/server/ext/skills";
 import { askApproval, canAsk, decisionIn } from "./approval/person.js";
 import { RequestStates } from "./approval/request-states.js";
 import { CallScope } from "./call-scope.js";
 import { Calls, type CallsParts, type LocalCaller, scopeOf } from "./calls.js";
 import { cleanBlock } from "./clean-text.js";
+import { addPrompts } from "./prompts/prompts.js";
 import { declaresTasks } from "./protocol/task.js";
 import { answerWithTask, serveTasks, TaskServer } from "./protocol/task-server.js";
 import type { ChangeFeed } from "./resources/change-feed.js";
-import { addResources } from "./resources/resources.js";
+import { addResources, type Complete, type Read } from "./resources/resources.js";
 import { serveSubscriptions } from "./resources/subscriptions.js";
+import { RunbookSkills, SKILLS_ROOT } from "./skills/runbook-skills.js";
 import { CommandTasks } from "./tasks/command-tasks.js";
 import { renderText } from "./tools/answer.js";
 import { tokensIn, tokensOf } from "./tools/budget.js";
@@ -84,12 +87,14 @@ export class McpServers {
         capabilities: {
           tools: { listChanged: false },
           resources: { listChanged: false, subscribe: true },
+          prompts: { listChanged: false },
           completions: {},
         },
         instructions: INSTRUCTIONS,
         // The lists are the same for all callers, but a shared cache must not learn to answer without a token.
         cacheHints: {
           "tools/list": LISTED,
+          "prompts/list": LISTED,
           "resources/list": LISTED,
           "resources/templates/list": LISTED,
           "server/discover": LISTED,
@@ -106,35 +111,44 @@ export class McpServers {
         _meta: { "mainstay/definitions-digest": `sha256:${digest}` },
       }));
     }
-    if (!isToolCall(requestInfo))
-      this.#addResources(server, scope instanceof CallScope ? scope : undefined, local);
+    if (!isToolCall(requestInfo)) {
+      this.#addDocuments(server, era, scope instanceof CallScope ? scope : undefined, local);
+    }
     const token = scope instanceof CallScope ? scope.token : local?.token;
     if (era === "modern") serveTasks(server, new CommandTasks(this.#calls, local));
     else if (token !== undefined) serveSubscriptions(server, this.#parts.feed, token);
     return server;
   }
 
-  #addResources(server: TaskServer, scope: CallScope | undefined, local: LocalCaller | undefined): void {
+  /** What is read and not called: resources, prompts and, in the era that has them, skills. */
+  #addDocuments(
+    server: TaskServer,
+    era: McpRequestContext["era"],
+    scope: CallScope | undefined,
+    local: LocalCaller | undefined,
+  ): void {
     const { controlPlane, system } = this.#parts;
-    addResources(
-      server,
-      async (name, context, work) => {
-        const outcome = await this.#calls.carry({ kind: "resource", name }, context, local, work);
-        if (outcome.kind === "failed") throw outcome.error;
-        return outcome.value;
-      },
-      async (work) => {
-        const token = scope?.token ?? local?.token;
-        if (token === undefined) return [];
-        const traceparent = formatTraceparent(spanBelow(system.hex, undefined, scope?.parent));
-        try {
-          return await work(controlPlane.speakAs({ token, traceparent }));
-        } catch {
-          // Nothing to offer is an answer too: what is typed is judged when it is read.
-          return [];
-        }
-      },
-    );
+    const read: Read = async (name, context, work) => {
+      const outcome = await this.#calls.carry({ kind: "resource", name }, context, local, work);
+      if (outcome.kind === "failed") throw outcome.error;
+      return outcome.value;
+    };
+    const complete: Complete = async (work) => {
+      const token = scope?.token ?? local?.token;
+      if (token === undefined) return [];
+      const traceparent = formatTraceparent(spanBelow(system.hex, undefined, scope?.parent));
+      try {
+        return await work(controlPlane.speakAs({ token, traceparent }));
+      } catch {
+        // Nothing to offer is an answer too: what is typed is judged when it is read.
+        return [];
+      }
+    };
+    addResources(server, read, complete);
+    addPrompts(server, complete);
+    if (era === "modern") {
+      new SkillsExtension({ source: new RunbookSkills(read), baseUri: SKILLS_ROOT }).attach(server);
+    }
   }
 
   async #serveTool(

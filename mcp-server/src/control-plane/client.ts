@@ -12,6 +12,7 @@ import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal
 import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
+import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { type ErrorCode, OpsError } from "../errors.js";
 import { accessRoom, delegationRoom } from "./access.js";
 import { alertsRoom } from "./alerts.js";
@@ -24,6 +25,7 @@ import { openLine, type Speaker } from "./line.js";
 import { mcpRoom } from "./mcp.js";
 import { metricsRoom } from "./metrics.js";
 import { requestStatesRoom } from "./request-states.js";
+import { runbooksRoom } from "./runbooks.js";
 
 export interface ControlPlaneOptions {
   /** host:port of the operator gRPC. */
@@ -73,6 +75,7 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
     mcp: createGrpcClient(McpService, address, credential, options),
     metrics: createGrpcClient(MetricsService, address, credential, options),
     requestStates: createGrpcClient(RequestStatesService, address, credential, options),
+    runbooks: createGrpcClient(RunbooksService, address, credential, options),
     serving: createGrpcClient(Health, address, credential, options),
   };
   return {
@@ -89,6 +92,7 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
         mcp: mcpRoom(openLine(clients.mcp, address, speaker, timeoutMs)),
         metrics: metricsRoom(openLine(clients.metrics, address, speaker, timeoutMs)),
         requestStates: requestStatesRoom(openLine(clients.requestStates, address, speaker, timeoutMs)),
+        runbooks: runbooksRoom(openLine(clients.runbooks, address, speaker, timeoutMs)),
       };
     },
     /** As this server itself, with a token that may speak for others. */

@@ -36,6 +36,11 @@ import { type EntrySchema, JournalService } from "@mainstay/proto/gen/mainstay/o
 import { MetricsService, type SeriesResultSchema } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { toServiceDefinition } from "@mainstay/proto/grpc-js";
+import {
+  RunbookRunState,
+  type RunbookSchema,
+  RunbooksService,
+} from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 
 export interface Heard {
   readonly method: string;
@@ -88,6 +93,7 @@ export class FakeControlPlane {
     return `127.0.0.1:${this.#port}`;
   }
 
+  runbooks: MessageInitShape<typeof RunbookSchema>[] = [];
   /** Listens; after `stop` again on the same port. */
   async start(): Promise<void> {
     const server = new Server();
@@ -145,6 +151,25 @@ export class FakeControlPlane {
     });
     this.#port = await new Promise<number>((resolve, reject) =>
       server.bindAsync(
+    const { listRunbooks, getRunbook, runRunbook, getRunbookRun } = RunbooksService.method;
+    const runbook = (wanted: string): MessageInitShape<typeof RunbookSchema> => {
+      const found = this.runbooks.find(({ name }) => name === wanted);
+      if (found === undefined) throw new Refusal(status.NOT_FOUND, `no runbook "${wanted}"`);
+      return found;
+    };
+    server.addService(toServiceDefinition(RunbooksService), {
+      listRunbooks: this.#answers(listRunbooks, () => ({ runbooks: this.runbooks })),
+      getRunbook: this.#answers(getRunbook, ({ name }) => ({
+        runbook: runbook(name),
+        text: `name: ${name}\n`,
+      })),
+      runRunbook: this.#answers(runRunbook, ({ name, dryRun, parametersJson }) => ({
+        run: { runId: "r-1", runbook: name, dryRun, parametersJson, state: RunbookRunState.RUNNING },
+      })),
+      getRunbookRun: this.#answers(getRunbookRun, ({ runId }) => ({
+        run: { runId, runbook: "disk-space", state: RunbookRunState.SUCCEEDED, steps: [{ id: "look" }] },
+      })),
+    });
         this.#port === 0 ? "127.0.0.1:0" : this.address,
         ServerCredentials.createInsecure(),
         (error, port) => (error === null ? resolve(port) : reject(error)),

@@ -5,7 +5,7 @@ import { connectControlPlane } from "../control-plane/client.js";
 import { createLogger } from "../logger.js";
 import { type RunningServer, startHttp } from "../serve-http.js";
 import { system } from "../system.js";
-import { type Offer, READ_ONLY } from "../tools/offer.js";
+import { type Offer, READ_ONLY, TOOLSETS } from "../tools/offer.js";
 import { FakeControlPlane } from "./fake-control-plane.js";
 
 export const ERAS = ["2025-11-25", "2026-07-28"] as const;
@@ -24,7 +24,9 @@ export interface House {
 }
 
 /** All tools, those that ask for changes too. */
-const EVERYTHING: Offer = { ...READ_ONLY, writes: true };
+const EVERYTHING: Offer = { ...READ_ONLY, writes: true, toolsets: TOOLSETS };
+
+const UNLIMITED: HttpParts["limits"] = { costPerMinute: 1e8, atOnce: 64 };
 
 export async function openHouse(
   overrides: Partial<Config["http"]> = {},

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { ERAS, type House, openHouse, textOf } from "../testing/house.js";
 import { catalogue } from "./catalogue.js";
 import { digestOf } from "./listing.js";
+import { DEFAULT_TOOLSETS, TOOLSETS } from "./offer.js";
 
 let house: House;
 beforeAll(async () => {
@@ -82,6 +83,8 @@ beforeEach(() => {
   }));
 });
 
+const WRITES = new Set(["change_plan", "change_apply", "change_undo", "runbook_run"]);
+
 const call = async (name: string, input: Record<string, unknown> = {}, token = "operator-token") => {
   const client = await house.connect(token);
   return client.callTool({ name, arguments: input });
@@ -96,8 +99,8 @@ describe.each(ERAS)("a client of %s", (era) => {
       tools.every(
         ({ name, outputSchema, annotations }) =>
           outputSchema !== undefined &&
-          (annotations?.readOnlyHint ?? false) === !name.startsWith("change_") &&
-          (annotations?.destructiveHint ?? false) === (name === "change_apply"),
+          (annotations?.readOnlyHint ?? false) === !WRITES.has(name) &&
+          (annotations?.destructiveHint ?? false) === (name === "change_apply" || name === "runbook_run"),
       ),
     ).toBe(true);
     const result = await client.callTool({ name: "health_overview", arguments: {} });
@@ -124,10 +127,17 @@ describe("what a model pays for the definitions", () => {
   const tokenizer = new Tiktoken(o200k);
   const cost = (of: unknown): number => tokenizer.encode(JSON.stringify(of)).length;
 
+  const of = (toolsets: readonly string[]) =>
+    catalogue.filter((tool) => toolsets.includes(tool.toolset)).map((tool) => tool.definition);
+
   test("is at most 5,000 tokens for at most 20 tools, the schemas of their answers among them", () => {
-    const definitions = catalogue.map((tool) => tool.definition);
+    const definitions = of(DEFAULT_TOOLSETS);
     expect(definitions.length).toBeLessThanOrEqual(20);
     expect(cost(definitions), definitions.map((d) => `${d.name} ${cost(d)}`).join(", ")).toBeLessThan(5_000);
+  });
+
+  test.each(TOOLSETS)("is at most 2,000 tokens for the toolset %s", (toolset) => {
+    expect(cost(of([toolset]))).toBeLessThan(2_000);
   });
 
   test("is spent on flat schemas: no references, no unions where a list of words would do", () => {

@@ -6,6 +6,7 @@ import { fleetTools } from "./fleet.js";
 import { healthTools } from "./health.js";
 import { journalTools } from "./journal.js";
 import { metricsTools } from "./metrics.js";
+import { runbooksTools } from "./runbooks.js";
 import type { Tool } from "./tool.js";
 
 export const catalogue: readonly Tool[] = [
@@ -16,4 +17,5 @@ export const catalogue: readonly Tool[] = [
   ...commandsTools,
   ...changesTools,
   ...journalTools,
+  ...runbooksTools,
 ];

@@ -18,6 +18,18 @@ export const TOOLSETS = [
 ] as const;
 export type Toolset = (typeof TOOLSETS)[number];
 
+/** Those offered when none is named: their definitions together cost a model less than 5,000 tokens. */
+export const DEFAULT_TOOLSETS: readonly Toolset[] = [
+  "health",
+  "fleet",
+  "metrics",
+  "alerts",
+  "incidents",
+  "commands",
+  "certificates",
+  "journal",
+];
+
 export interface NameRules {
   /** Patterns; undefined: all. */
   readonly allow: readonly string[] | undefined;
@@ -38,9 +50,9 @@ export interface Offer {
 
 const ANY: NameRules = { allow: undefined, deny: [] };
 
-/** What is offered when nothing was said: every toolset, to read. */
+/** What is offered when nothing was said: the usual toolsets, to read. */
 export const READ_ONLY: Offer = {
-  toolsets: TOOLSETS,
+  toolsets: DEFAULT_TOOLSETS,
   writes: false,
   tools: ANY,
   nodes: ANY,
