@@ -67,7 +67,7 @@ class World {
       case "undo": {
         const known = this.asked.get(want.requestId);
         if (known === undefined)
-          this.asked.set(want.requestId, { id: `c${this.asked.size + 1}`, state: "planning", looks: 0 });
+          this.asked.set(want.requestId, { id: `of:${want.requestId}`, state: "planning", looks: 0 });
         return this.#command(this.asked.get(want.requestId)?.id ?? "");
       }
       case "find":
@@ -204,7 +204,12 @@ describe("a run", () => {
       act("never"),
     ];
     const run = world.carryOn(start(book(steps)), MINUTE);
-    expect([...world.asked.keys()]).toEqual(["r/one/1/n1", "r/two/1/n1", "r/undo/c2", "r/undo/c1"]);
+    expect([...world.asked.keys()]).toEqual([
+      "r/one/1/n1",
+      "r/two/1/n1",
+      "r/undo/of:r/two/1/n1",
+      "r/undo/of:r/one/1/n1",
+    ]);
     expect(run.because).toBe('step "ok" failed: no series is there; 2 of 2 commands were taken back');
     expect(states(run)["never"]).toBe("skipped");
   });
@@ -351,67 +356,104 @@ test("the journal is told of each move once", () => {
   ]);
 });
 
-/** Made-up runbooks: chains and forks of actions, questions, waits, retries and undo. */
-const anyStep = (index: number) =>
+/** Made-up runbooks: actions, questions, waits, retries and undo, one after another or side by side. */
+const anyStep = (index: number, forks: boolean) =>
   fc.record({
     kind: fc.constantFrom("action", "action", "query", "pause"),
     fails: fc.integer({ min: 0, max: 3 }),
     attempts: fc.integer({ min: 1, max: 3 }),
     onFailure: fc.constantFrom("stop", "continue", "undo"),
-    needs: fc.option(fc.subarray(Array.from({ length: index }, (_, i) => `s${i}`)), { nil: undefined }),
+    needs: forks
+      ? fc.option(fc.subarray(Array.from({ length: index }, (_, i) => `s${i}`)), { nil: undefined })
+      : fc.constant(undefined),
   });
-const anyBook = fc
-  .integer({ min: 1, max: 6 })
-  .chain((count) => fc.tuple(...Array.from({ length: count }, (_, index) => anyStep(index))));
+const anySteps = (forks: boolean) =>
+  fc
+    .integer({ min: 1, max: 6 })
+    .chain((count) => fc.tuple(...Array.from({ length: count }, (_, index) => anyStep(index, forks))));
+type Made = readonly {
+  kind: string;
+  fails: number;
+  attempts: number;
+  onFailure: string;
+  needs: string[] | undefined;
+}[];
 
-test("a crash at any moment loses nothing and repeats nothing", () => {
+/** When the process dies: before anything is asked for, in the middle of asking, or when nothing of it is stored yet. */
+const anyFate = fc.array(fc.constantFrom("go", "before", "half", "after"), { minLength: 5, maxLength: 60 });
+
+/** Carries a made-up runbook out with these deaths. */
+function play(made: Made, fates: readonly string[]) {
+  const steps = made.map(({ kind, attempts, onFailure, needs, fails }, index) => {
+    const common = { id: `s${index}`, onFailure, ...(needs === undefined ? {} : { needs }) };
+    if (kind === "action") return act(common.id, { ...common, attempts, pause: "1s" });
+    if (kind === "query") return ask(common.id, fails > 1 ? "gone" : "there", common);
+    return { ...common, wait: { for: "2s" } };
+  });
+  const world = new World();
+  world.series = { there: one(1) };
+  world.takes = 2;
+  world.ends = (request) => {
+    const [, id = "", attempt] = request.split("/");
+    const { fails = 0 } = made[Number(id.slice(1))] ?? {};
+    return id !== "undo" && Number(attempt) <= fails ? "failed" : "succeeded";
+  };
+  let run = start(book(steps));
+  const journal: string[] = [];
+  for (let beat = 0; run.endedAt === undefined; beat++) {
+    if (beat > 400) throw new Error(`it does not end: ${run.because}`);
+    const fate = fates[beat] ?? "go";
+    const wants = wantsOf(run, world.now);
+    const upTo = fate === "before" ? 0 : fate === "half" ? Math.ceil(wants.length / 2) : wants.length;
+    const answers = new Map(wants.slice(0, upTo).map((want) => [want.key, world.answer(want)]));
+    if (fate === "go") {
+      const next = nextRun(run, answers, world.now);
+      if (next !== run)
+        journal.push(...entriesOf(run, next).map(({ kind, facts }) => `${kind} ${facts["step"]}`));
+      run = next;
+    }
+    world.now += SECOND;
+  }
+  return { run, world, journal };
+}
+
+test("a crash at any moment of a chain of steps loses nothing and repeats nothing", () => {
+  const account = ({ run, world, journal }: ReturnType<typeof play>) => ({
+    asked: [...world.asked.keys()],
+    states: states(run),
+    state: run.state,
+    journal,
+  });
   fc.assert(
-    fc.property(
-      anyBook,
-      fc.array(fc.constantFrom("go", "before", "half", "after"), { minLength: 5, maxLength: 60 }),
-      (made, fate) => {
-        const steps = made.map(({ kind, attempts, onFailure, needs, fails }, index) => {
-          const common = { id: `s${index}`, onFailure, ...(needs === undefined ? {} : { needs }) };
-          if (kind === "action") return act(common.id, { ...common, attempts, pause: "1s" });
-          if (kind === "query") return ask(common.id, fails > 1 ? "gone" : "there", common);
-          return { ...common, wait: { for: "2s" } };
-        });
-        const play = (fates: readonly string[]) => {
-          const world = new World();
-          world.series = { there: one(1) };
-          world.takes = 2;
-          world.ends = (request) => {
-            const [, id = "", attempt] = request.split("/");
-            const { fails = 0 } = made[Number(id.slice(1))] ?? {};
-            return Number(attempt) <= fails ? "failed" : "succeeded";
-          };
-          let stored = start(book(steps));
-          const journal: string[] = [];
-          for (let beat = 0; stored.endedAt === undefined; beat++) {
-            if (beat > 400) throw new Error(`it does not end: ${stored.because}`);
-            const fate = fates[beat] ?? "go";
-            const wants = wantsOf(stored, world.now);
-            // Died before anything was asked; or in the middle of asking; or when all was asked and nothing stored.
-            const upTo = fate === "before" ? 0 : fate === "half" ? Math.ceil(wants.length / 2) : wants.length;
-            const answers = new Map(wants.slice(0, upTo).map((want) => [want.key, world.answer(want)]));
-            if (fate === "go") {
-              const next = nextRun(stored, answers, world.now);
-              if (next !== stored)
-                journal.push(...entriesOf(stored, next).map(({ kind, facts }) => `${kind} ${facts["step"]}`));
-              stored = next;
-            }
-            world.now += SECOND;
-          }
-          return {
-            asked: [...world.asked.keys()].sort(),
-            states: states(stored),
-            state: stored.state,
-            journal: journal.sort(),
-          };
-        };
-        expect(play(fate)).toEqual(play([]));
-      },
-    ),
+    fc.property(anySteps(false), anyFate, (made, fate) => {
+      expect(account(play(made, fate))).toEqual(account(play(made, [])));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("where steps go side by side and processes die, everything asked for has ended and is accounted for", () => {
+  fc.assert(
+    fc.property(anySteps(true), anyFate, (made, fate) => {
+      const { run, world } = play(made, fate);
+      const stopped = run.program.steps.some(
+        ({ id, onFailure }) => onFailure === "undo" && run.steps[id]?.state === "failed",
+      );
+      for (const [index, { attempts, fails }] of made.entries()) {
+        const state = run.steps[`s${index}`];
+        const asked = [...world.asked.keys()].filter((key) => key.startsWith(`r/s${index}/`));
+        // The next attempt only after the one before, and none after one that succeeded.
+        expect(asked).toEqual(asked.map((_, nth) => `r/s${index}/${nth + 1}/n1`));
+        expect(asked.length).toBeLessThanOrEqual(Math.min(attempts, fails + 1));
+        const succeeded = asked.length > fails ? [`of:${asked.at(-1)}`] : [];
+        expect(state?.done ?? []).toEqual(succeeded);
+        if (stopped)
+          expect((state?.undo ?? []).map(({ of, end }) => [of, end])).toEqual(
+            succeeded.map((of) => [of, "succeeded"]),
+          );
+      }
+      expect([...world.asked.values()].filter(({ state }) => state === "planning")).toEqual([]);
+    }),
     { numRuns: 300 },
   );
 });

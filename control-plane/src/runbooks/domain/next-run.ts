@@ -27,9 +27,11 @@ export function nextRun(before: Run, answers: Answers, now: Instant): Run {
     const state = stepOf(run, step.id);
     if (isOpenStep(state.state)) put(step.id, nextStep(run, step, state, answers, now));
     else if (state.state === "pending") put(step.id, nextPending(run, step, state, answers, now));
+  }
+  // When all have moved: what ends well beside a step that fails is taken back too, whichever came first.
+  for (const step of run.program.steps)
     if (stepOf(run, step.id).state === "failed" && step.onFailure === "undo" && !run.dryRun)
       run = withUndo(run, step);
-  }
   // From the inside out: a group may end because one within it has.
   for (const step of [...run.program.steps].reverse()) {
     const state = stepOf(run, step.id);
