@@ -11,7 +11,8 @@ export const rooms = {
   commands: ["journal", "fleet", "safety", "topology"],
   alerting: ["journal", "promql", "timeseries"],
   notification: ["journal", "promql", "alerting"],
-  remediation: ["journal", "alerting", "commands", "fleet"],
+  rollouts: ["journal", "promql", "fleet", "safety", "commands", "alerting", "timeseries"],
+  remediation: ["journal", "alerting", "commands", "fleet", "safety"],
   runbooks: ["journal", "promql", "fleet", "commands"],
   edge: [
     "promql",
@@ -24,6 +25,7 @@ export const rooms = {
     "commands",
     "alerting",
     "notification",
+    "rollouts",
     "remediation",
     "runbooks",
   ],

@@ -8,6 +8,7 @@ import {
   Evaluator,
   RuleFiles,
   RulesInForce,
+  readFiringSince,
   readNodesFiring,
   StoredRules,
 } from "./alerting/alerting.module.js";
@@ -35,15 +36,20 @@ import {
 import type { Ground } from "./ground.js";
 import { journalApi } from "./journal/journal.module.js";
 import { SECOND } from "./kernel/time.js";
-import { createNotification, type NotificationDoor } from "./notification/notification.module.js";
+import {
+  createNotification,
+  type Notification,
+  type NotificationDoor,
+} from "./notification/notification.module.js";
 import { HttpClient } from "./platform/http-client.js";
 import type { LoopStatus } from "./platform/loop.js";
 import { PolicyFile } from "./platform/policy-file.js";
 import { parseRemediation, type RemediationRule, Remediator } from "./remediation/remediation.module.js";
+import { RolloutDesk, RolloutDriver, rolloutsApi } from "./rollouts/rollouts.module.js";
+import { createRunbooks, type Runbooks } from "./runbooks/runbooks.module.js";
 import { DEFAULT_SAFETY, parseSafety, type SafetyPolicy } from "./safety/domain/safety-policy.js";
 import { Safety, SafetyWatch, safetyApi } from "./safety/safety.module.js";
 import {
-import { createRunbooks, type Runbooks } from "./runbooks/runbooks.module.js";
   createTimeSeries,
   type LeaderPlace,
   LeaderSeries,
@@ -83,10 +89,12 @@ export interface Rooms {
     readonly metrics: ReturnType<typeof metricsApi>;
     readonly journal: ReturnType<typeof journalApi>;
     readonly commands: ReturnType<typeof commandsApi>;
-    readonly alerts: ReturnType<typeof alertsApi>;
     readonly runbooks: Runbooks["api"];
+    readonly alerts: ReturnType<typeof alertsApi>;
+    readonly routes: Notification["routesApi"];
     readonly topology: ReturnType<typeof topologyApi>;
     readonly safety: ReturnType<typeof safetyApi>;
+    readonly rollouts: ReturnType<typeof rolloutsApi>;
   };
   /** Reads again what is read from files; answers why something is not in force. */
   readonly reload: () => Promise<readonly string[]>;
@@ -284,10 +292,6 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   const remediator = new Remediator({ database, desk, system, logger, rules: () => remediation.current });
   lifecycle.startLoop(remediator.loop);
 
-  return {
-    access,
-    fleet,
-    leadership,
   const runbooks = createRunbooks({
     database,
     commands: desk,
@@ -301,6 +305,24 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   await runbooks.start();
   lifecycle.started("runbooks", () => runbooks.stop());
 
+  const rolloutDesk = new RolloutDesk({ database, live, system, safety });
+  const rolloutDriver = new RolloutDriver({
+    database,
+    system,
+    logger,
+    live,
+    desk: rolloutDesk,
+    commands: desk,
+    query: (expr, at) => allSeries.query(expr, at),
+    criticalSince: (db, since) => readFiringSince(db, "critical", since),
+  });
+  rolloutDriver.start();
+  lifecycle.started("rollouts", () => rolloutDriver.stop());
+
+  return {
+    access,
+    fleet,
+    leadership,
     series,
     allSeries,
     catchUp,
@@ -316,13 +338,21 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       fleet: fleet.api,
       metrics: metricsApi({ series: allSeries, clock }),
       journal: journalApi(database),
+      rollouts: rolloutsApi({
+        database,
+        clock,
+        live,
+        desk: rolloutDesk,
+        nodes: () => readPlacedNodes(database),
+      }),
       safety: safetyApi({ database, clock, safety, policy: () => safetyPolicy.current }),
       topology: topologyApi({ topology: () => components.current, fleet: () => readPlacedNodes(database) }),
+      runbooks: runbooks.api,
       commands: commandsApi({ database, desk, live, clock }),
+      routes: notification.routesApi,
       alerts: alertsApi({
         database,
         clock,
-      runbooks: runbooks.api,
         evaluator,
         ruleFiles,
         storedRules,
@@ -349,15 +379,16 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       policy.loop.status,
       safetyPolicy.loop.status,
       safetyWatch.loop.status,
+      rolloutDriver.loop.status,
       storedRules.loop.status,
       dispatcher.loop.status,
       remediation.loop.status,
       remediator.loop.status,
+      ...runbooks.loops(),
       ...evaluator.loops(),
       ...notification.loops(),
     ],
   };
-      ...runbooks.loops(),
 }
 
 /** Whether nobody would be told of what a rule no longer gives, or not be told what inhibits it. */

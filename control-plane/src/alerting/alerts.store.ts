@@ -90,6 +90,18 @@ export async function readNodesFiring(db: Queryable, severity: string): Promise<
   return rows.map(({ node }) => node);
 }
 
+/** Alerts of this severity that fire since `since` or later, by their label `node`. */
+export async function readFiringSince(
+  db: Queryable,
+  severity: string,
+  since: Instant,
+): Promise<readonly { readonly node: string; readonly alert: string }[]> {
+  return db.query<{ node: string; alert: string }>(sql`
+    select labels->>'node' as node, rule_name as alert from alert
+    where state = 'firing' and labels->>'severity' = ${severity} and labels ? 'node'
+      and fired_at >= ${new Date(since)} order by fired_at limit 1000`);
+}
+
 /** What one rule's alerts have become. */
 export interface AlertChanges {
   readonly rule: string;

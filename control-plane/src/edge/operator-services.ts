@@ -10,9 +10,11 @@ import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal
 import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
+import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
+import { RoutesService } from "@mainstay/proto/gen/mainstay/operator/v1/routes_pb";
+import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
 import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
-import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import type { CallContext } from "../platform/call.js";
 import { type OperatorService, operatorService } from "./operator-api.js";
@@ -25,10 +27,12 @@ export interface OperatorImplementations {
   readonly fleet: ServiceImplementation<typeof FleetService, CallContext>;
   readonly metrics: ServiceImplementation<typeof MetricsService, CallContext>;
   readonly alerts: ServiceImplementation<typeof AlertsService, CallContext>;
+  readonly routes: ServiceImplementation<typeof RoutesService, CallContext>;
   readonly commands: ServiceImplementation<typeof CommandsService, CallContext>;
   readonly runbooks: ServiceImplementation<typeof RunbooksService, CallContext>;
   readonly journal: ServiceImplementation<typeof JournalService, CallContext>;
   readonly health: ServiceImplementation<typeof HealthService, CallContext>;
+  readonly rollouts: ServiceImplementation<typeof RolloutsService, CallContext>;
   readonly safety: ServiceImplementation<typeof SafetyService, CallContext>;
   readonly topology: ServiceImplementation<typeof TopologyService, CallContext>;
   readonly requestStates: ServiceImplementation<typeof RequestStatesService, CallContext>;
@@ -41,9 +45,11 @@ export function operatorServices(rooms: OperatorImplementations): readonly Opera
     operatorService(FleetService, rooms.fleet),
     operatorService(MetricsService, rooms.metrics),
     operatorService(AlertsService, rooms.alerts),
+    operatorService(RoutesService, rooms.routes),
     operatorService(CommandsService, rooms.commands),
     operatorService(RunbooksService, rooms.runbooks),
     operatorService(JournalService, rooms.journal),
+    operatorService(RolloutsService, rooms.rollouts),
     operatorService(SafetyService, rooms.safety),
     operatorService(TopologyService, rooms.topology),
     operatorService(AccessService, rooms.access),

@@ -1,15 +1,13 @@
 /** What is to be done at the command desk for a rollout as it is stored. Each of these may be done twice. */
 
 import { isOpen } from "../../commands/domain/command.js";
-import type { Actor } from "../../kernel/actor.js";
 import { type CommandView, hasEnded, type Rollout, type Target } from "./rollout.js";
 
 export type Effect =
   /** Ask for the target's plan. */
   | { readonly kind: "request"; readonly target: Target }
+  /** Let its command go, with the approvals that the rollout was given. */
   | { readonly kind: "apply"; readonly target: Target }
-  /** Carry the rollout's approval over to the target's command. */
-  | { readonly kind: "approve"; readonly target: Target; readonly by: Actor }
   | { readonly kind: "cancel"; readonly target: Target; readonly because: string };
 
 export function chooseEffects(
@@ -29,10 +27,6 @@ export function chooseEffects(
     }
     // What is paused or stopped starts nothing, not even what was decided before.
     if (target.state !== "starting" || rollout.state !== "running") return [];
-    if (command.state === "planned") return [{ kind: "apply", target }];
-    if (command.state !== "awaiting-approval") return [];
-    return rollout.approvedBy
-      .filter(({ name }) => !command.approvedBy.includes(name))
-      .map((by) => ({ kind: "approve", target, by }));
+    return command.state === "planned" ? [{ kind: "apply", target }] : [];
   });
 }

@@ -1,5 +1,6 @@
 /** What people make of a rollout: apply, approve, reject, pause, resume, abort. */
 import type { Actor } from "../../kernel/actor.js";
+import type { Role } from "../../kernel/caller.js";
 import type { Instant } from "../../kernel/time.js";
 import { ended, type RolloutStep } from "./next-rollout.js";
 import { hasEnded, type Rollout, type Target } from "./rollout.js";
@@ -65,28 +66,40 @@ export function afterApply(
   };
 }
 
+/** Someone's yes to a plan that they have seen. */
+export interface RolloutVote {
+  readonly by: Actor;
+  readonly roles: readonly Role[];
+  readonly planHash: string;
+  readonly reason: string;
+}
+
 export function afterApproval(
   rollout: Rollout,
   targets: readonly Target[],
-  by: Actor,
-  hash: string,
+  { by, roles, planHash, reason }: RolloutVote,
   now: Instant,
 ): RolloutDecision {
   if (rollout.state !== "awaiting-approval") return keep(`it is ${rollout.state}, not awaiting approval`);
-  const other = otherPlan(rollout, hash);
+  const other = otherPlan(rollout, planHash);
   if (other !== undefined) return keep(other);
   if (by.kind !== "human") return keep(`${by.kind} "${by.name}" is not a person`, true);
   if (by.name === rollout.requestedBy.name)
     return keep(`${by.name} requested it, so another must approve it`, true);
-  if (by.name === rollout.appliedBy?.name)
-    return keep(`${by.name} applied it, so another must approve it`, true);
-  if (rollout.approvedBy.some(({ name }) => name === by.name))
+  if (!roles.includes(rollout.approver) && !roles.includes("admin"))
+    return keep(`it asks for role ${rollout.approver}; ${by.name} has ${roles.join(", ") || "none"}`, true);
+  if (rollout.approvedBy.some(({ actor }) => actor.name === by.name))
     return keep(`${by.name} approved it already, so another must`, true);
   if (now >= rollout.expiresAt) return keep("it has expired");
-  const approvedBy = [...rollout.approvedBy, by];
+  const approvedBy = [...rollout.approvedBy, { actor: by, at: now, reason, elicited: false }];
   const approved = { ...rollout, approvedBy };
   if (approvedBy.length >= rollout.approvals)
-    return running(approved, targets, `${approvedBy.map(({ name }) => name).join(" and ")} approved it`, now);
+    return running(
+      approved,
+      targets,
+      `${approvedBy.map(({ actor }) => actor.name).join(" and ")} approved it`,
+      now,
+    );
   const because = `${by.name} approved it; ${rollout.approvals - approvedBy.length} more must`;
   return { kind: "change", step: { rollout: { ...approved, because, changedAt: now }, targets } };
 }

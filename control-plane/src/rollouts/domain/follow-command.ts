@@ -22,6 +22,7 @@ function followPlan(target: Target, command: CommandView): Target {
         planHash: command.planHash,
         planSummary: command.planSummary,
         approvals: command.approvals,
+        approver: command.approver,
       };
     default:
       return { ...target, state: "left-out", because: command.because };

@@ -137,6 +137,7 @@ function afterPlanning(
       ),
       planHash: facts.digest(planText(rollout, assigned)),
       approvals: Math.max(...planned.map(({ approvals }) => approvals)),
+      approver: planned.some(({ approver }) => approver === "admin") ? "admin" : "approver",
       waves,
     },
     targets: assigned,

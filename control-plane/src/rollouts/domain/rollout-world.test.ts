@@ -8,7 +8,14 @@ import { nodeId } from "../../kernel/ids.js";
 import { MINUTE, SECOND } from "../../kernel/time.js";
 import { chooseEffects, type Effect } from "./choose-effects.js";
 import { limitMax } from "./choose-starts.js";
-import { afterAbort, afterApply, afterApproval, afterPause, afterResume } from "./decide-rollout.js";
+import {
+  afterAbort,
+  afterApply,
+  afterApproval,
+  afterPause,
+  afterResume,
+  type RolloutVote,
+} from "./decide-rollout.js";
 import { type Health, nextRollout, type RolloutFacts } from "./next-rollout.js";
 import { type CommandView, isUnderWay, type Rollout, type Target, type TargetState } from "./rollout.js";
 
@@ -18,11 +25,17 @@ const SEED = Number(process.env["MAINSTAY_PROPERTY_SEED"] ?? Date.now() % 1_000_
 const WORLDS = 250;
 const STEPS = 400;
 
+const vote = (by: Actor, planHash: string): RolloutVote => ({
+  by,
+  roles: ["approver"],
+  planHash,
+  reason: "",
+});
+
 interface WorldCommand {
   state: CommandState;
   planHash: string;
   approvals: number;
-  approvedBy: string[];
   /** How often its work began on the host. */
   runs: number;
   node: string;
@@ -48,7 +61,6 @@ class World {
         state: "planning",
         planHash: "",
         approvals: this.asks ? 1 : 0,
-        approvedBy: [],
         runs: 0,
         node,
       });
@@ -56,15 +68,11 @@ class World {
     return id;
   }
 
-  carryOut(effect: Effect): void {
+  carryOut(effect: Effect, approvals: number): void {
     const command = this.commands.get(effect.target.commandId);
     if (command === undefined) return;
     if (effect.kind === "apply" && command.state === "planned")
-      command.state = command.approvals > 0 ? "awaiting-approval" : "approved";
-    if (effect.kind === "approve" && command.state === "awaiting-approval") {
-      command.approvedBy.push(effect.by.name);
-      command.state = "approved";
-    }
+      command.state = command.approvals > approvals ? "awaiting-approval" : "approved";
     if (effect.kind === "cancel" && isOpen(command.state)) command.state = "cancelled";
   }
 
@@ -91,7 +99,6 @@ class World {
         if (chance < 0.05) {
           // Its world has changed: planned anew.
           command.state = "planning";
-          command.approvedBy = [];
           return;
         }
         command.state = "running";
@@ -104,9 +111,9 @@ class World {
 
   views(): ReadonlyMap<string, CommandView> {
     return new Map(
-      [...this.commands].map(([id, { state, planHash, approvals, approvedBy }]) => [
+      [...this.commands].map(([id, { state, planHash, approvals }]) => [
         id,
-        { id, state, planHash, approvals, approvedBy: [...approvedBy], because: state, planSummary: "" },
+        { id, state, planHash, approvals, approver: "approver", because: state, planSummary: "" },
       ]),
     );
   }
@@ -127,6 +134,7 @@ function madeRollout(draw: () => number, count: number): { rollout: Rollout; tar
       planHash: "",
       planSummary: "",
       approvals: 0,
+      approver: "approver",
     }),
   );
   const rollout: Rollout = {
@@ -156,6 +164,7 @@ function madeRollout(draw: () => number, count: number): { rollout: Rollout; tar
     traceparent: "",
     planHash: "",
     approvals: 0,
+    approver: "approver",
     approvedBy: [],
     appliedBy: undefined,
     wave: 0,
@@ -210,7 +219,7 @@ function live(draw: () => number): { readonly steps: number; readonly state: Rol
         person < 0.4
           ? afterApply(rollout, targets, ANN, rollout.planHash, now)
           : person < 0.7
-            ? afterApproval(rollout, targets, draw() < 0.7 ? BOB : ANN, rollout.planHash, now)
+            ? afterApproval(rollout, targets, vote(draw() < 0.7 ? BOB : ANN, rollout.planHash), now)
             : person < 0.8
               ? afterPause(rollout, targets, BOB, "", now)
               : person < 0.99
@@ -240,7 +249,7 @@ function live(draw: () => number): { readonly steps: number; readonly state: Rol
         if (effect.kind !== "request") {
           const started = rollout.state === "running" || effect.kind === "cancel";
           // What was stale when the rollout stopped may still arrive; it only ever arrives for what had been decided.
-          if (started || !carried.includes(effect)) world.carryOut(effect);
+          if (started || !carried.includes(effect)) world.carryOut(effect, rollout.approvedBy.length);
           continue;
         }
         const id = world.request(effect.target.nodeId);

@@ -15,7 +15,8 @@
  * `starting` is stored before the command is applied: after a crash in between it is applied again, which does nothing to
  * a command that goes already.
  */
-import type { CommandState } from "../../commands/domain/command.js";
+import type { Approval, Command, CommandState } from "../../commands/domain/command.js";
+import type { ApproverRole } from "../../commands/domain/policy.js";
 import type { Actor } from "../../kernel/actor.js";
 import type { Role } from "../../kernel/caller.js";
 import { canonicalJson } from "../../kernel/canonical-json.js";
@@ -115,6 +116,8 @@ export interface Target {
   readonly planSummary: string;
   /** People that policy wants for it; 0 when it allows the plan. */
   readonly approvals: number;
+  /** The role each of them must have. */
+  readonly approver: ApproverRole;
 }
 
 export interface Rollout {
@@ -132,7 +135,10 @@ export interface Rollout {
   /** Binds an approval to targets, action, arguments, shape and each target's plan; empty until all are planned. */
   readonly planHash: string;
   readonly approvals: number;
-  readonly approvedBy: readonly Actor[];
+  /** The role that each approver must have: admin when any target asks for that. */
+  readonly approver: ApproverRole;
+  /** They count for each of its commands. */
+  readonly approvedBy: readonly Approval[];
   /** Who let it run; undefined until then. */
   readonly appliedBy: Actor | undefined;
   /** From 1; 0 until it runs. */
@@ -160,8 +166,19 @@ export interface CommandView {
   readonly planSummary: string;
   /** People that policy wants; 0 when it allows the plan. */
   readonly approvals: number;
-  /** Names of those who approved it. */
-  readonly approvedBy: readonly string[];
+  readonly approver: ApproverRole;
+}
+
+export function viewOf({ id, state, because, plan }: Command): CommandView {
+  return {
+    id,
+    state,
+    because,
+    planHash: plan?.hash ?? "",
+    planSummary: plan?.summary ?? "",
+    approvals: plan?.verdict === "ask" ? Math.max(1, plan.approvals) : 0,
+    approver: plan?.approver ?? "approver",
+  };
 }
 
 /** How many targets each wave has, the last taking the rest; waves that would be empty are left out. */
