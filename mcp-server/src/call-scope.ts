@@ -10,6 +10,7 @@ export class CallScope {
 
   constructor(
     readonly principal: Principal,
+    /** What the control plane is called with on the principal's behalf. */
     readonly token: string,
     /** The caller's span, from the HTTP header. */
     readonly parent: Span | undefined,

@@ -2,6 +2,9 @@
  * What the program is told: flags first, then the environment, then defaults. Read once, into one typed value; every
  * fault is reported together, by the name of the setting, with what was given and what was expected.
  */
+import type { OAuthSettings } from "./access/access-token.js";
+import { isPrivateUrl } from "./access/issuer.js";
+import type { LimitSettings } from "./access/limits.js";
 import { isLoopback, splitAddress } from "./edge/judge-host.js";
 import { LOG_LEVELS, type LogLevel } from "./logger.js";
 import { helpText, type Name, readSettings } from "./settings.js";
@@ -28,6 +31,10 @@ export interface Config {
     readonly allowedOrigins: readonly string[];
     /** Bytes of a request's body. */
     readonly bodyBytesMax: number;
+    /** Identity providers whose access tokens are taken, and this server's own token by which it speaks for them. */
+    readonly oauth:
+      | (OAuthSettings & { readonly serverToken: { readonly text: string } | { readonly file: string } })
+      | undefined;
     readonly webSocket: {
       /** How often the other end is asked whether it is there. */
       readonly heartbeatMs: number;
@@ -35,6 +42,8 @@ export interface Config {
       readonly timeoutMs: number;
     };
   };
+  /** What one principal may ask. */
+  readonly limits: LimitSettings;
   /** Which tools are offered, and on which nodes they may ask for changes. */
   readonly offer: Offer;
   /** Present: the conformance suite's fixtures are served on this port of the loopback. */
@@ -163,6 +172,11 @@ export function parseConfig(
       ),
       bodyBytesMax: whole("bodyMax", 1_024, 16_777_216, 1_048_576),
       webSocket: { heartbeatMs, timeoutMs },
+      oauth: oauthOf(given, faults),
+    },
+    limits: {
+      costPerMinute: whole("costPerMinute", 1, 100_000_000, 1_200),
+      atOnce: whole("callsAtOnce", 1, 64, 16),
     },
     offer: {
       toolsets: all ? TOOLSETS : wanted.length === 0 ? DEFAULT_TOOLSETS : toolsets,
@@ -176,6 +190,40 @@ export function parseConfig(
     logLevel,
   };
   return faults.length === 0 ? { kind: "config", config } : { kind: "faults", faults };
+}
+
+const CLAIMS_DEFAULT = ["groups", "roles"];
+const ISSUERS_MAX = 8;
+const CLAIMS_MAX = 8;
+
+function oauthOf(given: ReturnType<typeof readSettings>, faults: string[]): Config["http"]["oauth"] {
+  const items = (name: Name): string[] =>
+    (given.get(name)?.value ?? "")
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== "");
+  const issuers = items("oauthIssuers");
+  if (issuers.length === 0) return undefined;
+  const fault = (name: Name, expected: string): void => {
+    const { as = name, value = "" } = given.get(name) ?? {};
+    faults.push(`${as} is ${JSON.stringify(value)}: expected ${expected}`);
+  };
+  if (issuers.length > ISSUERS_MAX || !issuers.every(isPrivateUrl))
+    fault("oauthIssuers", `at most ${ISSUERS_MAX} addresses over https, separated by commas`);
+  const resource = given.get("publicUrl")?.value ?? "";
+  if (!isPrivateUrl(resource) || new URL(resource).hash !== "" || new URL(resource).search !== "")
+    fault("publicUrl", "this server's MCP address over https, such as https://mcp.example.org/mcp");
+  const claims = given.has("oauthClaims") ? items("oauthClaims") : CLAIMS_DEFAULT;
+  if (claims.length > CLAIMS_MAX || claims.some((claim) => claim.length > 255))
+    fault("oauthClaims", `at most ${CLAIMS_MAX} names of claims`);
+  const text = given.get("serverToken")?.value;
+  const file = given.get("serverTokenFile")?.value;
+  if (text === undefined && file === undefined) {
+    faults.push(
+      "--oauth-issuers needs this server's own token: set MAINSTAY_MCP_SERVER_TOKEN_FILE or MAINSTAY_MCP_SERVER_TOKEN",
+    );
+  }
+  return { issuers, resource, claims, serverToken: text !== undefined ? { text } : { file: file ?? "" } };
 }
 
 function tlsOf(

@@ -27,13 +27,13 @@ function versionOf(): string {
   return typeof own === "object" && own !== null && "version" in own ? String(own.version) : "0.0.0";
 }
 
-function tokenOf(config: Config): string {
-  const { token } = config;
-  if (token === undefined)
-    throw new StartFault("there is no token: set MAINSTAY_TOKEN_FILE or MAINSTAY_TOKEN");
+function tokenOf(
+  token: { readonly text: string } | { readonly file: string } | undefined,
+  setting: string,
+): string {
+  if (token === undefined) throw new StartFault(`there is no token: set ${setting}_FILE or ${setting}`);
   const text = ("text" in token ? token.text : read(token.file, "the token").toString("utf8")).trim();
-  if (text === "")
-    throw new StartFault("the token is empty: MAINSTAY_TOKEN_FILE or MAINSTAY_TOKEN must hold one");
+  if (text === "") throw new StartFault(`the token is empty: ${setting}_FILE or ${setting} must hold one`);
   return text;
 }
 
@@ -98,13 +98,14 @@ async function run(config: Config, logger: Logger): Promise<void> {
     });
   }
   if (config.transport === "stdio") {
-    const token = tokenOf(config);
+    const token = tokenOf(config.token, "MAINSTAY_TOKEN");
     const controlPlane = connectControlPlane({ address, security: secured, timeoutMs });
     const { stdin: input, stdout: output } = process;
     const messageBytesMax = config.http.bodyBytesMax;
     const server = startStdio({
       controlPlane,
       offer,
+      limits: config.limits,
       token,
       logger,
       system,
@@ -120,7 +121,7 @@ async function run(config: Config, logger: Logger): Promise<void> {
     logger.info("mcp server stopped", { because: why });
     return;
   }
-  const { tls: files } = config.http;
+  const { tls: files, oauth, ...http } = config.http;
   const tls =
     files === undefined
       ? undefined
@@ -129,7 +130,11 @@ async function run(config: Config, logger: Logger): Promise<void> {
   let server: RunningServer;
   try {
     server = await startHttp({
-      config: config.http,
+      config: http,
+      limits: config.limits,
+      ...(oauth === undefined
+        ? {}
+        : { oauth: { ...oauth, serverToken: tokenOf(oauth.serverToken, "MAINSTAY_MCP_SERVER_TOKEN") } }),
       offer,
       tls,
       controlPlane,

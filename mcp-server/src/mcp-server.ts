@@ -168,28 +168,32 @@ export class McpServers {
     }
     const tasks = declaresTasks(context);
     let sent = 0;
-    const outcome = await this.#calls.carry({ kind: "tool", name: tool.name }, context, local, (rooms) =>
-      work({
-        rooms,
-        now: clock.now(),
-        hex,
-        offer: asked ?? offer,
-        ...(tasks ? { beginTask: (task) => answerWithTask(context, task) } : {}),
-        person: {
-          canBeAsked: canAsk(server, context),
-          decision: decisionIn(inputResponses),
-          giveState: (to, subject) => this.#states.give(to, subject),
-          takeState: (to, subject) => this.#states.take(to, requestState(), subject),
-        },
-        sleep: (ms) => clock.sleep(ms, context.mcpReq.signal),
-        async progress(message) {
-          const progressToken = context.mcpReq._meta?.progressToken;
-          if (progressToken === undefined) return;
-          sent += 1;
-          const params = { progressToken, progress: sent, message };
-          await context.mcpReq.notify({ method: "notifications/progress", params });
-        },
-      }),
+    const outcome = await this.#calls.carry(
+      { kind: "tool", name: tool.name, effect: tool.effect, arguments: tool.given },
+      context,
+      local,
+      (rooms) =>
+        work({
+          rooms,
+          now: clock.now(),
+          hex,
+          offer: asked ?? offer,
+          ...(tasks ? { beginTask: (task) => answerWithTask(context, task) } : {}),
+          person: {
+            canBeAsked: canAsk(server, context),
+            decision: decisionIn(inputResponses),
+            giveState: (to, subject) => this.#states.give(to, subject),
+            takeState: (to, subject) => this.#states.take(to, requestState(), subject),
+          },
+          sleep: (ms) => clock.sleep(ms, context.mcpReq.signal),
+          async progress(message) {
+            const progressToken = context.mcpReq._meta?.progressToken;
+            if (progressToken === undefined) return;
+            sent += 1;
+            const params = { progressToken, progress: sent, message };
+            await context.mcpReq.notify({ method: "notifications/progress", params });
+          },
+        }),
     );
     if (outcome.kind === "failed") {
       const { code, message } = outcome.error;

@@ -1,6 +1,9 @@
 /** The server on stdin and stdout: one client, one token, and nothing but the protocol on stdout. */
 import type { Readable, Writable } from "node:stream";
 import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
+import { type LimitSettings, Limits } from "./access/limits.js";
+import { SwitchWatch } from "./access/switch.js";
+import { CallLedger } from "./audit/ledger.js";
 import type { ControlPlane } from "./control-plane/client.js";
 import { messageOf } from "./errors.js";
 import type { Logger } from "./logger.js";
@@ -8,12 +11,16 @@ import { McpServers } from "./mcp-server.js";
 import { ChangeFeed } from "./resources/change-feed.js";
 import { serveConnection } from "./serve-connection.js";
 import type { System } from "./system.js";
+import type { Telemetry } from "./telemetry.js";
 import { catalogue } from "./tools/catalogue.js";
 import type { Offer } from "./tools/offer.js";
 
 export interface StdioParts {
   readonly controlPlane: ControlPlane;
   readonly offer: Offer;
+  readonly limits: LimitSettings;
+  /** @default spans have ids and go nowhere */
+  readonly telemetry?: Telemetry;
   readonly token: string;
   readonly logger: Logger;
   readonly system: System;
@@ -27,7 +34,13 @@ export interface StdioParts {
 export function startStdio(parts: StdioParts): { readonly ended: Promise<void>; stop(): Promise<void> } {
   const { controlPlane, offer, token, logger, system, version, messageBytesMax, input, output } = parts;
   const feed = new ChangeFeed({ controlPlane, system, logger });
-  const servers = new McpServers({ controlPlane, tools: catalogue, offer, logger, system, version, feed });
+  const ledger = new CallLedger({ controlPlane, system, logger });
+  const servers = new McpServers({
+    ...{ controlPlane, tools: catalogue, offer, logger, system, version, feed, ledger },
+    limits: new Limits(parts.limits, system.clock),
+    killSwitch: new SwitchWatch(system.clock),
+    ...(parts.telemetry === undefined ? {} : { telemetry: parts.telemetry }),
+  });
   const connection = serveConnection({
     servers,
     feed,
@@ -46,6 +59,8 @@ export function startStdio(parts: StdioParts): { readonly ended: Promise<void>; 
     async stop() {
       await connection.close();
       feed.close();
+      await ledger.stop();
+      await parts.telemetry?.stop();
     },
   };
 }

@@ -79,6 +79,46 @@ export const SETTINGS = {
     value: "BYTES",
     says: "largest request body, 1024 to 16777216 (1048576)",
   },
+  oauthIssuers: {
+    flag: "oauth-issuers",
+    env: "MAINSTAY_MCP_OAUTH_ISSUERS",
+    value: "URL,URL",
+    says: "take access tokens of these identity providers; needs --public-url and a server token",
+  },
+  publicUrl: {
+    flag: "public-url",
+    env: "MAINSTAY_MCP_PUBLIC_URL",
+    value: "URL",
+    says: "this server's MCP address as clients write it, such as https://mcp.example.org/mcp: the audience of access tokens",
+  },
+  oauthClaims: {
+    flag: "oauth-claims",
+    env: "MAINSTAY_MCP_OAUTH_CLAIMS",
+    value: "A,B",
+    says: "claims by which the control plane's rules may give roles (groups,roles)",
+  },
+  serverToken: {
+    env: "MAINSTAY_MCP_SERVER_TOKEN",
+    says: "this server's own token: kind mcp, role delegate and the most that its callers may do",
+  },
+  serverTokenFile: {
+    flag: "server-token-file",
+    env: "MAINSTAY_MCP_SERVER_TOKEN_FILE",
+    value: "FILE",
+    says: "file with this server's own token",
+  },
+  costPerMinute: {
+    flag: "cost-per-minute",
+    env: "MAINSTAY_MCP_COST_PER_MINUTE",
+    value: "N",
+    says: "what one principal may spend a minute, 1 to 100000000; a read costs 1, a large one 5, a write 10 (1200)",
+  },
+  callsAtOnce: {
+    flag: "calls-at-once",
+    env: "MAINSTAY_MCP_CALLS_AT_ONCE",
+    value: "N",
+    says: "calls of one principal under way at once, 1 to 64 (16)",
+  },
   token: { env: "MAINSTAY_TOKEN", says: "the caller's token, for --stdio" },
   tokenFile: {
     flag: "token-file",

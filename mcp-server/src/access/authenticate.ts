@@ -4,12 +4,18 @@
  */
 import { OpsError } from "../errors.js";
 import { type Clock, sha256Hex } from "../system.js";
+import { type AccessToken, isJwt } from "./access-token.js";
 import type { Principal } from "./principal.js";
+import { BASE_SCOPE } from "./scopes.js";
 
 export type Identity =
   | { readonly kind: "known"; readonly principal: Principal }
-  /** The control plane does not know the token: 401. */
+  /** The token is not good: 401. */
   | { readonly kind: "unknown" }
+  /** The token is good and lets do nothing here: 403. */
+  | { readonly kind: "denied"; readonly because: string }
+  /** It lacks the scope without which nothing is answered: 403. */
+  | { readonly kind: "unscoped" }
   /** It cannot be asked: 503, for the token may well be good. */
   | { readonly kind: "unavailable" };
 
@@ -19,23 +25,37 @@ const KNOWN_MS = 30_000;
 const UNKNOWN_MS = 3_000;
 const REMEMBERED_MAX = 1_000;
 const ASKING_MAX = 64;
-const TOKEN_LENGTH_MAX = 4_096;
+/** An access token with many groups is long; Node takes 16 KiB of headers. */
+const TOKEN_LENGTH_MAX = 8_192;
 
 interface Remembered {
   readonly identity: Identity;
   readonly at: number;
 }
 
+/** How identity providers' tokens are let in. Both throw OpsError. */
+export interface OAuthEntrance {
+  /** UNAUTHENTICATED for a token that is not good, UNAVAILABLE when that cannot be told. */
+  verify(token: string): Promise<AccessToken>;
+  /** PERMISSION_DENIED for a principal without a role. */
+  enter(access: AccessToken): Promise<Principal>;
+}
+
 export class Authenticator {
   readonly #whoAmI: (token: string) => Promise<Principal>;
   readonly #clock: Clock;
+  readonly #oauth: OAuthEntrance | undefined;
   readonly #remembered = new Map<string, Remembered>();
   readonly #asking = new Map<string, Promise<Identity>>();
 
-  /** `whoAmI` throws OpsError: UNAUTHENTICATED for a token that is not good, anything else when it cannot tell. */
-  constructor(whoAmI: (token: string) => Promise<Principal>, clock: Clock) {
+  /**
+   * `whoAmI` throws OpsError: UNAUTHENTICATED for a token that is not good, anything else when it cannot tell.
+   * @param oauth absent: only the control plane's own tokens are taken
+   */
+  constructor(whoAmI: (token: string) => Promise<Principal>, clock: Clock, oauth?: OAuthEntrance) {
     this.#whoAmI = whoAmI;
     this.#clock = clock;
+    this.#oauth = oauth;
   }
 
   /**
@@ -45,6 +65,7 @@ export class Authenticator {
    */
   async identify(token: string, graceMs = 0): Promise<Identity> {
     if (token === "" || token.length > TOKEN_LENGTH_MAX) return { kind: "unknown" };
+    if (isJwt(token) && this.#oauth === undefined) return { kind: "unknown" };
     const key = sha256Hex(token);
     const before = this.#remembered.get(key);
     if (before !== undefined && this.#isFresh(before)) return before.identity;
@@ -67,15 +88,24 @@ export class Authenticator {
 
   async #ask(key: string, token: string): Promise<Identity> {
     try {
-      const identity: Identity = { kind: "known", principal: await this.#whoAmI(token) };
+      const identity = await this.#identityOf(token);
       this.#remember(key, identity);
       return identity;
     } catch (error) {
-      if (!(error instanceof OpsError) || error.code !== "UNAUTHENTICATED") return { kind: "unavailable" };
-      const identity: Identity = { kind: "unknown" };
-      this.#remember(key, identity);
-      return identity;
+      const refusal = error instanceof OpsError ? refusalOf(error) : undefined;
+      if (refusal === undefined) return { kind: "unavailable" };
+      this.#remember(key, refusal);
+      return refusal;
     }
+  }
+
+  async #identityOf(token: string): Promise<Identity> {
+    if (this.#oauth === undefined || !isJwt(token)) {
+      return { kind: "known", principal: await this.#whoAmI(token) };
+    }
+    const access = await this.#oauth.verify(token);
+    if (!access.scopes.includes(BASE_SCOPE)) return { kind: "unscoped" };
+    return { kind: "known", principal: await this.#oauth.enter(access) };
   }
 
   #remember(key: string, identity: Identity): void {
@@ -95,6 +125,11 @@ export class Authenticator {
   #isExpired(principal: Principal): boolean {
     return principal.expiresAt !== undefined && principal.expiresAt <= this.#clock.now();
   }
+}
+
+function refusalOf({ code, message }: OpsError): Identity | undefined {
+  if (code === "UNAUTHENTICATED") return { kind: "unknown" };
+  return code === "PERMISSION_DENIED" ? { kind: "denied", because: message } : undefined;
 }
 
 /** The token in an `authorization: Bearer TOKEN` header; undefined when there is none. */

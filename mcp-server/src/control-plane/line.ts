@@ -1,15 +1,27 @@
 /** One caller's line to one service of the control plane: every call on it carries that caller's token and trace. */
 import type { DescService } from "@bufbuild/protobuf";
 import type { CallOptions, GrpcClient } from "@mainstay/proto/client";
+import { OpsError } from "../errors.js";
 import { answered } from "./errors.js";
 
 /** On whose behalf calls are made. */
 export interface Speaker {
+  /** A token of the control plane's own, or what stands for one that `exchange` gives. */
   readonly token: string;
+  /** @default tokens are shown as they are */
+  readonly exchange?: Exchange;
   /** W3C traceparent of the span that calls. */
   readonly traceparent: string;
   /** Aborts when the caller goes away. */
   readonly signal?: AbortSignal;
+}
+
+/** Puts in place of a principal's name within this server the credential that the control plane takes. */
+export interface Exchange {
+  /** Throws OpsError. */
+  resolve(token: string): Promise<string>;
+  /** Told when the control plane did not take what was resolved. */
+  refused(token: string): void;
 }
 
 export interface Line<S extends DescService> {
@@ -28,19 +40,31 @@ export function openLine<S extends DescService>(
   speaker: Speaker,
   timeoutMs: number,
 ): Line<S> {
-  const metadata = { authorization: `Bearer ${speaker.token}`, traceparent: speaker.traceparent };
-  const { signal } = speaker;
+  const { signal, exchange, token, traceparent } = speaker;
+  const shown = async (): Promise<Readonly<Record<string, string>>> => ({
+    authorization: `Bearer ${exchange === undefined ? token : await exchange.resolve(token)}`,
+    traceparent,
+  });
+  const heard = async <T>(call: Promise<T>): Promise<T> => {
+    try {
+      return await answered(address, call);
+    } catch (error) {
+      if (error instanceof OpsError && error.code === "UNAUTHENTICATED") exchange?.refused(token);
+      throw error;
+    }
+  };
   return {
-    ask(call, instead) {
+    async ask(call, instead) {
+      const metadata = await shown();
       const how = { metadata, timeoutMs: instead ?? timeoutMs, ...(signal === undefined ? {} : { signal }) };
-      return answered(address, call(client, how));
+      return heard(call(client, how));
     },
     async *read(call) {
-      const how = { metadata, ...(signal === undefined ? {} : { signal }) };
+      const how = { metadata: await shown(), ...(signal === undefined ? {} : { signal }) };
       const pieces = call(client, how)[Symbol.asyncIterator]();
       try {
         for (;;) {
-          const next = await answered(address, pieces.next());
+          const next = await heard(pieces.next());
           if (next.done === true) return;
           yield next.value;
         }

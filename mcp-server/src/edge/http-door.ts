@@ -3,7 +3,14 @@
  * room. Only two probes are answered without a token.
  */
 import { type Authenticator, bearerOf } from "../access/authenticate.js";
-import type { Principal } from "../access/principal.js";
+import { credentialOf, type Principal } from "../access/principal.js";
+import {
+  challenge,
+  metadataOf,
+  metadataPaths,
+  type ProtectedResource,
+} from "../access/protected-resource.js";
+import { BASE_SCOPE } from "../access/scopes.js";
 import type { CallScope } from "../call-scope.js";
 import { isServerFault } from "../errors.js";
 import type { Meter } from "../metrics.js";
@@ -34,6 +41,7 @@ export interface Passage {
 /** Who a request is made for. */
 export interface Caller {
   readonly principal: Principal;
+  /** What the control plane is called with: the token that was shown, or what stands for an identity provider's. */
   readonly token: string;
 }
 
@@ -42,10 +50,23 @@ export class HttpDoor {
   readonly #meter: Meter;
   readonly #admitted: Admitted;
   readonly #guest: Caller | undefined;
+  readonly #protectedResource: ProtectedResource | undefined;
+  readonly #metadataPaths: readonly string[];
   readonly #passages = new WeakMap<object, Passage>();
 
-  /** @param guest whom everybody is taken for without being asked: for a door behind which nothing is at stake */
-  constructor(authenticator: Authenticator, meter: Meter, admitted: Admitted, guest?: Caller) {
+  /**
+   * @param guest whom everybody is taken for without being asked: for a door behind which nothing is at stake
+   * @param protectedResource what clients are told of identity providers; absent when none is trusted
+   */
+  constructor(
+    authenticator: Authenticator,
+    meter: Meter,
+    admitted: Admitted,
+    guest?: Caller,
+    protectedResource?: ProtectedResource,
+  ) {
+    this.#protectedResource = protectedResource;
+    this.#metadataPaths = protectedResource === undefined ? [] : metadataPaths(protectedResource.resource);
     this.#guest = guest;
     this.#authenticator = authenticator;
     this.#meter = meter;
@@ -70,6 +91,10 @@ export class HttpDoor {
       return false;
     }
     if (ANONYMOUS.has(path)) return true;
+    if (this.#protectedResource !== undefined && this.#metadataPaths.includes(path)) {
+      this.#describe(request, reply, this.#protectedResource);
+      return false;
+    }
     if (this.#guest !== undefined) {
       this.#passages.set(request.raw, { ...passage, caller: this.#guest });
       return true;
@@ -84,15 +109,30 @@ export class HttpDoor {
       this.#refuse(reply, "invalid_token");
       return false;
     }
+    if (identity.kind === "unscoped") {
+      reply.header(
+        "www-authenticate",
+        challenge(this.#protectedResource, "insufficient_scope", [BASE_SCOPE]),
+      );
+      sendRpcError(reply, 403, -32_000, `the access token lacks the scope ${BASE_SCOPE}`);
+      return false;
+    }
+    if (identity.kind === "denied") {
+      sendRpcError(reply, 403, -32_000, identity.because);
+      return false;
+    }
     if (identity.kind === "unavailable") {
       reply.header("retry-after", "2");
       sendJson(reply, 503, {
         error: "temporarily_unavailable",
-        error_description: "the token cannot be checked now: the control plane does not answer",
+        error_description:
+          "the token cannot be checked now: the control plane, or the identity provider, does not answer",
       });
       return false;
     }
-    this.#passages.set(request.raw, { ...passage, caller: { principal: identity.principal, token } });
+    const { principal } = identity;
+    const caller = { principal, token: credentialOf(principal, token) };
+    this.#passages.set(request.raw, { ...passage, caller });
     return true;
   }
 
@@ -103,11 +143,18 @@ export class HttpDoor {
     return passage;
   }
 
-  #refuse(reply: HttpReply, error: string | undefined): void {
-    reply.header(
-      "www-authenticate",
-      `Bearer realm="mainstay"${error === undefined ? "" : `, error="${error}"`}`,
-    );
+  /** Clients ask here, without a token, where to get one. */
+  #describe(request: HttpRequest, reply: HttpReply, protectedResource: ProtectedResource): void {
+    if (request.method === "GET" || request.method === "HEAD") {
+      sendJson(reply, 200, metadataOf(protectedResource));
+      return;
+    }
+    reply.header("allow", "GET, HEAD");
+    sendRpcError(reply, 405, -32_000, "Method Not Allowed");
+  }
+
+  #refuse(reply: HttpReply, error: "invalid_token" | undefined): void {
+    reply.header("www-authenticate", challenge(this.#protectedResource, error, [BASE_SCOPE]));
     sendJson(reply, 401, { error: error ?? "invalid_request", error_description: UNAUTHORIZED });
   }
 

@@ -30,9 +30,16 @@ export function sendJson(reply: HttpReply, status: number, body: unknown): void 
     .send(JSON.stringify(body));
 }
 
-/** A JSON-RPC error that answers no particular request. */
-export function sendRpcError(reply: HttpReply, status: number, code: number, message: string): void {
-  sendJson(reply, status, { jsonrpc: "2.0", error: { code, message }, id: null });
+/** A JSON-RPC error; unless told which, it answers no particular request. */
+export function sendRpcError(
+  reply: HttpReply,
+  status: number,
+  code: number,
+  message: string,
+  { id = null, data }: { readonly id?: string | number | null; readonly data?: object } = {},
+): void {
+  const error = { code, message, ...(data === undefined ? {} : { data }) };
+  sendJson(reply, status, { jsonrpc: "2.0", error, id });
 }
 
 /** The same on a response that was taken from the framework. A client may come back after a second. */

@@ -6,6 +6,10 @@ import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Authenticator, bearerOf } from "../access/authenticate.js";
+import { credentialOf, type Principal } from "../access/principal.js";
+import { challenge, type ProtectedResource } from "../access/protected-resource.js";
+import { BASE_SCOPE } from "../access/scopes.js";
+import type { LocalCaller } from "../calls.js";
 import { messageOf } from "../errors.js";
 import type { Logger } from "../logger.js";
 import type { Meter } from "../metrics.js";
@@ -26,7 +30,9 @@ export interface WebSocketParts {
   /** Bytes of a message. */
   readonly messageBytesMax: number;
   /** Serves one connection until it is closed. */
-  readonly serve: (transport: WebSocketTransport, token: string) => { close(): Promise<void> };
+  readonly serve: (transport: WebSocketTransport, caller: LocalCaller) => { close(): Promise<void> };
+  /** What clients are told of identity providers; absent when none is trusted. */
+  readonly protectedResource?: ProtectedResource;
 }
 
 /** Open at once; the runbook's scale. */
@@ -68,14 +74,31 @@ export class WebSocketDoor {
     const verdict = judgeHost(host, origin, this.#parts.admitted);
     if (verdict.kind === "refuse") return refuse(socket, 403, verdict.because);
     const token = bearerOf(authorization);
-    if (token === undefined) return refuse(socket, 401, "no good token");
-    const identity = await this.#parts.authenticator.identify(token);
-    if (identity.kind === "unknown") return refuse(socket, 401, "no good token");
+    const { authenticator, protectedResource } = this.#parts;
+    if (token === undefined) {
+      return refuse(socket, 401, "no good token", challenge(protectedResource, undefined, [BASE_SCOPE]));
+    }
+    const identity = await authenticator.identify(token);
+    if (identity.kind === "unknown") {
+      return refuse(
+        socket,
+        401,
+        "no good token",
+        challenge(protectedResource, "invalid_token", [BASE_SCOPE]),
+      );
+    }
+    if (identity.kind === "unscoped") {
+      const needed = challenge(protectedResource, "insufficient_scope", [BASE_SCOPE]);
+      return refuse(socket, 403, `the access token lacks the scope ${BASE_SCOPE}`, needed);
+    }
+    if (identity.kind === "denied") return refuse(socket, 403, identity.because);
     if (identity.kind === "unavailable") return refuse(socket, 503, "the token cannot be checked now");
     if (this.#open >= WEB_SOCKETS_MAX || this.#end.signal.aborted) {
       return refuse(socket, 503, `${WEB_SOCKETS_MAX} WebSockets are open`);
     }
-    this.#server.handleUpgrade(request, socket, head, (upgraded) => this.#begin(upgraded, token));
+    this.#server.handleUpgrade(request, socket, head, (upgraded) =>
+      this.#begin(upgraded, token, identity.principal),
+    );
   }
 
   async close(): Promise<void> {
@@ -91,7 +114,7 @@ export class WebSocketDoor {
     for (const slice of this.#slices) for (const { socket } of slice) socket.terminate();
   }
 
-  #begin(socket: WebSocket, token: string): void {
+  #begin(socket: WebSocket, token: string, principal: Principal): void {
     const { clock, meter, serve } = this.#parts;
     const connection: Connection = { socket, token, heardAt: clock.monotonic() };
     const slice = this.#slices[this.#open % SLICES];
@@ -118,7 +141,8 @@ export class WebSocketDoor {
       meter.webSocketClosed(code);
       serving.close().catch((error: unknown) => this.#debug("a WebSocket's server did not close", error));
     });
-    const serving = serve(new WebSocketTransport(socket), token);
+    const caller = { token: credentialOf(principal, token), transport: "websocket", principal } as const;
+    const serving = serve(new WebSocketTransport(socket), caller);
     this.#beating ??= this.#beat().finally(() => {
       this.#beating = undefined;
     });
@@ -144,7 +168,8 @@ export class WebSocketDoor {
     if (socket.readyState === socket.OPEN) socket.ping();
     authenticator.identify(token).then(
       (identity) => {
-        if (identity.kind === "unknown") socket.close(CLOSE_CODES.policy, "the token is no longer good");
+        if (identity.kind !== "known" && identity.kind !== "unavailable")
+          socket.close(CLOSE_CODES.policy, "the token is no longer good");
       },
       (error: unknown) => this.#debug("a token could not be checked again", error),
     );
@@ -163,14 +188,14 @@ function faultOf(error: Error): number | undefined {
   return name === "WS_ERR_INVALID_UTF8" ? 1007 : 1002;
 }
 
-function refuse(socket: Duplex, status: number, because: string): void {
+function refuse(socket: Duplex, status: number, because: string, needed?: string): void {
   const body = JSON.stringify({ jsonrpc: "2.0", error: { code: -32_000, message: because }, id: null });
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
     "connection: close",
     "content-type: application/json; charset=utf-8",
     `content-length: ${Buffer.byteLength(body)}`,
-    ...(status === 401 ? ['www-authenticate: Bearer realm="mainstay"'] : []),
+    ...(needed === undefined ? [] : [`www-authenticate: ${needed}`]),
     ...(status === 503 ? ["retry-after: 2"] : []),
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);

@@ -79,10 +79,11 @@ describe("a plan that is applied", () => {
   });
 
   test("is an error like any other when it may not be made", async () => {
-    expect(await request(true, "viewer-token")).toMatchObject({
+    const plan = { command_id: "c-9", plan_hash: HASH };
+    expect(await ask("tools/call", { name: "change_apply", arguments: plan })).toMatchObject({
       resultType: "complete",
       isError: true,
-      content: [{ text: expect.stringContaining("PERMISSION_DENIED") }],
+      content: [{ text: expect.stringContaining("NOT_FOUND") }],
     });
   });
 });

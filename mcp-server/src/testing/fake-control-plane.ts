@@ -33,14 +33,15 @@ import {
 } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService, HealthStatus } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { type EntrySchema, JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import { type McpCall, McpService, McpSwitch } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService, type SeriesResultSchema } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
-import { toServiceDefinition } from "@mainstay/proto/grpc-js";
 import {
   RunbookRunState,
   type RunbookSchema,
   RunbooksService,
 } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
+import { toServiceDefinition } from "@mainstay/proto/grpc-js";
 
 export interface Heard {
   readonly method: string;
@@ -63,6 +64,7 @@ export class FakeControlPlane {
   readonly tokens = new Map<string, { readonly name: string; readonly roles: readonly Role[] }>([
     ["viewer-token", { name: "vera", roles: [Role.VIEWER] }],
     ["operator-token", { name: "otto", roles: [Role.OPERATOR] }],
+    ["server-token", { name: "mcp-1", roles: [Role.DELEGATE, Role.OPERATOR] }],
   ]);
   nodes: MessageInitShape<typeof NodeSchema>[] = [];
   certificates: MessageInitShape<typeof FoundCertificateSchema>[] = [];
@@ -72,6 +74,14 @@ export class FakeControlPlane {
   output: MessageInitShape<typeof OutputPieceSchema>[] = [];
   readonly commands = new Map<string, Command>();
   readonly heard: Heard[] = [];
+  /** Calls that were written in the journal, with the token that wrote them. */
+  readonly journalled: (McpCall & { readonly token: string })[] = [];
+  /** Whether the journal takes calls. */
+  journalWrites = true;
+  mcpSwitch = McpSwitch.ON;
+  /** Roles of an identity provider's subjects. */
+  readonly subjects = new Map<string, readonly Role[]>();
+  delegated = 0;
   /** Milliseconds before each answer. */
   delayMs = 0;
   serving = true;
@@ -83,6 +93,7 @@ export class FakeControlPlane {
   elicitation = true;
   approvalsNeeded = 1;
   readonly usedStates = new Set<string>();
+  runbooks: MessageInitShape<typeof RunbookSchema>[] = [];
   brokenAt = 0n;
   /** Streams of the journal that are open. */
   readonly watchers = new Set<(entry: MessageInitShape<typeof EntrySchema>) => void>();
@@ -93,7 +104,6 @@ export class FakeControlPlane {
     return `127.0.0.1:${this.#port}`;
   }
 
-  runbooks: MessageInitShape<typeof RunbookSchema>[] = [];
   /** Listens; after `stop` again on the same port. */
   async start(): Promise<void> {
     const server = new Server();
@@ -139,18 +149,8 @@ export class FakeControlPlane {
     server.addService(toServiceDefinition(AlertsService), this.#alerts());
     server.addService(toServiceDefinition(MetricsService), this.#metrics());
     server.addService(toServiceDefinition(JournalService), this.#journal());
+    server.addService(toServiceDefinition(McpService), this.#mcp());
     server.addService(toServiceDefinition(CommandsService), this.#commands());
-    const { getStateKey, useState } = RequestStatesService.method;
-    server.addService(toServiceDefinition(RequestStatesService), {
-      getStateKey: this.#answers(getStateKey, () => ({ key: new Uint8Array(32).fill(7) })),
-      useState: this.#answers(useState, ({ stateId }) => {
-        const first = !this.usedStates.has(stateId);
-        this.usedStates.add(stateId);
-        return { first };
-      }),
-    });
-    this.#port = await new Promise<number>((resolve, reject) =>
-      server.bindAsync(
     const { listRunbooks, getRunbook, runRunbook, getRunbookRun } = RunbooksService.method;
     const runbook = (wanted: string): MessageInitShape<typeof RunbookSchema> => {
       const found = this.runbooks.find(({ name }) => name === wanted);
@@ -170,6 +170,17 @@ export class FakeControlPlane {
         run: { runId, runbook: "disk-space", state: RunbookRunState.SUCCEEDED, steps: [{ id: "look" }] },
       })),
     });
+    const { getStateKey, useState } = RequestStatesService.method;
+    server.addService(toServiceDefinition(RequestStatesService), {
+      getStateKey: this.#answers(getStateKey, () => ({ key: new Uint8Array(32).fill(7) })),
+      useState: this.#answers(useState, ({ stateId }) => {
+        const first = !this.usedStates.has(stateId);
+        this.usedStates.add(stateId);
+        return { first };
+      }),
+    });
+    this.#port = await new Promise<number>((resolve, reject) =>
+      server.bindAsync(
         this.#port === 0 ? "127.0.0.1:0" : this.address,
         ServerCredentials.createInsecure(),
         (error, port) => (error === null ? resolve(port) : reject(error)),
@@ -206,6 +217,7 @@ export class FakeControlPlane {
     answer: (
       request: MessageShape<M["input"]>,
       caller: { readonly name: string; readonly roles: readonly Role[] },
+      token: string,
     ) => MessageInitShape<M["output"]>,
   ) {
     return (
@@ -214,13 +226,14 @@ export class FakeControlPlane {
     ): void => {
       const read = (name: string): string => call.metadata.get(name)[0]?.toString() ?? "";
       const token = read("authorization").replace(/^Bearer /, "");
-      this.heard.push({ method: method.name, token, traceparent: read("traceparent") });
+      if (method.parent.typeName !== McpService.typeName)
+        this.heard.push({ method: method.name, token, traceparent: read("traceparent") });
       setTimeout(() => {
         try {
           const caller = this.tokens.get(token);
           if (caller === undefined)
             throw new Refusal(status.UNAUTHENTICATED, "the token is unknown, revoked or expired");
-          done(null, create<M["output"]>(method.output, answer(call.request, caller)));
+          done(null, create<M["output"]>(method.output, answer(call.request, caller, token)));
         } catch (error) {
           if (error instanceof Refusal) done({ code: error.code, details: error.details });
           else done({ code: status.INTERNAL, details: String(error) });
@@ -320,6 +333,36 @@ export class FakeControlPlane {
         };
       }),
       queryRange: this.#answers(queryRange, () => ({ series: this.series })),
+    };
+  }
+
+  #mcp() {
+    const { journalCalls, getMcpSwitch, issueDelegation } = McpService.method;
+    return {
+      journalCalls: this.#answers(journalCalls, ({ calls }, _caller, token) => {
+        if (!this.journalWrites) throw new Refusal(status.UNAVAILABLE, "PostgreSQL is away");
+        this.journalled.push(...calls.map((call) => ({ ...call, token })));
+        return { position: BigInt(this.journalled.length) };
+      }),
+      getMcpSwitch: this.#answers(getMcpSwitch, () => ({
+        state: this.mcpSwitch,
+        because: "a drill",
+        setBy: "ada",
+      })),
+      issueDelegation: this.#answers(issueDelegation, ({ subject, client, scopes }, caller) => {
+        const roles = this.subjects.get(subject);
+        if (!caller.roles.includes(Role.DELEGATE))
+          throw new Refusal(status.PERMISSION_DENIED, "needs role delegate");
+        if (roles === undefined)
+          throw new Refusal(status.PERMISSION_DENIED, "no rule gives them a role here");
+        this.delegated += 1;
+        const token = `msd_${this.delegated}_secret`;
+        const name = `${client} for ${subject}@idp`;
+        const given = scopes.includes("mainstay:plan") ? roles : [Role.VIEWER];
+        this.tokens.set(token, { name, roles: given });
+        const seconds = BigInt(Math.floor(Date.now() / 1_000) + 300);
+        return { token, name, roles: [...given], rolesWithAllScopes: [...roles], expiresAt: { seconds } };
+      }),
     };
   }
 

@@ -1,9 +1,8 @@
 /** A whole server over HTTP on a free port, against the fake control plane, and clients of the official SDK. */
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import type { Config } from "../config.js";
 import { connectControlPlane } from "../control-plane/client.js";
 import { createLogger } from "../logger.js";
-import { type RunningServer, startHttp } from "../serve-http.js";
+import { type HttpParts, type RunningServer, startHttp } from "../serve-http.js";
 import { system } from "../system.js";
 import { type Offer, READ_ONLY, TOOLSETS } from "../tools/offer.js";
 import { FakeControlPlane } from "./fake-control-plane.js";
@@ -29,9 +28,10 @@ const EVERYTHING: Offer = { ...READ_ONLY, writes: true, toolsets: TOOLSETS };
 const UNLIMITED: HttpParts["limits"] = { costPerMinute: 1e8, atOnce: 64 };
 
 export async function openHouse(
-  overrides: Partial<Config["http"]> = {},
+  overrides: Partial<HttpParts["config"]> = {},
   timeoutMs = 2_000,
   offer: Offer = EVERYTHING,
+  { limits = UNLIMITED, oauth }: Partial<Pick<HttpParts, "limits" | "oauth">> = {},
 ): Promise<House> {
   const fake = new FakeControlPlane();
   await fake.start();
@@ -42,13 +42,14 @@ export async function openHouse(
     config: {
       host: "127.0.0.1",
       port: 0,
-      tls: undefined,
       allowedHosts: ["mcp.example.org"],
       allowedOrigins: ["https://ops.example.org"],
       bodyBytesMax: 64 * 1024,
       webSocket: { heartbeatMs: 30_000, timeoutMs: 60_000 },
       ...overrides,
     },
+    limits,
+    ...(oauth === undefined ? {} : { oauth }),
     offer,
     tls: undefined,
     controlPlane,

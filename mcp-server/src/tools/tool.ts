@@ -98,6 +98,8 @@ export type Serve = (
     readonly hostMade: readonly string[];
     /** What the answer may cost. */
     readonly tokens: number;
+    /** What the call was made with. */
+    readonly given: unknown;
   },
   context: ServerContext,
   work: (context: ToolContext) => Promise<Answer<unknown> | Question>,
@@ -138,7 +140,7 @@ export function defineTool<I extends z.ZodType, O extends z.ZodType>(spec: ToolS
     install(server, serve) {
       server.registerTool(name, config, (given: unknown, context: ServerContext) =>
         // The SDK has validated `given` by `input` before it calls.
-        serve({ name, toolset, effect, hostMade, tokens: budgetOf(given) }, context, (tools) =>
+        serve({ name, toolset, effect, hostMade, given, tokens: budgetOf(given) }, context, (tools) =>
           spec.run(given as z.output<I>, tools),
         ),
       );
