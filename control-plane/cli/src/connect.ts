@@ -9,6 +9,7 @@ import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb"
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { RoutesService } from "@mainstay/proto/gen/mainstay/operator/v1/routes_pb";
 import { messageOf } from "#src/kernel/errors";
 import { Failure } from "./failure.js";
 import type { Settings } from "./settings.js";
@@ -22,6 +23,7 @@ export interface ControlPlane {
   readonly health: GrpcClient<typeof HealthService>;
   readonly journal: GrpcClient<typeof JournalService>;
   readonly metrics: GrpcClient<typeof MetricsService>;
+  readonly routes: GrpcClient<typeof RoutesService>;
   close(): void;
 }
 
@@ -56,6 +58,7 @@ export async function connect({ address, tokenFiles, caFile }: Settings): Promis
     health: client(HealthService),
     journal: client(JournalService),
     metrics: client(MetricsService),
+    routes: client(RoutesService),
     close: () => {
       for (const one of opened) one.close();
     },

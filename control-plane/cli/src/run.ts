@@ -6,6 +6,7 @@ import { alertCommands } from "./commands/alerts.js";
 import { commandCommands } from "./commands/commands.js";
 import { fleetCommands } from "./commands/fleet.js";
 import { journalCommands } from "./commands/journal.js";
+import { routeCommands } from "./commands/routes.js";
 import { ruleCommands } from "./commands/rules.js";
 import { type ControlPlane, connect } from "./connect.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
@@ -17,6 +18,7 @@ export const COMMANDS: readonly Command[] = [
   ...fleetCommands,
   ...alertCommands,
   ...ruleCommands,
+  ...routeCommands,
   ...commandCommands,
   ...journalCommands,
 ];

@@ -16,6 +16,7 @@ import { Lead } from "./lead.js";
 import { NotificationDesk } from "./notification-desk.js";
 import type { NotificationDoor } from "./notification-door.js";
 import { Notifier, type RulesJudged } from "./notify.loop.js";
+import { routesApi } from "./routes.api.js";
 
 export interface NotificationPorts {
   readonly database: Database;
@@ -39,6 +40,7 @@ export interface NotificationPorts {
 
 export interface Notification {
   readonly door: NotificationDoor;
+  readonly routesApi: ReturnType<typeof routesApi>;
   /** Reads the file once, then watches, decides and sends. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -97,6 +99,7 @@ export function createNotification(ports: NotificationPorts): Notification {
   let deaf: () => Promise<void> = async () => {};
   return {
     door,
+    routesApi: routesApi({ database, system, inForce, externalLabels }),
     async start() {
       await configFile.load();
       configFile.loop.start();

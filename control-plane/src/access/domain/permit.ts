@@ -89,6 +89,10 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     ListCases: "read",
     CloseCase: "request",
   },
+  RoutesService: {
+    TestRoutes: "read",
+    ReplayRoutes: "read",
+  },
   TopologyService: {
     ListComponents: "read",
     GetImpact: "read",
