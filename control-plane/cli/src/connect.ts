@@ -9,7 +9,11 @@ import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb"
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
+import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import { RoutesService } from "@mainstay/proto/gen/mainstay/operator/v1/routes_pb";
+import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
+import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
 import { messageOf } from "#src/kernel/errors";
 import { Failure } from "./failure.js";
 import type { Settings } from "./settings.js";
@@ -23,7 +27,11 @@ export interface ControlPlane {
   readonly health: GrpcClient<typeof HealthService>;
   readonly journal: GrpcClient<typeof JournalService>;
   readonly metrics: GrpcClient<typeof MetricsService>;
+  readonly remediation: GrpcClient<typeof RemediationService>;
+  readonly rollouts: GrpcClient<typeof RolloutsService>;
+  readonly safety: GrpcClient<typeof SafetyService>;
   readonly routes: GrpcClient<typeof RoutesService>;
+  readonly topology: GrpcClient<typeof TopologyService>;
   close(): void;
 }
 
@@ -58,7 +66,11 @@ export async function connect({ address, tokenFiles, caFile }: Settings): Promis
     health: client(HealthService),
     journal: client(JournalService),
     metrics: client(MetricsService),
+    remediation: client(RemediationService),
+    rollouts: client(RolloutsService),
+    safety: client(SafetyService),
     routes: client(RoutesService),
+    topology: client(TopologyService),
     close: () => {
       for (const one of opened) one.close();
     },
