@@ -1,0 +1,183 @@
+/**
+ * The decision log: what the control plane writes before it acts. Its state is what these records add up to, and nothing
+ * else of it outlives its process.
+ *
+ * A decision goes `intended` (D0), perhaps `awaiting-approval` (D0a), `stepping-down` (only planned), `promising` (D1),
+ * `chosen` (D2), `fenced` (D3), `promoting` (D4), `promoted`, `verified` (D5), `routed` (D6), and is closed (D7). It may
+ * be aborted until `promoting` is written; its epoch is then burnt. Rejoining (D8) is no part of it.
+ */
+import type { Epoch, Holders, Instant, Lsn, NodeId } from "./words.js";
+
+/**
+ * `failover` promotes another node; `reopen` opens the owner again in a new epoch, with all it has; `switchover` is
+ * planned and loses nothing.
+ */
+export type DecisionKind = "failover" | "reopen" | "switchover";
+
+export const phases = [
+  "intended",
+  "awaiting-approval",
+  "stepping-down",
+  "promising",
+  "chosen",
+  "fenced",
+  "promoting",
+  "promoted",
+  "verified",
+  "routed",
+] as const;
+export type Phase = (typeof phases)[number];
+
+/** What a voter answered to a promise, as far as the choice and the fence rest on it. */
+export interface PromiseEvidence {
+  readonly node: NodeId;
+  readonly lsn: Lsn;
+  readonly logEpoch: Epoch;
+  readonly usable: boolean;
+  readonly detached: boolean;
+  readonly fenced: boolean;
+}
+
+export interface Approval {
+  readonly by: string;
+  readonly reason: string;
+  /** More than the RPO may be lost. */
+  readonly acceptLoss: boolean;
+}
+
+export type FenceProof =
+  /** The old owner said that it is closed, and will be. */
+  | { readonly how: "ack" }
+  /** It can acknowledge nothing, for too many of its holders have left it. */
+  | { readonly how: "sync-detached"; readonly detached: number; readonly needed: number }
+  /** Every lease that it may have has run out with a majority of those who could have granted it. */
+  | { readonly how: "lease-expired"; readonly promised: number; readonly needed: number }
+  /** A person or a device vouches for it. */
+  | { readonly how: "stonith"; readonly by: string };
+
+/** Why a candidate may be promoted. */
+export type ChoiceProof =
+  /** It is, of `asked` holders, the one with the most; any `needed` of them know all that counts. */
+  | { readonly how: "holders"; readonly asked: number; readonly needed: number }
+  /** It is the old owner itself. */
+  | { readonly how: "owner" }
+  /** It has all that the old owner had when it stopped. */
+  | { readonly how: "complete"; readonly ownerLsn: Lsn }
+  /** A person accepts the loss. */
+  | { readonly how: "accepted-loss"; readonly by: string };
+
+export interface Decision {
+  readonly epoch: Epoch;
+  readonly kind: DecisionKind;
+  /** The owner that is replaced, and its epoch. */
+  readonly from: NodeId;
+  readonly fromEpoch: Epoch;
+  /** Whom a person named, or null. */
+  readonly to: NodeId | null;
+  readonly phase: Phase;
+  readonly startedAt: Instant;
+  readonly phaseAt: Instant;
+  readonly trigger: string;
+  /** Why approval is needed; null when it is not. */
+  readonly ask: string | null;
+  readonly approval: Approval | null;
+  readonly stonith: string | null;
+  readonly candidate: NodeId | null;
+}
+
+/** What the log adds up to. */
+export interface ClusterState {
+  /** The highest epoch that was ever taken by a decision. */
+  readonly taken: Epoch;
+  /** The control plane's own promise as a voter. */
+  readonly promised: Epoch;
+  /** Who owns `primaryEpoch`, the highest in which a promotion was ordered. */
+  readonly primary: NodeId;
+  readonly primaryEpoch: Epoch;
+  /** The highest epoch after whose promotion a checkpoint was made. */
+  readonly checkpointed: Epoch;
+  readonly eligible: Holders;
+  readonly proposed: Holders | null;
+  readonly decision: Decision | null;
+  /** 0 when there is none. */
+  readonly holdDownUntil: Instant;
+  /** When failovers were closed, within the last hour of the newest. */
+  readonly failovers: readonly Instant[];
+  readonly paused: boolean;
+}
+
+/** `at` is the control plane's clock. */
+export type LogRecord = { readonly at: Instant } & (
+  | {
+      readonly kind: "intended";
+      readonly epoch: Epoch;
+      readonly decision: DecisionKind;
+      readonly from: NodeId;
+      readonly to: NodeId | null;
+      readonly trigger: string;
+      readonly ask: string | null;
+      /** Given together with the wish for it. */
+      readonly approval: Approval | null;
+    }
+  | { readonly kind: "approval-asked"; readonly epoch: Epoch; readonly because: string }
+  | ({ readonly kind: "approved"; readonly epoch: Epoch } & Approval)
+  | { readonly kind: "stepping-down"; readonly epoch: Epoch }
+  | { readonly kind: "promising"; readonly epoch: Epoch }
+  | {
+      readonly kind: "chosen";
+      readonly epoch: Epoch;
+      readonly candidate: NodeId;
+      readonly lsn: Lsn;
+      /** What the old owner was last heard to have, minus what the candidate has; null when it was not heard. */
+      readonly lossEstimate: Lsn | null;
+      readonly proof: ChoiceProof;
+      readonly evidence: readonly PromiseEvidence[];
+    }
+  | { readonly kind: "stonith"; readonly epoch: Epoch; readonly by: string }
+  | {
+      readonly kind: "fenced";
+      readonly epoch: Epoch;
+      readonly proof: FenceProof;
+      readonly evidence: readonly PromiseEvidence[];
+    }
+  | { readonly kind: "promoting"; readonly epoch: Epoch; readonly candidate: NodeId }
+  | {
+      readonly kind: "promoted";
+      readonly epoch: Epoch;
+      readonly lsn: Lsn;
+      readonly outcome: "open" | "interrupted";
+    }
+  | { readonly kind: "verified"; readonly epoch: Epoch; readonly lsn: Lsn }
+  | { readonly kind: "routed"; readonly epoch: Epoch }
+  | {
+      readonly kind: "closed";
+      readonly epoch: Epoch;
+      readonly outcome: "done" | "interrupted" | "lost-again";
+      readonly tookMs: number;
+      readonly holdDownUntil: Instant;
+    }
+  | { readonly kind: "aborted"; readonly epoch: Epoch; readonly because: string }
+  /** To be relied on next, once the primary says that its writes wait for them. */
+  | { readonly kind: "proposed"; readonly holders: Holders }
+  | { readonly kind: "eligible"; readonly holders: Holders }
+  | { readonly kind: "checkpointed"; readonly epoch: Epoch }
+  | { readonly kind: "hold-down-over"; readonly because: string }
+  | { readonly kind: "paused"; readonly by: string }
+  | { readonly kind: "resumed"; readonly by: string }
+);
+
+export type RecordKind = LogRecord["kind"];
+
+export const firstCluster = (primary: NodeId): ClusterState => ({
+  taken: 1,
+  promised: 1,
+  primary,
+  primaryEpoch: 1,
+  checkpointed: 1,
+  eligible: { version: 0, members: [], required: 0 },
+  proposed: null,
+  decision: null,
+  holdDownUntil: 0,
+  failovers: [],
+  paused: false,
+});

@@ -1,0 +1,625 @@
+/**
+ * A cluster in virtual time: the real reducers of the control plane, the agents and the guards; under them clocks that
+ * drift, a network that loses, delays, doubles and cuts, databases, and processes that die between any two effects.
+ *
+ * Two things are taken for granted, as no software on the host can bring them about: a guard and its agent are not stopped
+ * at the same time while their database runs; and when a whole host was suspended, the guard acts before the database
+ * answers anyone. Synchronous mode needs neither.
+ */
+import { bootAgent, stepAgent } from "../agent.js";
+import {
+  type AgentEffect,
+  type AgentEvent,
+  type AgentKept,
+  type AgentState,
+  type AgentStep,
+  firstKept,
+} from "../agent-state.js";
+import { applyRecord } from "../apply-record.js";
+import { bootControl, stepControl } from "../control.js";
+import type { ControlEvent, ControlState, ControlStep } from "../control-state.js";
+import { type ClusterState, firstCluster, type LogRecord } from "../decision.js";
+import { type GuardState, noDeadline, stepGuard } from "../guard.js";
+import type { Message } from "../messages.js";
+import type { FailoverPolicy } from "../policy.js";
+import type { Rules } from "../rules.js";
+import { CONTROL_PLANE, type NodeId, type VoterId } from "../words.js";
+import { Agenda } from "./agenda.js";
+import { Database } from "./database.js";
+import { Rng } from "./rng.js";
+import { Watch } from "./watch.js";
+
+const TICK_MS = 100;
+const BEAT_MS = 20;
+/** What a stopped process finds when it goes on; more than that its kernel would have dropped as well. */
+const INBOX_MAX = 200;
+
+export interface SimulatedNode {
+  readonly index: number;
+  readonly name: NodeId;
+  /** How fast its clock goes, and what it showed at the start. */
+  readonly rate: number;
+  readonly offset: number;
+  kept: AgentKept;
+  agent: AgentState | null;
+  boot: number;
+  agentFrozen: boolean;
+  guard: GuardState;
+  guardFrozen: boolean;
+  /** The host has no power. */
+  down: boolean;
+  /** The host is suspended: agent, guard and database. */
+  suspended: boolean;
+  inbox: AgentEvent[];
+  readonly database: Database;
+}
+
+export interface WorldSetup {
+  readonly policy: FailoverPolicy;
+  readonly rules: Rules;
+  readonly seed: number;
+  /** The greatest drift of a clock, as a share. */
+  readonly drift: number;
+  /** Told everything that happens, for an account of one run. */
+  readonly tell: ((line: string) => void) | null;
+}
+
+export class World {
+  readonly agenda = new Agenda();
+  readonly nodes: SimulatedNode[];
+  readonly watch: Watch;
+  /** What was written down, all of it, for the check of the trace. */
+  readonly trace: LogRecord[] = [];
+  control: ControlState | null;
+  /** What a control plane that is started again reads back. */
+  kept: ClusterState;
+  controlFrozen = false;
+  controlInbox: ControlEvent[] = [];
+  /** `cut[from][to]`; the last index is the control plane's. */
+  readonly cut: boolean[][];
+  /** Faults of chance: crashes between effects, losses, doubles, slow messages. */
+  turbulent = false;
+  latencyFactor = 1;
+  steps = 0;
+  writing = true;
+  onPage: (epoch: number, because: string) => void = () => {};
+  readonly #rng: Rng;
+  readonly #network: Rng;
+  readonly #crash: Rng;
+
+  constructor(readonly setup: WorldSetup) {
+    const { policy, seed, drift } = setup;
+    this.#rng = new Rng(seed, 1);
+    this.#network = new Rng(seed, 2);
+    this.#crash = new Rng(seed, 3);
+    const clocks = new Rng(seed, 4);
+    const [primary = ""] = policy.members;
+    this.nodes = policy.members.map((name, index) => ({
+      index,
+      name,
+      rate: 1 + clocks.between(-drift, drift),
+      offset: 1_000_000 + clocks.below(1_000_000),
+      kept: firstKept(primary, name),
+      agent: null,
+      boot: 0,
+      agentFrozen: false,
+      guard: noDeadline,
+      guardFrozen: false,
+      down: false,
+      suspended: false,
+      inbox: [],
+      database: new Database(),
+    }));
+    this.kept = firstCluster(primary);
+    const size = policy.members.length + 1;
+    this.cut = Array.from({ length: size }, () => Array.from({ length: size }, () => false));
+    this.watch = new Watch(this);
+    this.control = bootControl(policy, this.kept, this.controlNow(), setup.rules);
+    for (const node of this.nodes) this.bootAgent(node);
+    this.agenda.after(1, () => this.#controlTick());
+    this.agenda.after(BEAT_MS, () => this.#beat());
+  }
+
+  localNow = (node: SimulatedNode): number => node.offset + this.agenda.now * node.rate;
+  controlNow = (): number => 5_000_000 + this.agenda.now;
+  indexOf = (voter: VoterId): number =>
+    voter === CONTROL_PLANE ? this.nodes.length : this.nodes.findIndex((node) => node.name === voter);
+
+  run(forMs: number): void {
+    const until = this.agenda.now + forMs;
+    while (this.watch.violation === null && this.agenda.step(until)) this.watch.look();
+    if (this.watch.violation === null) this.agenda.now = until;
+  }
+
+  tell(line: () => string): void {
+    if (this.setup.tell !== null) this.setup.tell(`${(this.agenda.now / 1000).toFixed(3)} ${line()}`);
+  }
+
+  // Processes
+
+  bootAgent(node: SimulatedNode): void {
+    if (node.agent !== null || node.down) return;
+    node.boot += 1;
+    node.inbox = [];
+    const { policy, rules } = this.setup;
+    this.tell(() => `${node.name} agent starts`);
+    const boot = node.boot;
+    this.#carryOut(node, bootAgent(policy, node.name, node.kept, boot, this.localNow(node), rules), "boot");
+    this.agenda.after(this.#rng.between(1, TICK_MS), () => this.#agentTick(node, boot));
+  }
+
+  crashAgent(node: SimulatedNode): void {
+    if (node.agent === null) return;
+    this.tell(() => `${node.name} agent dies`);
+    node.agent = null;
+    node.agentFrozen = false;
+    node.inbox = [];
+    this.#guard(node, { kind: "agent-gone" });
+  }
+
+  crashNode(node: SimulatedNode): void {
+    if (node.down) return;
+    this.tell(() => `${node.name} loses power`);
+    node.down = true;
+    node.agent = null;
+    node.agentFrozen = false;
+    node.suspended = false;
+    node.inbox = [];
+    node.guard = noDeadline;
+    node.guardFrozen = false;
+    this.#stop(node);
+  }
+
+  startNode(node: SimulatedNode): void {
+    if (!node.down) return;
+    this.tell(() => `${node.name} has power again`);
+    node.down = false;
+    this.bootAgent(node);
+  }
+
+  crashDatabase(node: SimulatedNode): void {
+    if (node.database.mode === "down") return;
+    this.tell(() => `${node.name} database crashes`);
+    this.#exit(node);
+  }
+
+  freezeAgent(node: SimulatedNode): void {
+    if (node.agent === null || node.guardFrozen) return;
+    this.tell(() => `${node.name} agent freezes`);
+    node.agentFrozen = true;
+  }
+
+  thawAgent(node: SimulatedNode): void {
+    if (!node.agentFrozen) return;
+    this.tell(() => `${node.name} agent thaws`);
+    node.agentFrozen = false;
+    this.#drainInbox(node);
+  }
+
+  freezeGuard(node: SimulatedNode): void {
+    if (node.agent === null || node.agentFrozen || node.suspended) return;
+    this.tell(() => `${node.name} guard freezes`);
+    node.guardFrozen = true;
+  }
+
+  thawGuard(node: SimulatedNode): void {
+    if (!node.guardFrozen) return;
+    this.tell(() => `${node.name} guard thaws`);
+    node.guardFrozen = false;
+    this.#guard(node, node.agent === null ? { kind: "agent-gone" } : { kind: "tick" });
+  }
+
+  suspend(node: SimulatedNode): void {
+    if (node.down) return;
+    this.tell(() => `${node.name} is suspended`);
+    node.suspended = true;
+  }
+
+  wake(node: SimulatedNode): void {
+    if (!node.suspended) return;
+    this.tell(() => `${node.name} wakes`);
+    node.suspended = false;
+    const { deadline } = node.guard;
+    const late = deadline !== 0 && this.localNow(node) >= deadline;
+    if (late && this.setup.rules.guardKills) this.#exit(node);
+    this.#drainInbox(node);
+  }
+
+  crashControl(): void {
+    if (this.control === null) return;
+    this.tell(() => "control plane dies");
+    this.control = null;
+    this.controlFrozen = false;
+    this.controlInbox = [];
+  }
+
+  startControl(): void {
+    if (this.control !== null) return;
+    this.tell(() => "control plane starts");
+    this.control = bootControl(this.setup.policy, this.kept, this.controlNow(), this.setup.rules);
+    this.kept = this.control.kept;
+  }
+
+  thawControl(): void {
+    if (!this.controlFrozen) return;
+    this.controlFrozen = false;
+    const events = this.controlInbox;
+    this.controlInbox = [];
+    for (const event of events) this.stepControl(event);
+  }
+
+  // The network
+
+  isLinked(a: number, b: number): boolean {
+    return this.cut[a]?.[b] === false && this.cut[b]?.[a] === false;
+  }
+
+  #send(from: VoterId, to: VoterId, message: Message): void {
+    const rng = this.#network;
+    const source = this.indexOf(from);
+    const target = this.indexOf(to);
+    let copies = 1;
+    if (this.turbulent) {
+      if (rng.chance(0.01)) copies = 0;
+      else if (rng.chance(0.03)) copies = 2;
+    }
+    for (let copy = 0; copy < copies; copy += 1) {
+      let delay = rng.between(1, 15) * this.latencyFactor;
+      // Doubles are old: that is what makes them dangerous.
+      if (copy > 0) delay += rng.chance(0.5) ? rng.between(0, 300) : rng.between(300, 20_000);
+      else if (this.turbulent && rng.chance(0.01)) delay += rng.between(0, 3_000);
+      if (copy === 0 && this.cut[source]?.[target] !== false) continue;
+      this.agenda.after(delay, () => {
+        if (this.cut[source]?.[target] !== false) return;
+        const node = this.nodes[target];
+        if (node === undefined) this.stepControl({ kind: "message", from, message });
+        else this.stepAgent(node, { kind: "message", from, message });
+      });
+    }
+  }
+
+  // The agents
+
+  #agentTick(node: SimulatedNode, boot: number): void {
+    if (node.boot !== boot || node.agent === null) return;
+    if (!node.agentFrozen && !node.suspended) this.stepAgent(node, { kind: "tick" });
+    this.agenda.after(TICK_MS, () => this.#agentTick(node, boot));
+  }
+
+  #drainInbox(node: SimulatedNode): void {
+    const events = node.inbox;
+    node.inbox = [];
+    for (const event of events) this.stepAgent(node, event);
+  }
+
+  stepAgent(node: SimulatedNode, event: AgentEvent): void {
+    if (node.agent === null) return;
+    if (node.agentFrozen || node.suspended) {
+      if (node.inbox.length < INBOX_MAX) node.inbox.push(event);
+      return;
+    }
+    const { policy, rules } = this.setup;
+    const step = stepAgent(policy, node.agent, event, this.localNow(node), rules);
+    this.#carryOut(node, step, event.kind === "message" ? event.message.kind : event.kind);
+  }
+
+  #carryOut(node: SimulatedNode, step: AgentStep, why: string): void {
+    this.steps += 1;
+    if (why !== "tick" && why !== "progress" && step.because !== "") {
+      this.tell(() => `${node.name} ${why}: ${step.because}`);
+    }
+    // Where the process dies within this step: before anything was kept, or after so many effects.
+    let left = Number.POSITIVE_INFINITY;
+    if (this.turbulent && this.#crash.chance(step.effects.length > 1 ? 0.002 : 0.0002)) {
+      left = this.#crash.below(step.effects.length + 2) - 1;
+    }
+    if (left >= 0) {
+      node.kept = step.state.kept;
+      node.agent = step.state;
+      for (const effect of step.effects) {
+        if (left <= 0) break;
+        left -= 1;
+        this.#perform(node, effect);
+      }
+    }
+    if (left === Number.POSITIVE_INFINITY) return;
+    if (left > 0 && step.effects.length > 0) return;
+    node.agent = step.state;
+    this.crashAgent(node);
+    this.agenda.after(this.#crash.between(50, 2_000), () => this.bootAgent(node));
+  }
+
+  #guard(node: SimulatedNode, event: Parameters<typeof stepGuard>[1]): void {
+    if (node.down || node.suspended) return;
+    if (node.guardFrozen) {
+      // Its pipe is read when it goes on: the newest deadline counts.
+      if (event.kind === "deadline") node.guard = { ...node.guard, deadline: event.at };
+      if (event.kind === "database-gone") node.guard = noDeadline;
+      return;
+    }
+    this.steps += 1;
+    const step = stepGuard(node.guard, event, this.localNow(node), this.setup.rules);
+    node.guard = step.state;
+    if (step.kill) this.#kill(node);
+  }
+
+  /** The guard's timer, and the agent's own. */
+  #watchDeadline(node: SimulatedNode, at: number): void {
+    if (!Number.isFinite(at)) return;
+    const delay = Math.max(0, (at - this.localNow(node)) / node.rate) + 0.001;
+    this.agenda.after(delay, () => {
+      if (node.guard.deadline === at) this.#guard(node, { kind: "tick" });
+      if (node.agent?.leaseUntil === at && !node.agentFrozen && !node.suspended) {
+        this.stepAgent(node, { kind: "tick" });
+      }
+    });
+  }
+
+  // The databases
+
+  #perform(node: SimulatedNode, effect: AgentEffect): void {
+    const { database } = node;
+    const rng = this.#rng;
+    switch (effect.kind) {
+      case "send":
+        this.#send(node.name, effect.to, effect.message);
+        return;
+      case "deadline":
+        this.#guard(node, { kind: "deadline", at: effect.at });
+        this.#watchDeadline(node, effect.at);
+        return;
+      case "kill":
+        database.run = effect.run;
+        database.exitTold = false;
+        this.#kill(node);
+        return;
+      case "start":
+        this.#begin(node, effect.run, rng.between(20, 300), () => {
+          if (effect.as === "primary") {
+            database.mode = "primary";
+            database.holders = effect.holders;
+            database.limit = effect.limit;
+            database.epoch = node.kept.epoch;
+          } else {
+            database.mode = "standby";
+            database.source = effect.following === null ? -1 : this.indexOf(effect.following);
+          }
+          const { run } = effect;
+          this.stepAgent(node, { kind: "started", run, as: effect.as, lsn: database.log.length });
+        });
+        return;
+      case "promote":
+        this.#begin(node, effect.run, rng.between(1, 300), () => {
+          database.mode = "primary";
+          database.source = -1;
+          database.holders = null;
+          database.limit = Number.POSITIVE_INFINITY;
+          database.flushed = {};
+          database.checkpointed = false;
+          database.epoch = effect.epoch;
+          this.watch.opened(node, effect.epoch);
+          const { run, epoch } = effect;
+          this.stepAgent(node, { kind: "promoted", run, epoch, lsn: database.log.length });
+        });
+        return;
+      case "join":
+        this.#join(node, effect.run, effect.epoch, this.indexOf(effect.source));
+        return;
+      case "detach":
+        this.#later(node, rng.between(1, 30), () => {
+          database.source = -1;
+          this.stepAgent(node, { kind: "detached", lsn: database.log.length });
+        });
+        return;
+      case "drain":
+        database.mode = "draining";
+        this.#drain(node, rng.chance(this.turbulent ? 0.15 : 0));
+        return;
+      case "verify":
+        this.#later(node, rng.between(10, 150), () => {
+          if (database.mode !== "primary") return;
+          database.checkpointed = true;
+          this.stepAgent(node, { kind: "verified", epoch: effect.epoch, lsn: database.log.length });
+        });
+        return;
+      case "limit":
+        database.limit = effect.upTo;
+        return;
+      case "cover": {
+        const at = Math.max(database.coverAt, this.agenda.now + rng.between(1, 30));
+        database.coverAt = at;
+        this.#later(node, at - this.agenda.now, () => {
+          database.holders = effect.holders;
+          const { version } = effect.holders;
+          this.stepAgent(node, { kind: "covered", version, lsn: database.log.length });
+        });
+        return;
+      }
+    }
+  }
+
+  /** Something that is of no account when the database ends before. */
+  #later(node: SimulatedNode, delay: number, act: () => void): void {
+    const { operation } = node.database;
+    const attempt = (): void => {
+      if (node.database.operation !== operation || node.down) return;
+      if (node.suspended) this.agenda.after(10, attempt);
+      else act();
+    };
+    this.agenda.after(delay, attempt);
+  }
+
+  #begin(node: SimulatedNode, run: number, delay: number, act: () => void): void {
+    node.database.run = run;
+    node.database.exitTold = false;
+    node.database.operation += 1;
+    this.#later(node, delay, act);
+  }
+
+  #join(node: SimulatedNode, run: number, epoch: number, from: number): void {
+    const { database } = node;
+    database.mode = "down";
+    const source = this.nodes[from]?.database;
+    this.#begin(node, run, this.#rng.between(100, 800), () => {
+      if (source?.mode !== "primary" || !this.isLinked(node.index, from)) {
+        return this.stepAgent(node, { kind: "join-failed", run, epoch });
+      }
+      const shared = database.sharedWith(source);
+      // Without a checkpoint pg_rewind sees no new timeline, rewinds nothing, and the log never fits again.
+      database.stuck = !source.checkpointed && shared < database.log.length;
+      if (!database.stuck) database.log.length = shared;
+      database.mode = "standby";
+      database.source = from;
+      this.stepAgent(node, { kind: "joined", run, epoch, lsn: database.log.length });
+    });
+  }
+
+  /** A fast shutdown ends when every replica that is connected has everything; one that is out of reach is waited for. */
+  #drain(node: SimulatedNode, hangs: boolean): void {
+    this.#later(node, 20, () => {
+      const behind = this.nodes.some(
+        (other) =>
+          other.database.source === node.index &&
+          other.database.mode === "standby" &&
+          other.database.isPrefixOf(node.database) &&
+          other.database.log.length < node.database.log.length,
+      );
+      if (behind || hangs) this.#drain(node, hangs);
+      else this.#exit(node);
+    });
+  }
+
+  #kill(node: SimulatedNode): void {
+    const { database } = node;
+    if (database.killing) return;
+    database.killing = true;
+    this.agenda.after(this.#rng.between(1, 40), () => {
+      if (database.killing) this.#exit(node);
+    });
+  }
+
+  #stop(node: SimulatedNode): void {
+    const { database } = node;
+    database.mode = "down";
+    database.source = -1;
+    database.killing = false;
+    database.operation += 1;
+    database.coverAt = 0;
+  }
+
+  #exit(node: SimulatedNode): void {
+    const { database } = node;
+    this.#stop(node);
+    this.#guard(node, { kind: "database-gone" });
+    if (database.exitTold) return;
+    database.exitTold = true;
+    this.stepAgent(node, { kind: "exited", run: database.run, lsn: database.log.length });
+  }
+
+  // The control plane
+
+  #controlTick(): void {
+    this.agenda.after(TICK_MS, () => this.#controlTick());
+    if (!this.controlFrozen) this.stepControl({ kind: "tick" });
+  }
+
+  stepControl(event: ControlEvent): void {
+    if (this.control === null) return;
+    if (this.controlFrozen) {
+      if (this.controlInbox.length < INBOX_MAX) this.controlInbox.push(event);
+      return;
+    }
+    const { policy, rules } = this.setup;
+    this.#act(stepControl(policy, this.control, event, this.controlNow(), rules));
+  }
+
+  #act(step: ControlStep): void {
+    this.steps += 1;
+    const size = step.records.length + step.effects.length;
+    let left = Number.POSITIVE_INFINITY;
+    if (this.turbulent && this.#crash.chance(step.records.length > 0 ? 0.05 : 0.0003)) {
+      left = this.#crash.below(size + 1);
+    }
+    this.control = step.state;
+    for (const record of step.records) {
+      // The last record is torn: it was being written, and is not there.
+      if (left <= 0) {
+        this.#controlDies();
+        return;
+      }
+      left -= 1;
+      this.tell(() => `control plane writes ${JSON.stringify(record)}`);
+      this.trace.push(record);
+      this.kept = applyRecord(this.kept, record);
+      if (record.kind === "chosen") this.watch.chosen(record);
+    }
+    for (const effect of step.effects) {
+      if (left <= 0) {
+        this.#controlDies();
+        return;
+      }
+      left -= 1;
+      if (effect.kind === "send") this.#send(CONTROL_PLANE, effect.to, effect.message);
+      else if (effect.kind === "page") {
+        this.tell(() => `page ${effect.epoch}: ${effect.because}`);
+        this.onPage(effect.epoch, effect.because);
+      } else {
+        this.agenda.after(this.#rng.between(5, 100), () =>
+          this.stepControl({ kind: "routed", epoch: effect.epoch }),
+        );
+      }
+    }
+    if (left !== Number.POSITIVE_INFINITY) this.#controlDies();
+  }
+
+  #controlDies(): void {
+    this.crashControl();
+    this.agenda.after(this.#crash.between(20, 3_000), () => this.startControl());
+  }
+
+  // Clients and replication
+
+  #beat(): void {
+    this.agenda.after(BEAT_MS, () => this.#beat());
+    const rng = this.#rng;
+    for (const node of this.nodes) {
+      if (node.suspended) continue;
+      if (node.database.mode === "standby") this.#replicate(node);
+      if (rng.chance(0.4)) this.#tellProgress(node);
+    }
+    if (!this.writing) return;
+    for (const node of this.nodes) {
+      if (node.database.mode === "primary" && rng.chance(0.7)) this.watch.write(node, rng);
+    }
+  }
+
+  /** A standby that is up and linked takes its log from there, and the log fits. */
+  streams(node: SimulatedNode): boolean {
+    const { database } = node;
+    if (database.mode !== "standby" || database.source < 0 || database.stuck || node.suspended) return false;
+    const source = this.nodes[database.source];
+    if (source === undefined || source.suspended || !this.isLinked(node.index, source.index)) return false;
+    if (source.database.mode !== "primary" && source.database.mode !== "draining") return false;
+    return database.isPrefixOf(source.database);
+  }
+
+  #replicate(node: SimulatedNode): void {
+    if (!this.streams(node)) return;
+    const source = this.nodes[node.database.source];
+    if (source === undefined) return;
+    // What was told is what was there a beat ago.
+    if (this.#rng.chance(0.8)) source.database.flushed[node.name] = node.database.log.length;
+    if (this.#rng.chance(0.8)) node.database.copyFrom(source.database, 1 + this.#rng.below(6));
+  }
+
+  #tellProgress(node: SimulatedNode): void {
+    const { database } = node;
+    if (database.mode === "down") return;
+    this.stepAgent(node, {
+      kind: "progress",
+      lsn: database.log.length,
+      flushed: database.mode === "primary" ? { ...database.flushed } : database.flushed,
+      streaming: this.streams(node),
+    });
+  }
+}
