@@ -9,7 +9,11 @@ import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/comman
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
+import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
+import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
 
 /** Shows the token with every call; grpc-js takes call credentials over TLS only, and these doors are on loopback. */
 const bearer =
@@ -40,7 +44,11 @@ export class Operator {
   readonly fleet = this.#client(FleetService);
   readonly health = this.#client(HealthService);
   readonly journal = this.#client(JournalService);
+  readonly mcp = this.#client(McpService);
   readonly metrics = this.#client(MetricsService);
+  readonly remediation = this.#client(RemediationService);
+  readonly rollouts = this.#client(RolloutsService);
+  readonly safety = this.#client(SafetyService);
 
   /** Made when first used, for the ports are known only then. */
   #client<S extends DescService>(service: S) {
