@@ -15,5 +15,18 @@ export const actionNames = [
   "redis-restart",
   "netcheck",
   "set-backend-state",
+  "pgbouncer-pause",
+  "pgbouncer-resume",
+  "pgbouncer-reload",
+  "scale-pool",
+  "heap-snapshot",
+  "renew-certificate",
+  "evict-pod",
+  "scale-workload",
+  "rollout-restart",
+  "rollout-undo",
+  "cordon-node",
+  "uncordon-node",
+  "drain-node",
 ] as const;
 export type ActionName = (typeof actionNames)[number];

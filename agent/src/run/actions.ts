@@ -5,13 +5,24 @@ import type { ActionName } from "./action-names.js";
 import { cleanDirectory } from "./actions/clean-directory.js";
 import { collectDiagnostics } from "./actions/collect-diagnostics.js";
 import { endIdleSessions } from "./actions/end-idle-sessions.js";
+import { heapSnapshot } from "./actions/heap-snapshot.js";
+import { cordonNode, uncordonNode } from "./actions/kubernetes/cordon-node.js";
+import { drainNode } from "./actions/kubernetes/drain-node.js";
+import { evictPod } from "./actions/kubernetes/evict-pod.js";
+import { rolloutRestart } from "./actions/kubernetes/rollout-restart.js";
+import { rolloutUndo } from "./actions/kubernetes/rollout-undo.js";
+import { scaleWorkload } from "./actions/kubernetes/scale-workload.js";
 import { maintainTable } from "./actions/maintain-table.js";
 import { netcheck } from "./actions/netcheck.js";
+import { pgbouncerPause, pgbouncerResume } from "./actions/pgbouncer-pause.js";
+import { pgbouncerReload } from "./actions/pgbouncer-reload.js";
 import { redisRestart } from "./actions/redis-restart.js";
 import { redisSave } from "./actions/redis-save.js";
 import { reloadService } from "./actions/reload-service.js";
+import { renewCertificate } from "./actions/renew-certificate.js";
 import { restartService } from "./actions/restart-service.js";
 import { rotateLogs } from "./actions/rotate-logs.js";
+import { scalePool } from "./actions/scale-pool.js";
 import { setBackendState } from "./actions/set-backend-state.js";
 import { setPostgresParameter } from "./actions/set-postgres-parameter.js";
 import { terminateQuery } from "./actions/terminate-query.js";
@@ -37,6 +48,19 @@ export const allActions: Actions = {
   "redis-restart": redisRestart,
   netcheck,
   "set-backend-state": setBackendState,
+  "pgbouncer-pause": pgbouncerPause,
+  "pgbouncer-resume": pgbouncerResume,
+  "pgbouncer-reload": pgbouncerReload,
+  "scale-pool": scalePool,
+  "heap-snapshot": heapSnapshot,
+  "renew-certificate": renewCertificate,
+  "evict-pod": evictPod,
+  "scale-workload": scaleWorkload,
+  "rollout-restart": rolloutRestart,
+  "rollout-undo": rolloutUndo,
+  "cordon-node": cordonNode,
+  "uncordon-node": uncordonNode,
+  "drain-node": drainNode,
 };
 
 /** An action whose arguments are those of some action. */

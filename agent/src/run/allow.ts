@@ -2,11 +2,16 @@
 
 import { posix } from "node:path";
 import { describeFault, type Fault, Fields } from "../fields.js";
+import { allowHeapSnapshot } from "./permits/heap-snapshot.js";
+import { allowKubernetes } from "./permits/kubernetes.js";
 import { allowMaintainTable } from "./permits/maintain-table.js";
 import { allowNetcheck } from "./permits/netcheck.js";
+import { allowPgbouncerPause, allowPgbouncerReload, allowPgbouncerResume } from "./permits/pgbouncer.js";
 import { allowRedisRestart, allowRedisSave } from "./permits/redis.js";
 import { allowReloadService } from "./permits/reload-service.js";
+import { allowRenewCertificate } from "./permits/renew-certificate.js";
 import { allowRotateLogs } from "./permits/rotate-logs.js";
+import { allowScalePool } from "./permits/scale-pool.js";
 import { allowSetBackendState } from "./permits/set-backend-state.js";
 import { allowSetPostgresParameter } from "./permits/set-postgres-parameter.js";
 import { allowTerminateQuery } from "./permits/terminate-query.js";
@@ -51,6 +56,26 @@ export function allow(policy: LocalPolicy, action: string, argumentsJson: string
       return settle(faults, fields, () => allowSetBackendState(policy.setBackendState, fields));
     case "netcheck":
       return settle(faults, fields, () => allowNetcheck(policy.netcheck, fields));
+    case "pgbouncer-pause":
+      return settle(faults, fields, () => allowPgbouncerPause(policy.pgbouncer, fields));
+    case "pgbouncer-resume":
+      return settle(faults, fields, () => allowPgbouncerResume(policy.pgbouncer, fields));
+    case "pgbouncer-reload":
+      return settle(faults, fields, () => allowPgbouncerReload(policy.pgbouncer, fields));
+    case "scale-pool":
+      return settle(faults, fields, () => allowScalePool(policy.scalePool, fields));
+    case "heap-snapshot":
+      return settle(faults, fields, () => allowHeapSnapshot(policy.heapSnapshot, fields));
+    case "renew-certificate":
+      return settle(faults, fields, () => allowRenewCertificate(policy.renewCertificate, fields));
+    case "evict-pod":
+    case "scale-workload":
+    case "rollout-restart":
+    case "rollout-undo":
+    case "cordon-node":
+    case "uncordon-node":
+    case "drain-node":
+      return settle(faults, fields, () => allowKubernetes(policy.kubernetes, action, fields));
     default:
       return {
         kind: "deny",

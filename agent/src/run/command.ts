@@ -1,5 +1,6 @@
 /** The vocabulary of commands on this host: orders as they were verified, and what is said about them. */
 import type { ActionName } from "./action-names.js";
+import type { KubernetesArguments } from "./kubernetes-arguments.js";
 
 /** Whether to look or to act. */
 export type Mode = "preview" | "run";
@@ -79,6 +80,31 @@ export type BackendState = (typeof backendStates)[number];
 
 /** Arguments of each action, checked. */
 export type ActionArguments =
+  | KubernetesArguments
+  | {
+      readonly action: "pgbouncer-pause";
+      readonly bouncer: string;
+      readonly database: string;
+      /** How long the transactions that run may take to end, in seconds; then the pause is taken back. */
+      readonly waitSeconds: number;
+    }
+  | { readonly action: "pgbouncer-resume"; readonly bouncer: string; readonly database: string }
+  | { readonly action: "pgbouncer-reload"; readonly bouncer: string }
+  | {
+      readonly action: "scale-pool";
+      readonly pool: string;
+      /** How many are to run; undefined when the load decides. */
+      readonly replicas: number | undefined;
+      /** The load now, in the unit of the pool's declared `perReplica`. */
+      readonly load: number | undefined;
+    }
+  | { readonly action: "heap-snapshot"; readonly process: string }
+  | {
+      readonly action: "renew-certificate";
+      readonly certificate: string;
+      /** SHA-256 (hex) of a certificate that was replaced before: it is put back instead of renewing. */
+      readonly restore: string | undefined;
+    }
   | {
       readonly action: "clean-directory";
       readonly path: string;

@@ -8,12 +8,17 @@ import type { Fields } from "../fields.js";
 import { type ActionName, actionNames } from "./action-names.js";
 import { canonicalJson } from "./canonical.js";
 import { type DeclaredDatabase, readDatabases } from "./permits/databases.js";
+import { type HeapSnapshotPolicy, readHeapSnapshot } from "./permits/heap-snapshot.js";
+import { type KubernetesAction, type KubernetesPolicy, readKubernetes } from "./permits/kubernetes.js";
 import { type MaintainTablePolicy, readMaintainTable } from "./permits/maintain-table.js";
 import { type NetcheckPolicy, readNetcheck } from "./permits/netcheck.js";
+import { type PgbouncerPolicy, readPgbouncer } from "./permits/pgbouncer.js";
 import { type DeclaredProcess, readProcesses, unitName } from "./permits/processes.js";
 import { type RedisPolicy, readRedis } from "./permits/redis.js";
 import { type ReloadServicePolicy, readReloadService } from "./permits/reload-service.js";
+import { type RenewCertificatePolicy, readRenewCertificate } from "./permits/renew-certificate.js";
 import { type RotateLogsPolicy, readRotateLogs } from "./permits/rotate-logs.js";
+import { readScalePool, type ScalePoolPolicy } from "./permits/scale-pool.js";
 import { readSetBackendState, type SetBackendStatePolicy } from "./permits/set-backend-state.js";
 import {
   readSetPostgresParameter,
@@ -37,6 +42,13 @@ export interface LocalPolicy {
   readonly redis: RedisPolicy | undefined;
   readonly netcheck: NetcheckPolicy | undefined;
   readonly setBackendState: SetBackendStatePolicy | undefined;
+  /** For pausing, resuming and reloading. */
+  readonly pgbouncer: PgbouncerPolicy | undefined;
+  readonly scalePool: ScalePoolPolicy | undefined;
+  readonly heapSnapshot: HeapSnapshotPolicy | undefined;
+  readonly renewCertificate: RenewCertificatePolicy | undefined;
+  /** For all actions on clusters. */
+  readonly kubernetes: KubernetesPolicy | undefined;
 }
 
 /** Directories below which old files may be deleted. */
@@ -78,6 +90,11 @@ export function readPolicy(fields: Fields): LocalPolicy {
     redis: part(fields, "redis", readRedis),
     netcheck: part(fields, "netcheck", readNetcheck),
     setBackendState: part(fields, "setBackendState", readSetBackendState),
+    pgbouncer: part(fields, "pgbouncer", readPgbouncer),
+    scalePool: part(fields, "scalePool", readScalePool),
+    heapSnapshot: part(fields, "heapSnapshot", readHeapSnapshot),
+    renewCertificate: part(fields, "renewCertificate", readRenewCertificate),
+    kubernetes: part(fields, "kubernetes", readKubernetes),
   };
   fields.done();
   return policy;
@@ -140,9 +157,26 @@ export function allowedActions(policy: LocalPolicy): ActionName[] {
     "redis-restart": policy.redis?.servers.some(({ process }) => process !== undefined) === true,
     "set-backend-state": policy.setBackendState?.proxies.some(({ backends }) => backends.length > 0) === true,
     netcheck: (policy.netcheck?.targets.length ?? 0) > 0,
+    "pgbouncer-pause": policy.pgbouncer?.bouncers.some(({ databases }) => databases.length > 0) === true,
+    "pgbouncer-resume": policy.pgbouncer?.bouncers.some(({ databases }) => databases.length > 0) === true,
+    "pgbouncer-reload": (policy.pgbouncer?.bouncers.length ?? 0) > 0,
+    "scale-pool": (policy.scalePool?.pools.length ?? 0) > 0,
+    "heap-snapshot": (policy.heapSnapshot?.processes.length ?? 0) > 0,
+    "renew-certificate": (policy.renewCertificate?.certificates.length ?? 0) > 0,
+    "evict-pod": isAllowedInCluster(policy, "evict-pod"),
+    "scale-workload": isAllowedInCluster(policy, "scale-workload"),
+    "rollout-restart": isAllowedInCluster(policy, "rollout-restart"),
+    "rollout-undo": isAllowedInCluster(policy, "rollout-undo"),
+    "cordon-node": isAllowedInCluster(policy, "cordon-node"),
+    "uncordon-node": isAllowedInCluster(policy, "uncordon-node"),
+    "drain-node": isAllowedInCluster(policy, "drain-node"),
     "set-postgres-parameter": (policy.setPostgresParameter?.parameters.length ?? 0) > 0,
   };
   return actionNames.filter((action) => allowed[action]);
+}
+
+function isAllowedInCluster({ kubernetes }: LocalPolicy, action: KubernetesAction): boolean {
+  return kubernetes?.clusters.some(({ actions }) => actions.includes(action)) === true;
 }
 
 /** SHA-256 (hex) over the policy, without what is secret in it: a change of what this host allows is seen from afar. */

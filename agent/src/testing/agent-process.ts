@@ -105,9 +105,13 @@ export class AgentProcess {
 }
 
 /** Waits until something is so; rejects with its name when it takes too long. */
-export async function until(what: string, holds: () => boolean, ms = 20_000): Promise<void> {
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  ms = 20_000,
+): Promise<void> {
   const end = performance.now() + ms;
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > end) throw new Error(`waited ${ms} ms in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

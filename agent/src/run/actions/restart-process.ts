@@ -53,7 +53,7 @@ export async function restartProcess(
   }
   if (before !== undefined) {
     context.say(`stopping ${declared.name}, pid ${before.pid}, with ${declared.stop}`);
-    const stopped = await stop(before, declared.stop, context);
+    const stopped = await stopProcess(before, declared.stop, context);
     if (!stopped)
       return failure(
         `${declared.name}, pid ${before.pid}, did not end, not even when killed`,
@@ -87,7 +87,7 @@ export async function whatBecameOfProcess(declared: DeclaredProcess, plan: Plan)
 }
 
 /** Asks, waits, kills. The identity is looked at before each signal: the number may be somebody else's by then. */
-async function stop(
+export async function stopProcess(
   target: ProcessIdentity,
   signal: NodeJS.Signals,
   context: ActionContext,
@@ -110,7 +110,7 @@ async function isGoneWithin(target: ProcessIdentity, ms: number, context: Action
 }
 
 /** The process that runs after the start: the one its pid file names (it may have forked), else the one we started. */
-async function whatStarted(
+export async function whatStarted(
   declared: DeclaredProcess,
   pid: number,
   context: ActionContext,
