@@ -2,6 +2,7 @@
 import type { ParseArgsConfig } from "node:util";
 import type { ControlPlane } from "./connect.js";
 import type { ExitCode } from "./exit-codes.js";
+import type { Guard } from "./guard.js";
 import type { OutputForm } from "./output.js";
 
 export interface Invocation {
@@ -15,6 +16,10 @@ export interface Invocation {
   /** What went wrong, beside the output. */
   readonly warn: (text: string) => void;
   readonly now: () => number;
+  /** The context it runs in, and where contexts and what arms them are kept. */
+  readonly guard: Guard;
+  /** Asks the person and answers their line; undefined where nobody sits there. */
+  readonly ask: ((question: string) => Promise<string>) | undefined;
   /** Aborted when the person has had enough. */
   readonly signal: AbortSignal;
 }
@@ -28,6 +33,12 @@ export interface Command {
   readonly usage: string;
   /** One line. */
   readonly summary: string;
+  /** Other names: `approve` for `commands approve`. */
+  readonly aliases?: readonly string[];
+  /** It reads and writes contexts itself. @default true */
+  readonly needsContext?: boolean;
+  /** It changes something: refused in a context that is read-only and not armed. @default false */
+  readonly changes?: boolean;
   /** Lines on its options, indented by two; empty when there are none besides the general ones. */
   readonly help: string;
   readonly options: CommandOptions;

@@ -14,6 +14,7 @@ import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollou
 import { RoutesService } from "@mainstay/proto/gen/mainstay/operator/v1/routes_pb";
 import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
 import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
+import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { messageOf } from "#src/kernel/errors";
 import { Failure } from "./failure.js";
 import type { Settings } from "./settings.js";
@@ -27,6 +28,7 @@ export interface ControlPlane {
   readonly health: GrpcClient<typeof HealthService>;
   readonly journal: GrpcClient<typeof JournalService>;
   readonly metrics: GrpcClient<typeof MetricsService>;
+  readonly runbooks: GrpcClient<typeof RunbooksService>;
   readonly remediation: GrpcClient<typeof RemediationService>;
   readonly rollouts: GrpcClient<typeof RolloutsService>;
   readonly safety: GrpcClient<typeof SafetyService>;
@@ -66,6 +68,7 @@ export async function connect({ address, tokenFiles, caFile }: Settings): Promis
     health: client(HealthService),
     journal: client(JournalService),
     metrics: client(MetricsService),
+    runbooks: client(RunbooksService),
     remediation: client(RemediationService),
     rollouts: client(RolloutsService),
     safety: client(SafetyService),

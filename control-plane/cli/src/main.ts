@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { homedir } from "node:os";
+import { createInterface } from "node:readline/promises";
 import { run } from "./run.js";
 import { wallTime } from "./system.js";
 
@@ -11,6 +12,15 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
+async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await lines.question(question, { signal: stop.signal });
+  } finally {
+    lines.close();
+  }
+}
+
 process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   workingDirectory: process.cwd(),
@@ -18,5 +28,7 @@ process.exitCode = await run(process.argv.slice(2), {
   write: (text) => void process.stdout.write(`${text}\n`),
   warn: (text) => void process.stderr.write(`${text}\n`),
   now: wallTime,
+  // A script is never asked: what it does not say is a no.
+  ...(process.stdin.isTTY && process.stderr.isTTY ? { ask } : {}),
   signal: stop.signal,
 });

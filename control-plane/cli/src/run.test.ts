@@ -22,8 +22,14 @@ import {
   JournalService,
   VerifyJournalResponseSchema,
 } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import {
+  GetImpactResponseSchema,
+  TopologyService,
+} from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
 import { toServiceDefinition } from "@mainstay/proto/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { argumentsOf } from "./commands/plan.js";
+import { Failure } from "./failure.js";
 import { COMMANDS, run } from "./run.js";
 
 const CONFIG = join(import.meta.dirname, "../../config");
@@ -36,7 +42,7 @@ let address = "";
 let seenToken = "";
 
 beforeAll(async () => {
-  for (const service of [AlertsService, CommandsService, HealthService, JournalService]) {
+  for (const service of [AlertsService, CommandsService, HealthService, JournalService, TopologyService]) {
     const handlers = service.methods.map(({ localName }) => [
       localName,
       (call: ServerUnaryCall<unknown, object>, done: sendUnaryData<object>) => {
@@ -70,16 +76,22 @@ function fails(code: number, details: string): () => never {
   };
 }
 
-async function mainstay(...args: readonly string[]) {
+const mainstay = (...args: readonly string[]) => mainstayIn({ MAINSTAY_READ_ONLY: "false" }, ...args);
+
+let clock = 0;
+let person: ((question: string) => Promise<string>) | undefined;
+
+async function mainstayIn(env: Readonly<Record<string, string>>, ...args: readonly string[]) {
   const out: string[] = [];
   const err: string[] = [];
   const code = await run(args, {
-    env: { MAINSTAY_STATE: folder, MAINSTAY_ADDRESS: address },
+    env: { MAINSTAY_STATE: folder, MAINSTAY_ADDRESS: address, ...env },
     workingDirectory: folder,
     home: folder,
     write: (text) => void out.push(text),
     warn: (text) => void err.push(text),
-    now: () => 0,
+    now: () => clock,
+    ...(person === undefined ? {} : { ask: person }),
     signal: new AbortController().signal,
   });
   return { code, out: out.join("\n"), err: err.join("\n") };
@@ -177,6 +189,232 @@ describe("against a control plane", () => {
     expect(nobody.err).toContain("the control plane at 127.0.0.1:1 cannot be reached");
     const tokenless = await mainstay("nodes", "--token-file", join(folder, "none"));
     expect(tokenless.err).toContain("there is no token to call with");
+  });
+});
+
+const HASH = "0123456789ab".padEnd(64, "c");
+const planOf = (more: object = {}) => ({
+  hash: HASH,
+  summary: "sets web to drain",
+  approvalsNeeded: 0,
+  inverseKind: "action",
+  ...more,
+});
+/** Whatever is asked of a command, it is answered with this one. */
+const answering = (state: CommandState, more: object = {}) => {
+  const command = { commandId: "c-1", state, plan: planOf(), ...more };
+  answers = Object.fromEntries(
+    CommandsService.methods
+      .filter(({ output }) => output.fields.some(({ localName }) => localName === "command"))
+      .map(({ localName, output }) => [localName, () => create(output, { command })]),
+  );
+};
+
+describe("a plan and what comes of it", () => {
+  test.each([
+    { is: CommandState.PLANNED, code: 0, next: "apply it: mainstay apply c-1 --plan 0123456789ab" },
+    { is: CommandState.REFUSED, code: 3, next: "" },
+    { is: CommandState.FAILED, code: 1, next: "" },
+    { is: CommandState.PLANNING, code: 2, next: "the agent has not answered yet: mainstay get c-1" },
+  ])("plan ends with $code when it is $is", async ({ is, code, next }) => {
+    answering(is);
+    const told = await mainstay("plan", "db-1", "set-backend-state", "server=web", "--reason", "x");
+    expect(told).toMatchObject({ code, err: next });
+  });
+
+  test("takes typed arguments and no others", async () => {
+    expect(argumentsOf(["a=1", "b=true", "c=1.5", "d=01", "e=x=y", "f:=[1]", "g="], undefined)).toBe(
+      '{"a":1,"b":true,"c":1.5,"d":"01","e":"x=y","f":[1],"g":""}',
+    );
+    for (const wrong of [["noValue"], ["=1"], ["f:=["]])
+      expect(() => argumentsOf(wrong, undefined)).toThrow(Failure);
+    expect(() => argumentsOf(["a=1"], "{}")).toThrow(/not both/);
+  });
+
+  test.each([
+    { is: CommandState.APPROVED, code: 0, says: "plan 0123456789ab; undo it: mainstay undo c-1" },
+    { is: CommandState.AWAITING_APPROVAL, code: 4, says: "another person approves it: mainstay approve c-1" },
+  ])("apply that becomes $is ends with $code and says what is next", async ({ is, code, says }) => {
+    answering(is);
+    const told = await mainstay("apply", "c-1", "--plan", "0123456789ab");
+    expect(told.code).toBe(code);
+    expect(told.err).toContain(says);
+  });
+
+  test("says plainly what cannot be undone", async () => {
+    answering(CommandState.APPROVED, { plan: planOf({ inverseKind: "irreversible" }) });
+    expect((await mainstay("apply", "c-1", "--plan", HASH)).err).toContain(
+      "it cannot be undone: irreversible",
+    );
+  });
+
+  test.each([
+    ["too short a hash", ["--plan", "0123"], "expected at least the first 12 characters"],
+    ["another plan's hash", ["--plan", "ffffffffffff"], "the plan is 0123456789ab…, not ffffffffffff"],
+    [
+      "no hash where nobody sits",
+      [],
+      "give --plan HASH of the plan that you have read, so that no other is applied by it",
+    ],
+  ])("applies nothing for %s", async (_, flags, says) => {
+    answering(CommandState.PLANNED);
+    answers["applyCommand"] = fails(status.INTERNAL, "it was asked all the same");
+    const told = await mainstay("apply", "c-1", ...flags);
+    expect(told.code).toBe(1);
+    expect(told.err).toContain(says);
+  });
+
+  test("asks who sits there, and takes nothing but yes for yes", async () => {
+    answering(CommandState.PLANNED);
+    try {
+      person = async () => "";
+      expect((await mainstay("apply", "c-1")).err).toContain("the plan was not confirmed");
+      person = async (question) => (question.includes("apply plan 0123456789ab?") ? "y" : "n");
+      expect((await mainstay("apply", "c-1")).code).toBe(0);
+    } finally {
+      person = undefined;
+    }
+  });
+
+  test("a command that did not help is degraded", async () => {
+    answering(CommandState.SUCCEEDED, { verification: "not-cleared" });
+    expect((await mainstay("get", "c-1")).code).toBe(2);
+  });
+});
+
+describe("a context", () => {
+  const home = { XDG_CONFIG_HOME: join(folder, "config"), XDG_STATE_HOME: join(folder, "own-state") };
+  const here = (...args: readonly string[]) => mainstayIn(home, ...args);
+  const changing = [
+    ["apply", "c-1", "--plan", HASH],
+    ["approve", "c-1", "--plan", HASH, "--reason", "x"],
+    ["commands", "approve", "c-1", "--plan", HASH, "--reason", "x"],
+    ["reject", "c-1", "--reason", "x"],
+    ["cancel", "c-1", "--reason", "x"],
+    ["undo", "c-1", "--reason", "x"],
+  ] as const;
+
+  test("is read-only until it is armed, and again when that is over", async () => {
+    clock = 1_000_000;
+    answering(CommandState.APPROVED);
+    for (const words of changing) {
+      answers["applyCommand"] = fails(status.INTERNAL, "it was asked all the same");
+      const told = await here(...words);
+      expect([words[0], told.code]).toEqual([words[0], 3]);
+      expect(told.err).toContain('context "default" is read-only; "mainstay arm 10m" lets it be changed');
+    }
+    answering(CommandState.APPROVED);
+    expect((await here("arm", "10m")).out).toContain('context "default" may be changed for 10m');
+    clock += 60_000;
+    for (const words of changing) {
+      const told = await here(...words);
+      expect([words[0], told.code]).toEqual([words[0], 0]);
+      expect(told.err).toContain('[armed: context "default" may be changed for 9m more');
+    }
+    clock += 9 * 60_000;
+    expect((await here(...changing[0])).code).toBe(3);
+  });
+
+  test("lets look and plan at all times", async () => {
+    answering(CommandState.PLANNED);
+    expect((await here("plan", "db-1", "netcheck")).code).toBe(0);
+    expect((await here("get", "c-1")).code).toBe(0);
+  });
+
+  test("is armed for itself and no other, and disarmed", async () => {
+    clock = 5_000_000;
+    answering(CommandState.APPROVED);
+    await here("context", "set", "lab", "--address", address);
+    await here("context", "set", "open", "--address", address, "--writable");
+    expect((await here("arm", "5m", "--context", "lab")).code).toBe(0);
+    expect((await here(...changing[0])).code).toBe(3);
+    expect((await here(...changing[0], "--context", "lab")).code).toBe(0);
+    expect(await here(...changing[0], "--context", "open")).toMatchObject({ code: 0 });
+    expect((await here("context", "list")).out).toMatch(/lab +127\.0\.0\.1:\d+ +armed for 5m/);
+    await here("disarm", "--context", "lab");
+    expect((await here(...changing[0], "--context", "lab")).code).toBe(3);
+  });
+
+  test("is chosen by name, and one that is not there is said", async () => {
+    await here(
+      "context",
+      "set",
+      "nobody",
+      "--address",
+      "127.0.0.1:1",
+      "--token-file",
+      join(folder, "operator-token"),
+    );
+    await here("context", "use", "nobody");
+    const env = { ...home, MAINSTAY_ADDRESS: "" };
+    expect((await mainstayIn(env, "health")).err).toContain("127.0.0.1:1 cannot be reached");
+    expect((await mainstayIn(env, "health", "--context", "none")).err).toContain(
+      'there is no context "none"; there is lab',
+    );
+    await here("context", "remove", "nobody");
+    expect((await here("context", "list")).out).not.toContain("nobody");
+  });
+
+  test.each([["soon"], ["2h"], ["0"]])("is not armed for %s", async (duration) => {
+    expect((await here("arm", duration)).code).toBe(1);
+  });
+});
+
+describe("the policy on this machine", () => {
+  const cases = join(CONFIG, "command-policy.test.yaml");
+  test("says what its cases expect", async () => {
+    const { code, out } = await mainstay("policy", "test", cases);
+    expect(out).toMatch(/\d+ passed, 0 failed$/);
+    expect(code).toBe(0);
+  });
+
+  test("fails where it says something else, and tells what", async () => {
+    const policy = join(folder, "policy.yaml");
+    writeFileSync(policy, "rules: [{ name: everything, verdict: allow }]\n");
+    const { code, out } = await mainstay("policy", "test", cases, "--policy", policy);
+    expect(code).toBe(1);
+    expect(out).toContain('verdict: expected "ask", got "allow"');
+  });
+
+  test("faults of a file of cases have their line", async () => {
+    const file = join(folder, "cases.yaml");
+    writeFileSync(file, "policy: policy.yaml\ncases:\n  - name: x\n    at: yesterday\n");
+    const { code, err } = await mainstay("policy", "test", file);
+    expect(code).toBe(1);
+    expect(err).toContain(`${file}:4: cases.0.at: not an instant: "yesterday"`);
+  });
+
+  test.each([
+    { by: "rule:Full", action: "clean-directory", code: 0 },
+    { by: "mcp:claude", action: "restart-service", code: 4 },
+    { by: "schedule:x", action: "restart-service", code: 3 },
+  ])("explains why $by may $action or not, with $code", async ({ by, action, code }) => {
+    const policy = join(CONFIG, "command-policy.yaml");
+    const told = await mainstay("policy", "explain", action, "--policy", policy, "--by", by);
+    expect(told.code).toBe(code);
+    expect(told.out).toMatch(/rule "diagnostics only look" does not match: it is/);
+  });
+});
+
+describe("the topology", () => {
+  test("tells who is affected, and through whom", async () => {
+    answers = {
+      getImpact: () =>
+        create(GetImpactResponseSchema, {
+          kind: "component",
+          name: "vault",
+          components: ["vault"],
+          affected: [
+            {
+              component: { id: "mcp-api", criticality: "critical", rtoSeconds: 300n },
+              path: ["vault", "mcp-api"],
+            },
+          ],
+        }),
+    };
+    const { out } = await mainstay("impact", "vault");
+    expect(out).toContain("When component vault is away:");
+    expect(out).toMatch(/mcp-api +critical +5m +vault → mcp-api/);
   });
 });
 

@@ -4,13 +4,22 @@ import { messageOf } from "#src/kernel/errors";
 import type { Command, CommandOptions } from "./command.js";
 import { alertCommands } from "./commands/alerts.js";
 import { commandCommands } from "./commands/commands.js";
+import { contextCommands } from "./commands/contexts.js";
 import { fleetCommands } from "./commands/fleet.js";
 import { journalCommands } from "./commands/journal.js";
+import { planCommands } from "./commands/plan.js";
+import { policyCommands } from "./commands/policy.js";
+import { rolloutCommands } from "./commands/rollouts.js";
 import { routeCommands } from "./commands/routes.js";
 import { ruleCommands } from "./commands/rules.js";
+import { runbookCommands } from "./commands/runbook.js";
+import { safetyCommands } from "./commands/safety.js";
+import { topologyCommands } from "./commands/topology.js";
 import { type ControlPlane, connect } from "./connect.js";
+import { armedFile, chooseContext, contextsFile, readContexts } from "./contexts.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
 import { Failure, toFailure } from "./failure.js";
+import { letChange } from "./guard.js";
 import { outputForm } from "./output.js";
 import { type Environment, type Place, readSettings, SETTINGS_HELP } from "./settings.js";
 
@@ -19,8 +28,15 @@ export const COMMANDS: readonly Command[] = [
   ...alertCommands,
   ...ruleCommands,
   ...routeCommands,
+  ...planCommands,
   ...commandCommands,
+  ...runbookCommands,
+  ...rolloutCommands,
+  ...safetyCommands,
+  ...policyCommands,
+  ...topologyCommands,
   ...journalCommands,
+  ...contextCommands,
 ];
 
 /** What surrounds the program. */
@@ -29,12 +45,15 @@ export interface Surroundings extends Place {
   readonly write: (text: string) => void;
   readonly warn: (text: string) => void;
   readonly now: () => number;
+  /** Asks the person; left out where nobody sits there. */
+  readonly ask?: (question: string) => Promise<string>;
   readonly signal: AbortSignal;
 }
 
 const GENERAL: CommandOptions = {
   help: { type: "boolean", short: "h" },
   output: { type: "string", short: "o" },
+  context: { type: "string" },
   address: { type: "string" },
   "token-file": { type: "string" },
   "ca-file": { type: "string" },
@@ -68,8 +87,18 @@ async function invoke(command: Command, rest: readonly string[], around: Surroun
   let open: Promise<ControlPlane> | undefined;
   try {
     const { values, positionals } = parse(command, rest);
-    const settings = readSettings(values, around.env, around);
+    const file = contextsFile(around.env, around);
+    const asked = values.context ?? (around.env["MAINSTAY_CONTEXT"] || undefined);
+    const { name, context } =
+      command.needsContext === false
+        ? { name: asked ?? "", context: { readOnly: true } }
+        : chooseContext(await readContexts(file), asked);
+    const settings = readSettings(values, around.env, context, around);
     address = settings.address;
+    if (command.changes === true) {
+      const note = await letChange(name, context, around.env, around, around.now());
+      if (note !== undefined) around.warn(note);
+    }
     return await command.run({
       positionals,
       flags: values,
@@ -81,6 +110,8 @@ async function invoke(command: Command, rest: readonly string[], around: Surroun
       write: around.write,
       warn: around.warn,
       now: around.now,
+      guard: { context: name, contextsFile: file, armedFile: armedFile(around.env, around) },
+      ask: around.ask,
       signal: around.signal,
     });
   } catch (error) {
@@ -95,6 +126,7 @@ async function invoke(command: Command, rest: readonly string[], around: Surroun
 interface Flags {
   readonly [name: string]: string | boolean | undefined;
   readonly output?: string;
+  readonly context?: string;
   readonly address?: string;
   readonly "token-file"?: string;
   readonly "ca-file"?: string;
@@ -131,7 +163,9 @@ function find(args: readonly string[]): Found {
   const words = options === -1 ? args : args.slice(0, options);
   for (let length = words.length; length > 0; length--) {
     const name = words.slice(0, length).join(" ");
-    const command = COMMANDS.find((candidate) => candidate.name === name);
+    const command = COMMANDS.find(
+      (candidate) => candidate.name === name || candidate.aliases?.includes(name) === true,
+    );
     const isGroup = COMMANDS.some((candidate) => candidate.name.startsWith(`${name} `));
     const asksForGroup =
       isGroup && length === words.length && args.some((arg) => arg === "--help" || arg === "-h");

@@ -1,5 +1,6 @@
-/** Where the control plane is and who calls: flags win over the environment. */
+/** Where the control plane is and who calls. */
 import { join } from "node:path";
+import type { Context } from "./contexts.js";
 
 export interface Settings {
   /** `host:port` of the operators' gRPC door. */
@@ -18,20 +19,23 @@ export interface Place {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export const SETTINGS_HELP = `  --address HOST:PORT   the operators' gRPC door (default 127.0.0.1:7481) [MAINSTAY_ADDRESS]
+export const SETTINGS_HELP = `  --context NAME        a control plane by its name; see mainstay context list [MAINSTAY_CONTEXT]
+  --address HOST:PORT   the operators' gRPC door (default 127.0.0.1:7481) [MAINSTAY_ADDRESS]
   --token-file FILE     who calls (default: what the local control plane made) [MAINSTAY_TOKEN_FILE]
   --ca-file FILE        the authority of the door's certificate; with it the call is made over TLS [MAINSTAY_CA_FILE]`;
 
+/** Flags win over the environment, and both over the context. */
 export function readSettings(
   flags: { readonly address?: string; readonly "token-file"?: string; readonly "ca-file"?: string },
   env: Environment,
+  context: Pick<Context, "address" | "tokenFile" | "caFile">,
   place: Place,
 ): Settings {
-  const given = flags["token-file"] ?? (env["MAINSTAY_TOKEN_FILE"] || undefined);
+  const given = flags["token-file"] ?? (env["MAINSTAY_TOKEN_FILE"] || context.tokenFile);
   return {
-    address: flags.address ?? (env["MAINSTAY_ADDRESS"] || "127.0.0.1:7481"),
+    address: flags.address ?? (env["MAINSTAY_ADDRESS"] || (context.address ?? "127.0.0.1:7481")),
     tokenFiles: given === undefined ? stateDirectories(env, place).map(tokenIn) : [given],
-    caFile: flags["ca-file"] ?? (env["MAINSTAY_CA_FILE"] || undefined),
+    caFile: flags["ca-file"] ?? (env["MAINSTAY_CA_FILE"] || context.caFile),
   };
 }
 
