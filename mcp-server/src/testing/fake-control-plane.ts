@@ -92,6 +92,13 @@ export class FakeControlPlane {
   verdict = "ask";
   elicitation = true;
   approvalsNeeded = 1;
+  planSteps: unknown = { delete: ["/var/tmp/a", "/var/tmp/b"] };
+  processName = "postgres";
+  serviceName = "db.service";
+  fact = "/ 22 % full";
+  finding = "";
+  /** What is said, besides, of a command that there is not. */
+  refusal = "";
   readonly usedStates = new Set<string>();
   runbooks: MessageInitShape<typeof RunbookSchema>[] = [];
   brokenAt = 0n;
@@ -142,7 +149,7 @@ export class FakeControlPlane {
             figures: { lag_seconds: 0, odd: Number.NaN },
           },
         ],
-        facts: ["/ 22 % full"],
+        facts: [this.fact],
       })),
     });
     server.addService(toServiceDefinition(FleetService), this.#fleet());
@@ -167,7 +174,12 @@ export class FakeControlPlane {
         run: { runId: "r-1", runbook: name, dryRun, parametersJson, state: RunbookRunState.RUNNING },
       })),
       getRunbookRun: this.#answers(getRunbookRun, ({ runId }) => ({
-        run: { runId, runbook: "disk-space", state: RunbookRunState.SUCCEEDED, steps: [{ id: "look" }] },
+        run: {
+          runId,
+          runbook: "disk-space",
+          state: RunbookRunState.SUCCEEDED,
+          steps: [{ id: "look", findings: [this.finding] }],
+        },
       })),
     });
     const { getStateKey, useState } = RequestStatesService.method;
@@ -275,9 +287,11 @@ export class FakeControlPlane {
           certificates: this.certificates.filter((found) => found.nodeId === node.nodeId),
           services: [
             { name: "ssh.service", activeState: "active", subState: "running" },
-            { name: "db.service", activeState: "failed", subState: "failed" },
+            { name: this.serviceName, activeState: "failed", subState: "failed" },
           ],
-          processes: [{ pid: 7, name: "postgres", cpuRatio: 0.5, residentBytes: 1_000n, user: "postgres" }],
+          processes: [
+            { pid: 7, name: this.processName, cpuRatio: 0.5, residentBytes: 1_000n, user: "postgres" },
+          ],
         };
       }),
       listCertificates: this.#answers(listCertificates, ({ nodeId, page }) => {
@@ -411,7 +425,7 @@ export class FakeControlPlane {
     return create(PlanSchema, {
       hash: PLAN_HASH,
       summary: this.planSummary,
-      planJson: JSON.stringify({ delete: ["/var/tmp/a", "/var/tmp/b"] }),
+      planJson: JSON.stringify(this.planSteps),
       verdict: this.verdict,
       verdictBecause: "the rule asks for an approval",
       policyRule: "AI clients ask",
@@ -436,7 +450,7 @@ export class FakeControlPlane {
     const ended = [CommandState.SUCCEEDED, CommandState.FAILED, CommandState.CANCELLED, CommandState.REFUSED];
     const find = (id: string): Command => {
       const command = [...this.commands.values()].find((candidate) => candidate.commandId === id);
-      if (command === undefined) throw new Refusal(status.NOT_FOUND, `no command "${id}"`);
+      if (command === undefined) throw new Refusal(status.NOT_FOUND, `no command "${id}"${this.refusal}`);
       return command;
     };
     return {
