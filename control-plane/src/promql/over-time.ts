@@ -13,7 +13,7 @@ import type { Window, WindowFunction } from "./window-functions.js";
 /** Endings of the names that counters have by convention. */
 const COUNTER_NAME = /_(total|sum|count|bucket)$/;
 
-const NO_SAMPLES = new Float64Array(0);
+const NO_SAMPLES: Float64Array = new Float64Array(0);
 
 /**
  * A function over time at every step, series by series, so that the samples of one are gone through once however many steps
@@ -36,7 +36,8 @@ export function overTime(
   for (let row = 0; row < series.length; row++) {
     context.tick();
     const one = series[row] as SeriesSamples;
-    const any = runner.run(withoutMarkers(one), row * count);
+    const stretch = withoutMarkers(one);
+    const any = runner.run(stretch, row * count, stretch === one);
     if (!any || !wantsCounter) continue;
     const name = one.labels[METRIC_NAME] ?? "";
     if (name === knownCounter) continue;
@@ -67,6 +68,8 @@ class Runner {
     param: 0,
   };
   private readonly once: boolean;
+  /** Where the first window lies in the samples that were gone through last: series that share their times share it. */
+  private readonly first = { timestamps: NO_SAMPLES, start: 0, end: 0, lo: 0, hi: 0 };
 
   constructor(
     private readonly fn: WindowFunction,
@@ -79,16 +82,24 @@ class Runner {
     this.once = windows.moves === 0 && fn.usesTime !== true && fn.paramAt === undefined;
   }
 
-  /** Writes the row at `base`; whether it has any value. */
-  run(stretch: Stretch, base: number): boolean {
+  /** Writes the row at `base`; whether it has any value. `lasting` says that the stretch's arrays are not written anew. */
+  run(stretch: Stretch, base: number, lasting: boolean): boolean {
     const { fn, windows, params, grid, context, window } = this;
     const { values, present, steps } = grid;
     const { timestamps, start, end } = stretch;
     const { firstEnd, moves, range } = windows;
     window.timestamps = timestamps;
     window.values = stretch.values;
-    let lo = firstAfter(timestamps, start, end, firstEnd - range);
-    let hi = firstAfter(timestamps, lo, end, firstEnd);
+    const { first } = this;
+    if (first.timestamps !== timestamps || first.start !== start || first.end !== end) {
+      first.timestamps = timestamps;
+      first.start = start;
+      first.end = end;
+      first.lo = firstAfter(timestamps, start, end, firstEnd - range);
+      first.hi = firstAfter(timestamps, first.lo, end, firstEnd);
+    }
+    let { lo, hi } = first;
+    if (!lasting) first.timestamps = NO_SAMPLES;
     let any = false;
     for (let step = 0; step < steps; step++) {
       const to = firstEnd + step * moves;

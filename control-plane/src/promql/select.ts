@@ -56,12 +56,17 @@ export function selectInstant(
   return grid;
 }
 
+/** Label sets by the list of series they were taken from: a source that gives the same list again is not asked twice. */
+const labelsOfList = new WeakMap<readonly SeriesSamples[], readonly Labels[]>();
+
 /** The label sets of series that `node` selected. */
 export function labelsOf(node: object, series: readonly SeriesSamples[]): readonly Labels[] {
-  return settledLabels(
-    node,
-    series.map(({ labels }) => labels),
-  );
+  let labels = labelsOfList.get(series);
+  if (labels === undefined) {
+    labels = series.map((one) => one.labels);
+    labelsOfList.set(series, labels);
+  }
+  return settledLabels(node, labels);
 }
 
 /** A range vector at every step: the series, and which stretch of them is meant at each step. */

@@ -15,6 +15,7 @@ import {
   type SortedLabels,
   type TimeLimits,
 } from "./accept-samples.js";
+import { BoundSelection, BoundSelections } from "./bound-selection.js";
 import { Block } from "./chunk.js";
 import { halvesOf } from "./double-bits.js";
 import {
@@ -61,6 +62,9 @@ export class HotWindow implements SeriesSource {
   /** Series that were let go and are removed at the next eviction, unless they are held again by then. */
   readonly #released = new Set<number>();
   #verdicts = new Uint8Array(1_024);
+  readonly #bound = new BoundSelections();
+  /** Changes when a series comes to stand in another lane, or in one more. */
+  #placement = 0;
 
   constructor(options: HotWindowOptions) {
     this.#options = options;
@@ -204,6 +208,7 @@ export class HotWindow implements SeriesSource {
       else if (lane.touchedAt < now - QUIET_AFTER) lane.seal();
     }
     this.#drop(gone);
+    this.#bound.age();
   }
 
   /** Lets all of an owner go that no open session holds. */
@@ -237,6 +242,26 @@ export class HotWindow implements SeriesSource {
     fromExclusive: Instant,
     toInclusive: Instant,
   ): readonly SeriesSamples[] {
+    const ids = this.#index.select(matchers);
+    const bound = this.#bound.get(ids, this.#placement) ?? this.#bind(ids);
+    return bound?.read(fromExclusive, toInclusive) ?? this.#selectOnce(ids, fromExclusive, toInclusive);
+  }
+
+  /** Binds a selection that is asked for again; undefined when it is not, or a series of it stands in several lanes. */
+  #bind(ids: Int32Array): BoundSelection | undefined {
+    if (!this.#bound.isWorth(ids)) return undefined;
+    const bound = new BoundSelection(this.#placement);
+    for (const id of ids) {
+      const lane = this.#laneOf[id];
+      if (lane === undefined) continue;
+      if (this.#others.has(id)) return undefined;
+      bound.add(this.#index.labelsOf(id), { lane, column: this.#columnOf[id] as number });
+    }
+    this.#bound.keep(ids, bound);
+    return bound;
+  }
+
+  #selectOnce(ids: Int32Array, fromExclusive: Instant, toInclusive: Instant): readonly SeriesSamples[] {
     const found: SeriesSamples[] = [];
     const ranges = new Map<Lane, RowRange | undefined>();
     // Series of one lane mostly follow one another: the map is asked once for each run.
@@ -253,7 +278,7 @@ export class HotWindow implements SeriesSource {
       }
       return lastRange;
     };
-    for (const id of this.#index.select(matchers)) {
+    for (const id of ids) {
       const lane = this.#laneOf[id];
       if (lane === undefined) continue;
       const range = rangeOf(lane);
@@ -331,6 +356,7 @@ export class HotWindow implements SeriesSource {
     const known = alike?.find((lane) => sameIds(lane.series, ids));
     if (known !== undefined) return known;
     const lane = new Lane(owner, ids);
+    this.#placement++;
     if (alike === undefined) lanes.set(hash, [lane]);
     else alike.push(lane);
     for (let column = 0; column < ids.length; column++) {
@@ -387,6 +413,7 @@ export class HotWindow implements SeriesSource {
       if (before.newest > lane.newest) continue;
       const others = (this.#others.get(id) ?? []).filter((other) => other.lane !== lane);
       others.push({ lane: before, column: this.#columnOf[id] as number });
+      this.#placement++;
       this.#others.set(id, others);
       this.#laneOf[id] = lane;
       this.#columnOf[id] = column;
@@ -418,6 +445,7 @@ export class HotWindow implements SeriesSource {
   }
 
   #drop(lanes: readonly Lane[]): void {
+    if (lanes.length > 0) this.#placement++;
     const touched = new Set(this.#released);
     this.#released.clear();
     const gone = new Set(lanes);

@@ -56,6 +56,8 @@ export class Lane {
   digest = "";
   /** The day (of chunks) for which the names of its series are in PostgreSQL. */
   namedForDay = "";
+  /** Changes when the arrays of the plain rows are others. */
+  shape = 0;
   #rows = 0;
   #stride = 0;
   #timestamps: Float64Array = NO_VALUES;
@@ -185,6 +187,7 @@ export class Lane {
     this.#values = NO_VALUES;
     this.#halves = NO_HALVES;
     this.#views = [];
+    this.shape++;
   }
 
   /** Lets compressed stretches go that end before `horizon`. */
@@ -245,6 +248,19 @@ export class Lane {
     return { blocks, blockRows, headFrom, headTo, timestamps };
   }
 
+  /** Whether the rows found are plain and whole: each column's samples are then a stretch of `plainValues`. */
+  isPlain(range: RowRange): boolean {
+    return range.blocks.length === 0 && !this.#holes;
+  }
+
+  get plainTimes(): Float64Array {
+    return this.#timestamps;
+  }
+
+  plainValues(column: number): Float64Array {
+    return this.#view(column);
+  }
+
   /** One column's samples in the rows found. Plain rows are given as a view, which the next row may change. */
   read(column: number, range: RowRange): ColumnSamples {
     const { blocks, blockRows, headFrom, headTo, timestamps } = range;
@@ -303,6 +319,7 @@ export class Lane {
     this.#values = values;
     this.#halves = halvesOf(values);
     this.#views = [];
+    this.shape++;
   }
 
   #sealFirst(rows: number): void {
