@@ -13,6 +13,8 @@ import { run } from "../setup/run.mjs";
 const programs = [
   { program: "redis-server", debianPackage: "redis-server" },
   { program: "haproxy", debianPackage: "haproxy" },
+  { program: "pgbouncer", debianPackage: "pgbouncer" },
+  { program: "kubectl", debianPackage: "kubernetes-client" },
   { program: "promtool", debianPackage: "prometheus" },
   { program: "amtool", debianPackage: "prometheus-alertmanager" },
   { program: "prometheus-node-exporter", debianPackage: "prometheus-node-exporter" },
