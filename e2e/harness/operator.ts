@@ -13,6 +13,7 @@ import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
+import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
 
 /** Shows the token with every call; grpc-js takes call credentials over TLS only, and these doors are on loopback. */
@@ -46,6 +47,7 @@ export class Operator {
   readonly journal = this.#client(JournalService);
   readonly mcp = this.#client(McpService);
   readonly metrics = this.#client(MetricsService);
+  readonly runbooks = this.#client(RunbooksService);
   readonly remediation = this.#client(RemediationService);
   readonly rollouts = this.#client(RolloutsService);
   readonly safety = this.#client(SafetyService);

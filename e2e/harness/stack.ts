@@ -44,6 +44,7 @@ export class Stack {
   readonly #agents = new Map<string, Program>();
   readonly #closers: (() => unknown)[] = [];
   #controlPlane: Program | undefined;
+  #mcpServer: Program | undefined;
   #link: Link | undefined;
 
   private constructor(directory: string, options: StackOptions, ports: readonly number[]) {
@@ -186,8 +187,8 @@ export class Stack {
     return program;
   }
 
-  /** Starts the MCP server over HTTP; answers its URL. */
-  async startMcpServer(): Promise<URL> {
+  /** Starts the MCP server over HTTP; answers its URL. `env` adds to its environment. */
+  async startMcpServer(env: Readonly<Record<string, string>> = {}): Promise<URL> {
     const program = new Program({
       name: "MCP server",
       command: process.execPath,
@@ -196,11 +197,18 @@ export class Stack {
         MAINSTAY_CONTROL_PLANE: `127.0.0.1:${this.ports.grpc}`,
         MAINSTAY_MCP_PORT: `${this.ports.mcp}`,
         MAINSTAY_MCP_ALLOW_WRITES: "true",
+        ...env,
       },
     });
+    this.#mcpServer = program;
     this.#closers.push(() => program.stop());
     await program.says("mcp server ready");
     return new URL(`http://127.0.0.1:${this.ports.mcp}/mcp`);
+  }
+
+  get mcpServer(): Program {
+    if (this.#mcpServer === undefined) throw new Error("the MCP server was not started");
+    return this.#mcpServer;
   }
 
   /** Something to undo at the end. */

@@ -144,9 +144,11 @@ export class ChangeFeed implements ServerEventBus {
   }
 
   /** Several streams tell of the same change; the first one counts. */
-  #gather({ position, subject }: ChangeView): void {
+  #gather({ position, kind, subject }: ChangeView): void {
     if (position <= this.#told) return;
     this.#told = position;
+    // Whoever reads the journal when it changes would otherwise be told of having read it, and read it again.
+    if (kind.startsWith("mcp.call")) return;
     const first = this.#gathered.size === 0;
     for (const uri of urisOf(subject)) this.#gathered.add(uri);
     if (!first) return;
