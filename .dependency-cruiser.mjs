@@ -119,10 +119,20 @@ const commandLine = [
     severity: "error",
     comment:
       "The CLI reads kernel/, promql/, domain/ and the YAML reader; all else it asks over the contract.",
-    from: { path: cli },
+    from: { path: cli, pathNot: `${cli}lint/sql-server\\.ts$` },
     to: {
       path: `${controlPlane}/`,
       pathNot: `${pure}|${controlPlane}/platform/yaml-text\\.ts$`,
+    },
+  },
+  {
+    name: "lint-may-start-a-database",
+    severity: "error",
+    comment: "To check SQL, runbook lint asks a PostgreSQL of its own, started for the while.",
+    from: { path: `${cli}lint/sql-server\\.ts$` },
+    to: {
+      path: `${controlPlane}/`,
+      pathNot: `${cli}|${controlPlane}/(?:kernel|platform)/`,
     },
   },
   {
@@ -136,6 +146,7 @@ const commandLine = [
 const libraries = [
   onlyIn("sql", "node_modules/(?:@types/)?pg/", [
     `${controlPlane}/platform/postgres/`,
+    `${cli}lint/sql-server\\.ts$`,
     "^agent/src/run/actions/(?:database-session|end-idle-sessions|terminate-query|maintain-table|table-state|set-postgres-parameter|postgres-setting)\\.ts$",
     "^e2e/",
   ]),
@@ -154,6 +165,7 @@ const libraries = [
   onlyIn("processes", "^(?:node:)?child_process$", [
     "^agent/src/run/process\\.ts$",
     `${controlPlane}/platform/postgres/embedded\\.ts$`,
+    `${cli}lint/shell-syntax\\.ts$`,
     "^e2e/harness/",
     "^scripts/",
     "(?:^|/)bench/",

@@ -11,6 +11,7 @@ import type { Answer, SeenCommand, Want } from "./domain/want.js";
 
 /** A command waits at least so long for its agent, or for a person who has to approve it. */
 const EXPIRES_AFTER_MIN: Duration = 30 * MINUTE;
+const UNDO_TIMEOUT: Duration = 10 * MINUTE;
 /** Of a dry run only the plan is wanted. */
 const DRY_RUN_EXPIRES_AFTER: Duration = 2 * MINUTE;
 
@@ -41,12 +42,13 @@ export function handOf(desk: CommandDesk, database: Database): Hand {
         action: want.action,
         argumentsJson: want.argumentsJson,
         requestedBy: run.requestedBy,
+        roles: run.roles,
         reason: `runbook ${run.runbook}, run ${run.id}, step ${want.step}`,
         expiresInMs: run.dryRun ? DRY_RUN_EXPIRES_AFTER : Math.max(want.timeout, EXPIRES_AFTER_MIN),
         timeoutMs: want.timeout,
         traceparent: run.traceparent,
-        // Whatever policy says, nothing runs.
-        requireApproval: run.dryRun,
+        // Whatever policy says, nothing of a dry run is run.
+        hold: run.dryRun,
       });
       return { kind: "command", command: seen(command) };
     },
@@ -65,7 +67,19 @@ export function handOf(desk: CommandDesk, database: Database): Hand {
         ? { kind: "refused", because: "it was not asked for" }
         : { kind: "command", command: seen(command) };
     },
-    undo: async () => ({ kind: "refused", because: "an undo cannot be asked for yet" }),
+    undo: async (run, { commandId: id, requestId }) => {
+      const command = await desk.undo(commandId(id), {
+        requestId,
+        requestedBy: run.requestedBy,
+        roles: run.roles,
+        reason: `a step of runbook ${run.runbook}, run ${run.id}, failed`,
+        hold: false,
+        expiresInMs: EXPIRES_AFTER_MIN,
+        timeoutMs: UNDO_TIMEOUT,
+        traceparent: run.traceparent,
+      });
+      return { kind: "command", command: seen(command) };
+    },
   };
 }
 
