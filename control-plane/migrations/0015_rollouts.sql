@@ -56,15 +56,3 @@ create table remediation_effect (
   at timestamptz not null
 );
 create index remediation_effect_pair on remediation_effect (alert, action, at desc);
-
--- Where on its ladder the remediation of one firing stands.
-create table remediation_climb (
-  -- One firing of one alert.
-  firing text primary key,
-  alert_id text not null,
-  step integer not null,
-  -- Commands of earlier steps do not count against the attempts of this one.
-  since timestamptz not null,
-  because text not null
-);
-create index remediation_climb_alert on remediation_climb (alert_id);

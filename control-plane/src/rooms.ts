@@ -44,7 +44,14 @@ import {
 import { HttpClient } from "./platform/http-client.js";
 import type { LoopStatus } from "./platform/loop.js";
 import { PolicyFile } from "./platform/policy-file.js";
-import { parseRemediation, type RemediationRule, Remediator } from "./remediation/remediation.module.js";
+import {
+  NO_REMEDIATION,
+  parseRemediation,
+  type Remediation,
+  Remediator,
+  remediationApi,
+} from "./remediation/remediation.module.js";
+import { judgeGate } from "./rollouts/domain/judge-gate.js";
 import { RolloutDesk, RolloutDriver, rolloutsApi } from "./rollouts/rollouts.module.js";
 import { createRunbooks, type Runbooks } from "./runbooks/runbooks.module.js";
 import { DEFAULT_SAFETY, parseSafety, type SafetyPolicy } from "./safety/domain/safety-policy.js";
@@ -95,6 +102,7 @@ export interface Rooms {
     readonly topology: ReturnType<typeof topologyApi>;
     readonly safety: ReturnType<typeof safetyApi>;
     readonly rollouts: ReturnType<typeof rolloutsApi>;
+    readonly remediation: ReturnType<typeof remediationApi>;
   };
   /** Reads again what is read from files; answers why something is not in force. */
   readonly reload: () => Promise<readonly string[]>;
@@ -280,16 +288,28 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   await notification.start();
   lifecycle.started("notification", () => notification.stop());
 
-  const remediation = new PolicyFile<readonly RemediationRule[]>({
+  const remediation = new PolicyFile<Remediation>({
     path: config.remediationFile,
-    initial: [],
+    initial: NO_REMEDIATION,
     parse: ({ value, lineOf }) => parseRemediation(value, lineOf),
     clock,
     logger,
   });
   await remediation.load();
   lifecycle.startLoop(remediation.loop);
-  const remediator = new Remediator({ database, desk, system, logger, rules: () => remediation.current });
+  const remediator = new Remediator({
+    database,
+    desk,
+    system,
+    logger,
+    safety,
+    remediation: () => remediation.current,
+    findNode: (name) => findTarget(ground, name),
+    check: async (expr, at) => {
+      const { kind, because } = judgeGate(expr, await allSeries.query(expr, at));
+      return { holds: kind === "healthy", because };
+    },
+  });
   lifecycle.startLoop(remediator.loop);
 
   const runbooks = createRunbooks({
@@ -338,6 +358,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       fleet: fleet.api,
       metrics: metricsApi({ series: allSeries, clock }),
       journal: journalApi(database),
+      remediation: remediationApi({ database, clock, effects: () => remediation.current.effects }),
       rollouts: rolloutsApi({
         database,
         clock,

@@ -30,7 +30,7 @@ beforeAll(async () => {
   filesystem = makeFilesystem();
   stack = await Stack.start({
     rules: rules(filesystem.fullWhen),
-    remediation: `rules: [{ alert: DiskSpaceLow, action: clean-directory, arguments: { path: "${filesystem.path}", minAgeSeconds: 3600 } }]\n`,
+    remediation: `rules: [{ alert: DiskSpaceLow, action: clean-directory, verify: alert, arguments: { path: "${filesystem.path}", minAgeSeconds: 3600 } }]\n`,
     policy:
       "rules: [{ name: rules may clean, actors: [rule], actions: [clean-directory], verdict: allow }]\n",
   });

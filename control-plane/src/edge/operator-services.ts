@@ -9,6 +9,7 @@ import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_p
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import { RoutesService } from "@mainstay/proto/gen/mainstay/operator/v1/routes_pb";
@@ -32,6 +33,7 @@ export interface OperatorImplementations {
   readonly runbooks: ServiceImplementation<typeof RunbooksService, CallContext>;
   readonly journal: ServiceImplementation<typeof JournalService, CallContext>;
   readonly health: ServiceImplementation<typeof HealthService, CallContext>;
+  readonly remediation: ServiceImplementation<typeof RemediationService, CallContext>;
   readonly rollouts: ServiceImplementation<typeof RolloutsService, CallContext>;
   readonly safety: ServiceImplementation<typeof SafetyService, CallContext>;
   readonly topology: ServiceImplementation<typeof TopologyService, CallContext>;
@@ -49,6 +51,7 @@ export function operatorServices(rooms: OperatorImplementations): readonly Opera
     operatorService(CommandsService, rooms.commands),
     operatorService(RunbooksService, rooms.runbooks),
     operatorService(JournalService, rooms.journal),
+    operatorService(RemediationService, rooms.remediation),
     operatorService(RolloutsService, rooms.rollouts),
     operatorService(SafetyService, rooms.safety),
     operatorService(TopologyService, rooms.topology),

@@ -1,4 +1,5 @@
 /** Remediation's door. */
 
-export { parseRemediation, type RemediationRule } from "./domain/remediation.js";
+export { NO_REMEDIATION, parseRemediation, type Remediation } from "./domain/remediation.js";
+export { remediationApi } from "./remediation.api.js";
 export { type RemediationPorts, Remediator } from "./remediation.loop.js";

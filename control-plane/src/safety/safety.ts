@@ -81,14 +81,8 @@ export class Safety {
     };
     const judgement = judgeAction(question, facts, policy);
     await this.#carryOut(tx, question, target, judgement);
-    return judgement.kind === "clear"
-      ? { kind: "clear" }
-      : {
-          kind: "hold",
-          verdict: judgement.verdict,
-          passing: judgement.passing,
-          because: judgement.because,
-        };
+    const { also: _, ...verdict } = judgement;
+    return verdict;
   }
 
   /** The action is taken: it counts from now on, until the journal tells of its end. Noted twice, it counts once. */

@@ -24,6 +24,9 @@ export interface ActionQuestion {
   readonly now: Instant;
 }
 
+/** What holds an action. */
+export type HeldBy = "brake" | "budget" | "storm" | "case" | "cooldown" | "in-flight";
+
 export type SafetyVerdict =
   | { readonly kind: "clear" }
   | {
@@ -33,6 +36,7 @@ export type SafetyVerdict =
       /** It goes by itself: whoever can wait may ask again. Otherwise a person has to do something. */
       readonly passing: boolean;
       readonly because: string;
+      readonly by?: HeldBy;
     };
 
 export type Brake =
@@ -72,11 +76,12 @@ export type Judgement = SafetyVerdict & {
   readonly also?: { readonly kind: "trip" | "open-case"; readonly because: string };
 };
 
-const hold = (verdict: "ask" | "deny", passing: boolean, because: string): Judgement => ({
+const hold = (by: HeldBy, verdict: "ask" | "deny", passing: boolean, because: string): Judgement => ({
   kind: "hold",
   verdict,
   passing,
   because,
+  by,
 });
 
 /** Why the brake has to trip; undefined when it need not. */
@@ -101,10 +106,10 @@ export function judgeWorld(
   policy: SafetyPolicy,
   now: Instant,
 ): SafetyVerdict {
-  if (brake.kind === "tripped") return hold("deny", false, `the brake is tripped: ${brake.because}`);
+  if (brake.kind === "tripped") return hold("brake", "deny", false, `the brake is tripped: ${brake.because}`);
   for (const { name, storm, health } of domains) {
     if (storm.kind !== "calm")
-      return hold("deny", true, explainStorm(name, storm, health, policy.storm, now));
+      return hold("storm", "deny", true, explainStorm(name, storm, health, policy.storm, now));
   }
   return { kind: "clear" };
 }
@@ -117,21 +122,25 @@ export function judgeAction(question: ActionQuestion, facts: SafetyFacts, policy
     const world = judgeWorld(facts, policy, now);
     if (world.kind === "hold") return world;
     if (spent !== undefined)
-      return { ...hold("deny", false, `the brake trips: ${spent}`), also: { kind: "trip", because: spent } };
+      return {
+        ...hold("budget", "deny", false, `the brake trips: ${spent}`),
+        also: { kind: "trip", because: spent },
+      };
     if (facts.openCase !== undefined)
-      return hold("deny", false, `a case is open for a person: ${facts.openCase}`);
+      return hold("case", "deny", false, `a case is open for a person: ${facts.openCase}`);
     const times = facts.repeats.length;
     const [last] = facts.repeats;
     if (times + 1 >= policy.cases.at) {
       const because = `${action} was done ${times} times on ${node.name} within ${formatDuration(policy.cases.within)} and is asked for again; a person has to look`;
       return {
-        ...hold("deny", false, `a case is opened: ${because}`),
+        ...hold("case", "deny", false, `a case is opened: ${because}`),
         also: { kind: "open-case", because },
       };
     }
     const until = (last ?? 0) + cooldownAfter(times, policy);
     if (last !== undefined && now < until)
       return hold(
+        "cooldown",
         "deny",
         true,
         `${action} was done on ${node.name} ${formatDuration(Math.max(0, now - last))} ago; the same again may come in ${formatDuration(until - now)}`,
@@ -143,6 +152,7 @@ export function judgeAction(question: ActionQuestion, facts: SafetyFacts, policy
     const max = inFlightMax(limit, domain.health.nodes);
     if (domain.inFlight >= max)
       return hold(
+        "in-flight",
         "deny",
         true,
         `${domain.inFlight} other nodes of ${domain.name} are being acted upon, at most ${max} at once`,
@@ -150,7 +160,7 @@ export function judgeAction(question: ActionQuestion, facts: SafetyFacts, policy
   }
   // People go on when the budget is spent, but no longer alone.
   if (!question.automatic && spent !== undefined && question.actor.kind !== "system")
-    return hold("ask", true, spent);
+    return hold("budget", "ask", true, spent);
   return { kind: "clear" };
 }
 
