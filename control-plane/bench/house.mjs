@@ -9,8 +9,11 @@ const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const POLICY =
   "limits: { openPerNode: 100, perNodePerHour: 10000 }\nrules: [{ name: everything, verdict: allow }]\n";
 
-/** Starts it in `directory`; resolves when it is ready. Without alert rules, so that only what is measured is done. */
-export async function startHouse(programs, directory) {
+/**
+ * Starts it in `directory`; resolves when it is ready. Without alert rules and receivers unless they are given as texts of
+ * their files, so that only what is measured is done.
+ */
+export async function startHouse(programs, directory, { rules = "groups: []\n", alertmanager } = {}) {
   if (!existsSync(MAIN)) throw new Error(`${MAIN} is not there; run \`npm run build\` first`);
   const file = (name, text) => {
     writeFileSync(join(directory, name), text);
@@ -21,7 +24,8 @@ export async function startHouse(programs, directory) {
     "--embedded",
     ...["--state", join(directory, "state")],
     ...["--rest-port", "0", "--grpc-port", "0", "--agent-port", "0"],
-    ...["--rules", file("rules.yaml", "groups: []\n")],
+    ...["--rules", file("rules.yaml", rules)],
+    ...(alertmanager === undefined ? [] : ["--alertmanager", file("alertmanager.yml", alertmanager)]),
     ...["--remediation", file("remediation.yaml", "rules: []\n")],
     ...["--policy", file("policy.yaml", POLICY)],
   ]);

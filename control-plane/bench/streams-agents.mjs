@@ -56,6 +56,8 @@ class MadeUpAgent {
   /** Whether it has nothing to say: before its welcome, and when it was told to be silent. */
   silent = true;
   announced = false;
+  /** Whether its first series is below zero, which no counter is: what a rule can look for. */
+  ails = false;
   /** When it last said anything. */
   saidAt = 0;
   orders = 0;
@@ -147,7 +149,9 @@ class MadeUpAgent {
   }
 
   frame(timestamp) {
-    const bytes = new Uint8Array(values.next().slice().buffer);
+    const read = values.next().slice();
+    if (this.ails) read[0] = -1;
+    const bytes = new Uint8Array(read.buffer);
     const sequence = BigInt(++this.sequence);
     return this.say(
       framed({
@@ -414,6 +418,13 @@ const answers = {
   open: () => {
     const ended = agents.filter(({ endedBecause }) => endedBecause !== undefined);
     return { open: agents.length - ended.length, because: ended[0]?.endedBecause };
+  },
+  ail: ({ agent: number }) => {
+    const agent = agents[number - first];
+    agent.ails = true;
+    const at = Date.now();
+    agent.frame(at);
+    return { agent: number, at };
   },
   silence: ({ agent: number }) => {
     const agent = agents[number - first];

@@ -19,7 +19,7 @@ import { AgentService } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
 import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { FleetService, Liveness } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { toServiceDefinition } from "@mainstay/proto/grpc-js";
-import { bundle } from "./bundle.mjs";
+import { askAll, startAgentClients } from "./agent-clients.mjs";
 import { operatorClient, startHouse } from "./house.mjs";
 import {
   cpuSeconds,
@@ -60,7 +60,6 @@ const SETTLE_MS = 10_000;
 const STALLED_ORDERS = 40;
 const STALLED_ORDER_BYTES = 15_000;
 const NOTICED_WITHIN_MS = 30_000;
-const PHASE_WITHIN_MS = 240_000;
 
 const began = performance.now();
 const note = (line) =>
@@ -71,43 +70,14 @@ chmodSync(directory, 0o711);
 const programs = new Programs();
 const operators = [];
 
-/** A process of made-up agents, and the way to ask something of it. */
-async function startClient(file, options) {
-  const program = programs.start(`agents from ${options.first}`, [file, JSON.stringify(options)]);
-  const enrolled = program.hear("enrolled", ({ said }) => said === "enrolled", PHASE_WITHIN_MS);
-  const ask = async (what, more = {}) => {
-    const answer = await program.hear(
-      what,
-      ({ said, ask: asked }) => said === what || (said === "failed" && asked === what),
-      PHASE_WITHIN_MS,
-      { ask: what, ...more },
-    );
-    if (answer.said === "failed") throw new Error(`${what}: ${answer.because}`);
-    return answer;
-  };
-  return { ...options, program, enrolled, ask };
-}
-
 async function startClients(house) {
-  const file = await bundle("streams-agents.mjs");
-  const socket = new URLSearchParams({ host: join(house.stateDirectory, "postgres/run") });
-  const settings = {
-    ...load,
-    stateDirectory: house.stateDirectory,
-    databaseUrl: `postgresql://mainstay@localhost/postgres?${socket}`,
-  };
   const each = Math.ceil(load.agents / CLIENTS);
-  const clients = [];
-  for (let first = 0; first < load.agents; first += each) {
-    const count = Math.min(each, load.agents - first);
-    clients.push(await startClient(file, { ...settings, first, count }));
-  }
-  const flooder = await startClient(file, { ...settings, first: load.agents, count: 1 });
-  await Promise.all([...clients, flooder].map(({ enrolled }) => enrolled));
+  const counts = [];
+  for (let first = 0; first < load.agents; first += each) counts.push(Math.min(each, load.agents - first));
+  const clients = await startAgentClients(programs, house, [...counts, 1], load);
+  const flooder = clients.pop();
   return { clients, flooder };
 }
-
-const askAll = (clients, what, more) => Promise.all(clients.map(({ ask }) => ask(what, more)));
 
 async function connectAll(clients, port) {
   const cpuBefore = clients.map(({ program }) => cpuSeconds(program.pid));
