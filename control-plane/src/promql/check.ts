@@ -173,9 +173,8 @@ export class Checker {
     if (isComparison(op) && !binary.returnBool && leftType === "scalar" && rightType === "scalar") {
       throw this.fault(operator, "comparisons between scalars must use BOOL modifier");
     }
-    const twice = matching?.on
-      ? matching.labels.find((label) => matching.include.includes(label))
-      : undefined;
+    const included = new Set(matching?.include);
+    const twice = matching?.on ? matching.labels.find((label) => included.has(label)) : undefined;
     if (twice !== undefined) {
       throw this.fault(operator, `label ${quote(twice)} must not occur in ON and GROUP clause at once`);
     }

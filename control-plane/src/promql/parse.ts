@@ -18,7 +18,7 @@ import { atNumber, parseAtModifier, parseNumber, parseOffsetMs, parsePositiveMs 
 import { parseGroupingLabels, parseMatchers } from "./parse-selector.js";
 import { quote, unquote } from "./quote.js";
 import { SIGNATURES } from "./signatures.js";
-import { TokenStream } from "./token-stream.js";
+import { parseError, TokenStream } from "./token-stream.js";
 import { AGGREGATION_WORDS, type Token } from "./tokens.js";
 
 /** How tightly each operator binds; `^` from right to left, the others from left to right. */
@@ -70,12 +70,16 @@ const WITH_PARAMETER: ReadonlySet<Aggregator> = new Set<Aggregator>([
 /** Deeper trees are refused: evaluation and printing go down them by recursion. */
 const DEPTH_MAX = 1000;
 const NESTING_MAX = 250;
+/** As much as the doors take in one request; nobody writes a hundredth of it. */
+const TEXT_MAX = 1024 * 1024;
 
 /**
  * The expression in `text`. Throws a {@link PromqlError} of kind "parse" with Prometheus' message and place
  * (`1:5: parse error: unexpected end of input`) for the first fault.
  */
 export function parseExpr(text: string): Expr {
+  if (text.length > TEXT_MAX)
+    throw parseError("", { start: 0, end: 0 }, `expression is longer than ${TEXT_MAX} characters`);
   return new Parser(new TokenStream(text)).parse();
 }
 
@@ -103,7 +107,7 @@ class Parser {
   }
 
   /** Notes how deep a new node's tree is. */
-  private built<T extends Expr>(expr: T, ...children: readonly Expr[]): T {
+  private built<T extends Expr>(expr: T, children: readonly Expr[] = []): T {
     let depth = 0;
     for (const child of children) depth = Math.max(depth, this.depths.get(child) ?? 0);
     if (depth >= DEPTH_MAX) {
@@ -149,8 +153,7 @@ class Parser {
         returnBool,
         span: { start: left.span.start, end: right.span.end },
       },
-      left,
-      right,
+      [left, right],
     );
     this.written.set(binary, matching);
     return binary;
@@ -175,7 +178,7 @@ class Parser {
     const expr = this.expression(PRECEDENCE_POWER);
     const span: Span = { start: sign.start, end: expr.span.end };
     if (expr.kind === "number") return { ...expr, value: sign.type === "-" ? -expr.value : expr.value, span };
-    return this.built({ kind: "unary", op: sign.type as "+" | "-", expr, span }, expr);
+    return this.built({ kind: "unary", op: sign.type as "+" | "-", expr, span }, [expr]);
   }
 
   private postfix(): Expr {
@@ -201,14 +204,14 @@ class Parser {
       }
       if (tokens.take("]") === undefined) throw tokens.unexpected("subquery selector", '"]"');
       const span = { start: expr.span.start, end: tokens.end };
-      return this.built({ kind: "subquery", expr, range, step, offset: 0, at: undefined, span }, expr);
+      return this.built({ kind: "subquery", expr, range, step, offset: 0, at: undefined, span }, [expr]);
     }
     if (tokens.take("]") === undefined) throw tokens.unexpected("subquery or range", '":" or "]"');
     if (expr.kind !== "vector-selector") throw tokens.fault(open, "ranges only allowed for vector selectors");
     if (expr.offset !== 0) throw tokens.fault(open, "no offset modifiers allowed before range");
     if (expr.at?.kind === "time") throw tokens.fault(open, "no @ modifiers allowed before range");
     const span = { start: expr.span.start, end: tokens.end };
-    return this.built({ kind: "matrix-selector", selector: expr, range, span }, expr);
+    return this.built({ kind: "matrix-selector", selector: expr, range, span }, [expr]);
   }
 
   private withOffset(expr: Expr, offset: number): Expr {
@@ -243,7 +246,7 @@ class Parser {
     if (expr.kind === "matrix-selector") {
       return this.built({ ...expr, selector: { ...expr.selector, ...change }, span });
     }
-    return expr.kind === "subquery" ? this.built({ ...expr, ...change, span }, expr.expr) : expr;
+    return expr.kind === "subquery" ? this.built({ ...expr, ...change, span }, [expr.expr]) : expr;
   }
 
   private operand(): Expr {
@@ -271,7 +274,7 @@ class Parser {
     const open = tokens.next();
     const expr = this.expression(1);
     if (tokens.take(")") === undefined) throw tokens.unexpected();
-    return this.built({ kind: "paren", expr, span: { start: open.start, end: tokens.end } }, expr);
+    return this.built({ kind: "paren", expr, span: { start: open.start, end: tokens.end } }, [expr]);
   }
 
   private selector(nameToken: Token | undefined): VectorSelector {
@@ -297,7 +300,7 @@ class Parser {
     const signature = SIGNATURES.get(name.text);
     if (signature === undefined) throw tokens.fault(name, `unknown function with name ${quote(name.text)}`);
     if (signature.experimental) throw tokens.fault(name, `function ${quote(name.text)} is not enabled`);
-    return this.built({ kind: "call", func: name.text, args, span }, ...args);
+    return this.built({ kind: "call", func: name.text, args, span }, args);
   }
 
   private args(): Expr[] {
@@ -367,7 +370,7 @@ class Parser {
         without: modifier?.without ?? false,
         span,
       },
-      ...args,
+      args,
     );
   }
 }

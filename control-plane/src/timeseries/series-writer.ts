@@ -108,7 +108,7 @@ export class StoreSeriesWriter implements SeriesWriter {
     this.#reset = false;
     this.#fresh = [];
     // Only now may their numbers be given to others: the engine hears of both in this order.
-    this.#free.push(...this.#dropped.splice(0));
+    for (const ref of this.#dropped.splice(0)) this.#free.push(ref);
     try {
       const answer = await client.call("write", request);
       if (client === this.#client) for (const ref of answer.forgotten) this.#forget(ref);

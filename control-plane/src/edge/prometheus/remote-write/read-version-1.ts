@@ -1,5 +1,6 @@
 /** `prometheus.WriteRequest`: remote write 1.0. */
 import { OpsError } from "../../../kernel/errors.js";
+import { LABEL_TEXTS_MAX, LABELS_LENGTH_MAX, OVERLONG, OVERLONG_KEY } from "./label-bounds.js";
 import { type SampleBatch, type SampleSink } from "./sample-batch.js";
 import { BYTES, FIXED64, VARINT, type WireReader } from "./wire-reader.js";
 
@@ -60,13 +61,15 @@ const misplaced = (): OpsError =>
 
 /** The bytes of the labels are the series' key: whoever sends it again sends the same. */
 function findSeries(reader: WireReader, from: number, to: number, { writer }: SampleSink): number {
+  if (to - from > LABELS_LENGTH_MAX)
+    return writer.find(OVERLONG_KEY) ?? writer.announce(OVERLONG_KEY, OVERLONG);
   const key = reader.key(from, to);
   const known = writer.find(key);
   if (known !== undefined) return known;
   const labels: string[] = [];
   const { at } = reader;
   reader.at = from;
-  while (reader.at < to) {
+  while (reader.at < to && labels.length < LABEL_TEXTS_MAX) {
     reader.varint();
     const end = reader.end(to);
     let name = "";

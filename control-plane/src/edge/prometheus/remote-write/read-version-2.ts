@@ -1,5 +1,6 @@
 /** `io.prometheus.write.v2.Request`: remote write 2.0, whose texts stand once in a table before the series. */
 import { OpsError } from "../../../kernel/errors.js";
+import { LABEL_TEXTS_MAX, LABELS_LENGTH_MAX, OVERLONG, OVERLONG_KEY } from "./label-bounds.js";
 import { METRIC_TYPES, readSample } from "./read-version-1.js";
 import type { SampleSink } from "./sample-batch.js";
 import { BYTES, VARINT, type WireReader } from "./wire-reader.js";
@@ -40,30 +41,59 @@ const METADATA = (5 << 3) | BYTES;
 
 function readSeries(reader: WireReader, end: number, symbols: readonly string[], sink: SampleSink): void {
   const { batch, notes, writer } = sink;
-  const labels: string[] = [];
+  const labels = new LabelTexts(symbols);
   let series: number | undefined;
   while (reader.at < end) {
     const tag = reader.varint();
     if (tag === LABELS) {
       const packedEnd = reader.end(end);
-      while (reader.at < packedEnd) labels.push(symbolAt(symbols, reader.varint()));
-    } else if (tag === ((1 << 3) | VARINT)) labels.push(symbolAt(symbols, reader.varint()));
+      while (reader.at < packedEnd) labels.add(reader.varint());
+    } else if (tag === ((1 << 3) | VARINT)) labels.add(reader.varint());
     else if (tag === SAMPLE) {
       if (series === undefined) {
-        // No text of version 1's form begins so.
-        const key = `2\u0000${labels.map((text) => `${text.length}:${text}`).join("")}`;
-        series = writer.find(key) ?? writer.announce(key, labels);
+        const key = labels.key();
+        series = writer.find(key) ?? writer.announce(key, labels.texts);
       }
       readSample(reader, reader.end(end), batch, batch.add(series));
     } else if (tag === METADATA) {
       const note = readMetadata(reader, reader.end(end), symbols);
-      const name = labels[labels.indexOf("__name__") + 1];
+      const name = labels.texts[labels.texts.indexOf("__name__") + 1];
       if (name !== undefined) notes.note(name, note);
     } else {
       if (tag === HISTOGRAM) batch.histograms++;
       else if (tag === EXEMPLAR) batch.exemplars++;
       reader.skip(tag & 7, end);
     }
+  }
+}
+
+/** The texts of one series' labels, as long as they are within bounds. */
+class LabelTexts {
+  readonly #symbols: readonly string[];
+  #texts: string[] = [];
+  #length = 0;
+  #overlong = false;
+
+  constructor(symbols: readonly string[]) {
+    this.#symbols = symbols;
+  }
+
+  add(ref: number): void {
+    const text = symbolAt(this.#symbols, ref);
+    this.#length += text.length;
+    if (this.#texts.length >= LABEL_TEXTS_MAX || this.#length > LABELS_LENGTH_MAX) this.#overlong = true;
+    else this.#texts.push(text);
+  }
+
+  get texts(): readonly string[] {
+    return this.#overlong ? OVERLONG : this.#texts;
+  }
+
+  key(): string {
+    // No text of version 1's form begins so.
+    return this.#overlong
+      ? OVERLONG_KEY
+      : `2\u0000${this.#texts.map((text) => `${text.length}:${text}`).join("")}`;
   }
 }
 
