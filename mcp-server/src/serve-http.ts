@@ -24,6 +24,7 @@ import type { System } from "./system.js";
 import type { Telemetry } from "./telemetry.js";
 import { catalogue } from "./tools/catalogue.js";
 import type { Offer } from "./tools/offer.js";
+import type { Tool } from "./tools/tool.js";
 import { formatTraceparent, spanBelow } from "./trace.js";
 
 export interface HttpParts {
@@ -34,6 +35,8 @@ export interface HttpParts {
   /** @default spans have ids and go nowhere */
   readonly telemetry?: Telemetry;
   readonly offer: Offer;
+  /** @default the catalogue */
+  readonly tools?: readonly Tool[];
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
   readonly controlPlane: ControlPlane;
   readonly logger: Logger;
@@ -91,7 +94,7 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
     logger.debug("the protocol refused a request", { because: messageOf(error) });
   const feed = new ChangeFeed({ controlPlane, system, logger });
   const servers = new McpServers({
-    ...{ controlPlane, tools: catalogue, offer, logger, system, version, feed },
+    ...{ controlPlane, tools: parts.tools ?? catalogue, offer, logger, system, version, feed },
     ...{ limits, killSwitch, ledger },
     ...(parts.telemetry === undefined ? {} : { telemetry: parts.telemetry }),
   });
@@ -105,8 +108,8 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
     listenersMax: LISTEN_STREAMS_MAX,
     onError,
   });
-  const toolNames = new Set(catalogue.map((tool) => tool.name));
-  const tools = new Map(catalogue.map((tool) => [tool.name, tool]));
+  const toolNames = new Set((parts.tools ?? catalogue).map((tool) => tool.name));
+  const tools = new Map((parts.tools ?? catalogue).map((tool) => [tool.name, tool]));
   const endpoint = {
     ...{ legs, bodyBytesMax: config.bodyBytesMax, offer, toolNames },
     limited: { limits, tools, protectedResource: oauth },

@@ -14,10 +14,13 @@ import type { System } from "./system.js";
 import type { Telemetry } from "./telemetry.js";
 import { catalogue } from "./tools/catalogue.js";
 import type { Offer } from "./tools/offer.js";
+import type { Tool } from "./tools/tool.js";
 
 export interface StdioParts {
   readonly controlPlane: ControlPlane;
   readonly offer: Offer;
+  /** @default the catalogue */
+  readonly tools?: readonly Tool[];
   readonly limits: LimitSettings;
   /** @default spans have ids and go nowhere */
   readonly telemetry?: Telemetry;
@@ -36,7 +39,7 @@ export function startStdio(parts: StdioParts): { readonly ended: Promise<void>; 
   const feed = new ChangeFeed({ controlPlane, system, logger });
   const ledger = new CallLedger({ controlPlane, system, logger });
   const servers = new McpServers({
-    ...{ controlPlane, tools: catalogue, offer, logger, system, version, feed, ledger },
+    ...{ controlPlane, tools: parts.tools ?? catalogue, offer, logger, system, version, feed, ledger },
     limits: new Limits(parts.limits, system.clock),
     killSwitch: new SwitchWatch(system.clock),
     ...(parts.telemetry === undefined ? {} : { telemetry: parts.telemetry }),
