@@ -315,6 +315,17 @@ describe("a context", () => {
     expect((await here(...changing[0])).code).toBe(3);
   });
 
+  test("refuses whatever may change something, of every noun, and lets an emergency stop pass", () => {
+    const lists =
+      /^(?:alerts|rules|routes|health|nodes|query|journal|policy|components|impact|context|safety|effects)\b/;
+    const looks =
+      /(?:^| )(?:list|show|get|watch|lint|check|test|explain|verify|plan|runs|search|why|replay|groups)$/;
+    const unguarded = COMMANDS.filter(({ changes }) => changes !== true)
+      .map(({ name }) => name)
+      .filter((name) => !lists.test(name) && !looks.test(name));
+    expect(unguarded.sort()).toEqual(["arm", "brake trip", "disarm", "rollout pause"]);
+  });
+
   test("lets look and plan at all times", async () => {
     answering(CommandState.PLANNED);
     expect((await here("plan", "db-1", "netcheck")).code).toBe(0);

@@ -259,6 +259,8 @@ function deciding(decision: Decision, summary: string, needs: "plan" | "reason" 
     summary,
     help: [...(plan ? [PLAN_HELP] : []), ...(reason ? [REASON_HELP] : [])].join("\n"),
     options: { ...(plan ? PLAN : {}), ...(reason ? REASON : {}) },
+    // A pause only holds things back: it is at hand in a read-only context too.
+    changes: decision !== "pause",
     positionals: ONE,
     run: (invocation) => decide(invocation, decision),
   };
