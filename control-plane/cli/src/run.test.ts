@@ -316,8 +316,7 @@ describe("a context", () => {
   });
 
   test("refuses whatever may change something, of every noun, and lets an emergency stop pass", () => {
-    const lists =
-      /^(?:alerts|rules|routes|health|nodes|query|journal|policy|components|impact|context|safety|effects)\b/;
+    const lists = /^(?:alerts|rules|health|nodes|query|journal|components|impact|safety|effects|context .*)$/;
     const looks =
       /(?:^| )(?:list|show|get|watch|lint|check|test|explain|verify|plan|runs|search|why|replay|groups)$/;
     const unguarded = COMMANDS.filter(({ changes }) => changes !== true)
