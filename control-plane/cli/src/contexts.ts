@@ -6,7 +6,7 @@ import { z } from "zod";
 import { messageOf } from "#src/kernel/errors";
 import { parseYamlText } from "#src/platform/yaml-text";
 import { Failure } from "./failure.js";
-import type { Environment, Place } from "./settings.js";
+import type { Environment, Place } from "./place.js";
 
 /** The context without a name of its own: flags, environment, and what the local control plane made. */
 export const DEFAULT_CONTEXT = "default";

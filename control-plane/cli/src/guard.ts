@@ -3,7 +3,7 @@ import { formatDuration } from "#src/kernel/time";
 import { armedFile, type Context, readArmed } from "./contexts.js";
 import { EXIT } from "./exit-codes.js";
 import { Failure } from "./failure.js";
-import type { Environment, Place } from "./settings.js";
+import type { Environment, Place } from "./place.js";
 
 export interface Guard {
   /** The context's name. */

@@ -21,7 +21,8 @@ import { EXIT, type ExitCode } from "./exit-codes.js";
 import { Failure, toFailure } from "./failure.js";
 import { letChange } from "./guard.js";
 import { outputForm } from "./output.js";
-import { type Environment, type Place, readSettings, SETTINGS_HELP } from "./settings.js";
+import type { Environment, Place } from "./place.js";
+import { readSettings, SETTINGS_HELP } from "./settings.js";
 
 export const COMMANDS: readonly Command[] = [
   ...fleetCommands,

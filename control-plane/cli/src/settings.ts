@@ -1,6 +1,7 @@
 /** Where the control plane is and who calls. */
 import { join } from "node:path";
 import type { Context } from "./contexts.js";
+import type { Environment, Place } from "./place.js";
 
 export interface Settings {
   /** `host:port` of the operators' gRPC door. */
@@ -10,14 +11,6 @@ export interface Settings {
   /** PEM of the authority that signed the door's certificate; off loopback the door speaks TLS. */
   readonly caFile: string | undefined;
 }
-
-/** Where the program runs. */
-export interface Place {
-  readonly workingDirectory: string;
-  readonly home: string;
-}
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 export const SETTINGS_HELP = `  --context NAME        a control plane by its name; see mainstay context list [MAINSTAY_CONTEXT]
   --address HOST:PORT   the operators' gRPC door (default 127.0.0.1:7481) [MAINSTAY_ADDRESS]
