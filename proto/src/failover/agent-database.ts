@@ -64,6 +64,15 @@ export function openAgain(turn: AgentTurn): void {
   turn.because = "starts again within its lease";
 }
 
+/** Lets the database wait for the holders, whatever it waited for before. */
+export function coverHolders(turn: AgentTurn): void {
+  turn.state.limit = limitOf(turn);
+  turn.effects.push(
+    { kind: "limit", upTo: turn.state.limit },
+    { kind: "cover", holders: strictest(turn.state.kept.holders) },
+  );
+}
+
 export function startStandby(turn: AgentTurn): void {
   turn.state.database = "starting";
   turn.effects.push({ kind: "deadline", at: Number.POSITIVE_INFINITY });
@@ -83,7 +92,8 @@ export function noteStart(turn: AgentTurn, as: "primary" | "standby", lsn: Lsn):
   state.lsn = lsn;
   if (as === "primary" && state.database === "opening") {
     state.database = "open";
-    state.covered = { version: strictest(state.kept.holders).version, since: lsn };
+    // It was started with the holders of then; they may have changed while it started.
+    coverHolders(turn);
     turn.because = "open again";
     reportState(turn);
     return;

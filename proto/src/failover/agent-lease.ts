@@ -41,6 +41,7 @@ export function askForLease(turn: AgentTurn, epoch: Epoch): void {
     if (member !== state.node) send(turn, member, request);
   }
   send(turn, CONTROL_PLANE, request);
+  countVotes(turn);
 }
 
 export function countGrant(
@@ -48,7 +49,7 @@ export function countGrant(
   from: VoterId,
   answer: Extract<LeaseAnswer, { kind: "lease-granted" }>,
 ): void {
-  const { state, policy, rules, now } = turn;
+  const { state } = turn;
   if (answer.epoch !== leaseNeeded(turn) || answer.round !== state.round) {
     turn.because = `${from} answers round ${answer.round} of epoch ${answer.epoch}, which is over`;
     return;
@@ -58,6 +59,12 @@ export function countGrant(
     return;
   }
   state.grantedBy = [...state.grantedBy, from];
+  countVotes(turn);
+}
+
+/** A majority in one round is a lease from when that round was asked for. */
+function countVotes(turn: AgentTurn): void {
+  const { state, policy, rules, now } = turn;
   if (state.grantedBy.length < votesNeeded(turn)) {
     turn.because = `${state.grantedBy.length} of ${votesNeeded(turn)} votes`;
     return;
@@ -66,11 +73,8 @@ export function countGrant(
   turn.because = "a majority granted the lease";
   if (until <= state.leaseUntil || until <= now) return;
   state.leaseUntil = until;
-  if (state.asking !== null) {
-    beginPromotion(turn, state.asking);
-    return;
-  }
-  turn.effects.push({ kind: "deadline", at: until });
+  if (state.asking !== null) beginPromotion(turn, state.asking);
+  else turn.effects.push({ kind: "deadline", at: until });
 }
 
 /** The journal first: what was begun in an epoch is never begun again in it. */

@@ -1,9 +1,8 @@
 /** What an agent does when the control plane told it to. Every order may come twice, late, or after a later one. */
 
-import { judgeHeld, limitOf, openAgain } from "./agent-database.js";
+import { coverHolders, judgeHeld, openAgain } from "./agent-database.js";
 import { askForLease } from "./agent-lease.js";
 import { type AgentTurn, command, keep, report, reportState } from "./agent-turn.js";
-import { strictest } from "./holders.js";
 import type { Order } from "./messages.js";
 import type { Epoch } from "./words.js";
 
@@ -157,8 +156,8 @@ function promote(turn: AgentTurn, order: OrderOf<"promote">): void {
   state.asking = order.epoch;
   state.leaseUntil = 0;
   state.renewAt = now;
-  askForLease(turn, order.epoch);
   turn.because = `gets the lease of ${order.epoch} to promote`;
+  askForLease(turn, order.epoch);
 }
 
 function verify(turn: AgentTurn, order: OrderOf<"verify">): void {
@@ -276,8 +275,8 @@ function hold(turn: AgentTurn, order: OrderOf<"hold">): void {
   }
   const holders = rules.ineligibleBeforeLetGo ? order.holders : order.holders.slice(-1);
   keep(turn, { holders });
-  state.limit = limitOf(turn);
-  turn.effects.push({ kind: "limit", upTo: state.limit }, { kind: "cover", holders: strictest(holders) });
+  // A database that is starting is told when it has started.
+  if (state.database === "open") coverHolders(turn);
   turn.because = `lets writes wait for holders ${newest}`;
   if (!rules.holdBeforeEligible) judgeHeld(turn);
 }

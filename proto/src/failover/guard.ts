@@ -1,6 +1,7 @@
 /**
  * The guard: the process that started the database and can end it. It knows one thing, until when the database may run,
- * and needs nobody to act on it. Its own end ends the database too (`PR_SET_PDEATHSIG`), which is not for it to decide.
+ * and needs nobody to act on it. The kernel ends the guard with its agent and the database with its guard, by
+ * `PR_SET_PDEATHSIG`, also when the one that is ended is stopped.
  */
 import { type Rules, soundRules } from "./rules.js";
 import type { Instant } from "./words.js";

@@ -33,6 +33,13 @@ const bothWays = (a: number, b: number): readonly (readonly [number, number])[] 
 const allBut = (world: World, index: number): number[] =>
   world.cut.map((_, other) => other).filter((other) => other !== index);
 
+const cutOff = (world: World, { index }: SimulatedNode, forMs: number): void =>
+  cutFor(
+    world,
+    allBut(world, index).flatMap((other) => bothWays(index, other)),
+    forMs,
+  );
+
 const faults: Readonly<Record<string, Fault>> = {
   "power loss": (world, rng) => {
     const node = someNode(world, rng);
@@ -75,12 +82,7 @@ const faults: Readonly<Record<string, Fault>> = {
     world.agenda.after(rng.between(100, 6_000), () => world.thawControl());
   },
   "full partition": (world, rng) => {
-    const { index } = someNode(world, rng);
-    cutFor(
-      world,
-      allBut(world, index).flatMap((other) => bothWays(index, other)),
-      rng.between(300, 9_000),
-    );
+    cutOff(world, someNode(world, rng), rng.between(300, 9_000));
   },
   "one-way partition": (world, rng) => {
     const { index } = someNode(world, rng);
@@ -115,6 +117,37 @@ const faults: Readonly<Record<string, Fault>> = {
     for (let at = 0; at < 4; at += 1) {
       world.agenda.after(at * 2 * period, () => cutFor(world, ways, period));
     }
+  },
+  "the owner is cut off and all others start again": (world, rng) => {
+    const owner = world.nodes.find((node) => node.database.mode === "primary");
+    if (owner === undefined) return;
+    cutOff(world, owner, rng.between(3_000, 9_000));
+    world.crashControl();
+    world.agenda.after(rng.between(10, 300), () => world.startControl());
+    for (const node of world.nodes) {
+      if (node === owner) continue;
+      world.crashAgent(node);
+      world.agenda.after(rng.between(10, 300), () => world.bootAgent(node));
+    }
+  },
+  "answers come late, and then nothing goes out": (world, rng) => {
+    const owner = world.nodes.find((node) => node.database.mode === "primary");
+    if (owner === undefined) return;
+    const { index } = owner;
+    world.slow = { to: index, byMs: rng.between(350, 480) };
+    world.agenda.after(rng.between(600, 1_500), () => {
+      const out = allBut(world, index).map((other): readonly [number, number] => [index, other]);
+      cutFor(world, out, rng.between(4_000, 9_000));
+    });
+    world.agenda.after(5_000, () => {
+      world.slow = null;
+    });
+  },
+  "a switchover to a replica that crashes": (world, rng) => {
+    world.stepControl({ kind: "switchover", to: null, by: "simulated" });
+    world.agenda.after(rng.between(1, 80), () => {
+      for (const node of world.nodes) if (node.database.mode === "standby") world.crashDatabase(node);
+    });
   },
   "slow network": (world, rng) => {
     world.latencyFactor = rng.between(2, 40);
@@ -152,6 +185,7 @@ export function bringTrouble(world: World, rng: Rng, until: number): void {
 export function endTrouble(world: World): void {
   world.turbulent = false;
   world.latencyFactor = 1;
+  world.slow = null;
   world.tell(() => "all faults end");
   for (const row of world.cut) row.fill(false);
   for (const node of world.nodes) {

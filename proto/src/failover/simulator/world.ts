@@ -80,9 +80,12 @@ export class World {
   /** Faults of chance: crashes between effects, losses, doubles, slow messages. */
   turbulent = false;
   latencyFactor = 1;
+  /** What goes to this one is late. */
+  slow: { readonly to: number; readonly byMs: number } | null = null;
   steps = 0;
   writing = true;
   onPage: (epoch: number, because: string) => void = () => {};
+  readonly #controlRate: number;
   readonly #rng: Rng;
   readonly #network: Rng;
   readonly #crash: Rng;
@@ -93,11 +96,13 @@ export class World {
     this.#network = new Rng(seed, 2);
     this.#crash = new Rng(seed, 3);
     const clocks = new Rng(seed, 4);
+    const drawRate = (): number => 1 + drift * clocks.pick([-1, 0, 1, clocks.between(-1, 1)]);
+    this.#controlRate = drawRate();
     const [primary = ""] = policy.members;
     this.nodes = policy.members.map((name, index) => ({
       index,
       name,
-      rate: 1 + clocks.between(-drift, drift),
+      rate: drawRate(),
       offset: 1_000_000 + clocks.below(1_000_000),
       kept: firstKept(primary, name),
       agent: null,
@@ -121,7 +126,7 @@ export class World {
   }
 
   localNow = (node: SimulatedNode): number => node.offset + this.agenda.now * node.rate;
-  controlNow = (): number => 5_000_000 + this.agenda.now;
+  controlNow = (): number => 5_000_000 + this.agenda.now * this.#controlRate;
   indexOf = (voter: VoterId): number =>
     voter === CONTROL_PLANE ? this.nodes.length : this.nodes.findIndex((node) => node.name === voter);
 
@@ -154,7 +159,12 @@ export class World {
     node.agent = null;
     node.agentFrozen = false;
     node.inbox = [];
-    this.#guard(node, { kind: "agent-gone" });
+    if (!node.guardFrozen) this.#guard(node, { kind: "agent-gone" });
+    else {
+      // The kernel ends the guard with its parent, and the database with the guard, whether they are stopped or not.
+      node.guardFrozen = false;
+      this.#exit(node);
+    }
   }
 
   crashNode(node: SimulatedNode): void {
@@ -265,6 +275,7 @@ export class World {
     }
     for (let copy = 0; copy < copies; copy += 1) {
       let delay = rng.between(1, 15) * this.latencyFactor;
+      if (this.slow?.to === target) delay += this.slow.byMs;
       // Doubles are old: that is what makes them dangerous.
       if (copy > 0) delay += rng.chance(0.5) ? rng.between(0, 300) : rng.between(300, 20_000);
       else if (this.turbulent && rng.chance(0.01)) delay += rng.between(0, 3_000);
@@ -389,7 +400,7 @@ export class World {
         });
         return;
       case "promote":
-        this.#begin(node, effect.run, rng.between(1, 300), () => {
+        this.#begin(node, effect.run, rng.chance(0.5) ? rng.between(1, 30) : rng.between(30, 300), () => {
           database.mode = "primary";
           database.source = -1;
           database.holders = null;
@@ -416,7 +427,7 @@ export class World {
         this.#drain(node, rng.chance(this.turbulent ? 0.15 : 0));
         return;
       case "verify":
-        this.#later(node, rng.between(10, 150), () => {
+        this.#later(node, rng.chance(0.8) ? rng.between(10, 150) : rng.between(150, 2_000), () => {
           if (database.mode !== "primary") return;
           database.checkpointed = true;
           this.stepAgent(node, { kind: "verified", epoch: effect.epoch, lsn: database.log.length });
@@ -460,13 +471,14 @@ export class World {
     const { database } = node;
     database.mode = "down";
     const source = this.nodes[from]?.database;
+    const sees = source?.checkpointed === true;
     this.#begin(node, run, this.#rng.between(100, 800), () => {
       if (source?.mode !== "primary" || !this.isLinked(node.index, from)) {
         return this.stepAgent(node, { kind: "join-failed", run, epoch });
       }
       const shared = database.sharedWith(source);
       // Without a checkpoint pg_rewind sees no new timeline, rewinds nothing, and the log never fits again.
-      database.stuck = !source.checkpointed && shared < database.log.length;
+      database.stuck = !sees && shared < database.log.length;
       if (!database.stuck) database.log.length = shared;
       database.mode = "standby";
       database.source = from;
@@ -551,7 +563,7 @@ export class World {
       this.tell(() => `control plane writes ${JSON.stringify(record)}`);
       this.trace.push(record);
       this.kept = applyRecord(this.kept, record);
-      if (record.kind === "chosen") this.watch.chosen(record);
+      this.watch.wrote(record);
     }
     for (const effect of step.effects) {
       if (left <= 0) {
