@@ -7,7 +7,11 @@ import { Operator } from "./operator.js";
 import { freePorts } from "./ports.js";
 import { Program } from "./program.js";
 
-const ROOT = resolve(import.meta.dirname, "../..");
+// Compiled, this file lies one folder deeper.
+const ROOT = resolve(
+  import.meta.dirname,
+  import.meta.dirname.endsWith("dist/harness") ? "../../.." : "../..",
+);
 
 export interface StackOptions {
   /** YAML of a rule file. @default one group without rules */
