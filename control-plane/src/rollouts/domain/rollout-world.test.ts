@@ -194,6 +194,7 @@ const DONE: readonly TargetState[] = ["succeeded", "failed", "drifted", "cancell
 /** One world to its end; answers how many steps it took, and throws at the first thing that must not be. */
 function live(draw: () => number): { readonly steps: number; readonly state: Rollout["state"] } {
   const asks = draw() < 0.5;
+  const crashes = draw() * 0.7;
   const world = new World(asks, draw);
   let { rollout, targets }: { rollout: Rollout; targets: readonly Target[] } = madeRollout(
     draw,
@@ -238,18 +239,19 @@ function live(draw: () => number): { readonly steps: number; readonly state: Rol
       const before = { rollout, targets };
       const next = nextRollout(rollout, targets, facts, now);
       const again = nextRollout(next.rollout, next.targets, facts, now);
-      // The first look decides all that can be decided on what is known, but for the next wave.
-      if (next.rollout.state !== "running") expect(again).toEqual(next);
+      // One look decides all that is known, but for the next wave and for what a stop takes back.
+      if (rollout.state === next.rollout.state && rollout.state !== "running") expect(again).toEqual(next);
       ({ rollout, targets } = next);
       check(before, next, { holds, asks, now, sickAt });
       const effects = chooseEffects(rollout, targets, world.views());
       // Killed somewhere on the way, or not.
-      const carried = draw() < 0.2 ? effects.slice(0, Math.floor(draw() * effects.length)) : effects;
+      const carried = draw() < crashes ? effects.slice(0, Math.floor(draw() * effects.length)) : effects;
       for (const effect of [...carried, ...(draw() < 0.3 ? stale : [])]) {
         if (effect.kind !== "request") {
-          const started = rollout.state === "running" || effect.kind === "cancel";
+          if (effect.kind === "apply" && effects.includes(effect) && rollout.state !== "running")
+            throw new Error(`applied while ${rollout.state}`);
           // What was stale when the rollout stopped may still arrive; it only ever arrives for what had been decided.
-          if (started || !carried.includes(effect)) world.carryOut(effect, rollout.approvedBy.length);
+          world.carryOut(effect, rollout.approvedBy.length);
           continue;
         }
         const id = world.request(effect.target.nodeId);
@@ -292,7 +294,8 @@ function check(
       throw new Error(`wave ${rollout.wave} while a target of wave ${wave} is ${state}`);
   }
   if (rollout.wave > before.rollout.wave && before.rollout.wave > 0) {
-    if (world.now - world.sickAt < rollout.spec.gate.settle)
+    const doneAt = before.rollout.gateFrom ?? world.now;
+    if (world.now - Math.max(doneAt, world.sickAt) < rollout.spec.gate.settle)
       throw new Error("the next wave began before the gate had settled");
   }
   const failed =
