@@ -12,7 +12,7 @@ const someNode = (world: World, rng: Rng): SimulatedNode => {
 };
 
 const setCut = (world: World, from: number, to: number, isCut: boolean): void => {
-  const row = world.cut[from];
+  const row = world.network.cut[from];
   if (row !== undefined && from !== to) row[to] = isCut;
 };
 
@@ -31,7 +31,7 @@ const bothWays = (a: number, b: number): readonly (readonly [number, number])[] 
   [b, a],
 ];
 const allBut = (world: World, index: number): number[] =>
-  world.cut.map((_, other) => other).filter((other) => other !== index);
+  world.network.cut.map((_, other) => other).filter((other) => other !== index);
 
 const cutOff = (world: World, { index }: SimulatedNode, forMs: number): void =>
   cutFor(
@@ -134,13 +134,13 @@ const faults: Readonly<Record<string, Fault>> = {
     const owner = world.nodes.find((node) => node.database.mode === "primary");
     if (owner === undefined) return;
     const { index } = owner;
-    world.slow = { to: index, byMs: rng.between(350, 480) };
+    world.network.slow = { to: index, byMs: rng.between(350, 480) };
     world.agenda.after(rng.between(600, 1_500), () => {
       const out = allBut(world, index).map((other): readonly [number, number] => [index, other]);
       cutFor(world, out, rng.between(4_000, 9_000));
     });
     world.agenda.after(5_000, () => {
-      world.slow = null;
+      world.network.slow = null;
     });
   },
   "a switchover to a replica that crashes": (world, rng) => {
@@ -150,9 +150,9 @@ const faults: Readonly<Record<string, Fault>> = {
     });
   },
   "slow network": (world, rng) => {
-    world.latencyFactor = rng.between(2, 40);
+    world.network.latencyFactor = rng.between(2, 40);
     world.agenda.after(rng.between(500, 4_000), () => {
-      world.latencyFactor = 1;
+      world.network.latencyFactor = 1;
     });
   },
   "a person wants a switchover": (world) =>
@@ -165,11 +165,16 @@ const faults: Readonly<Record<string, Fault>> = {
     if (rng.chance(0.2)) world.stepControl({ kind: "force", by: "simulated", reason: "a drill" });
   },
 };
-const names = Object.keys(faults);
+export const faultNames: readonly string[] = Object.keys(faults);
 
 /** Until `until`, at intervals that are drawn as well. */
-export function bringTrouble(world: World, rng: Rng, until: number): void {
-  world.turbulent = true;
+export function bringTrouble(
+  world: World,
+  rng: Rng,
+  until: number,
+  names: readonly string[] = faultNames,
+): void {
+  world.network.turbulent = true;
   const next = (): void => {
     if (world.agenda.now >= until) return;
     const name = names[rng.below(names.length)] ?? "";
@@ -183,11 +188,8 @@ export function bringTrouble(world: World, rng: Rng, until: number): void {
 
 /** Everything is whole again, at once. */
 export function endTrouble(world: World): void {
-  world.turbulent = false;
-  world.latencyFactor = 1;
-  world.slow = null;
+  world.network.heal();
   world.tell(() => "all faults end");
-  for (const row of world.cut) row.fill(false);
   for (const node of world.nodes) {
     world.startNode(node);
     world.wake(node);

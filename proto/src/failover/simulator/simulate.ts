@@ -36,29 +36,39 @@ function drawPolicy(rng: Rng): FailoverPolicy {
   });
 }
 
-/** One run. The same seed and rules always give the same run. */
-export function simulateRun(
-  seed: number,
-  rules: Rules = soundRules,
-  tell: ((line: string) => void) | null = null,
-): RunReport {
+export interface RunOptions {
+  /** @default the rules that hold */
+  readonly rules?: Rules;
+  /** Told everything that happens. */
+  readonly tell?: (line: string) => void;
+  /** Only these faults, by name. @default all */
+  readonly faults?: readonly string[];
+  /** @default drawn */
+  readonly mode?: FailoverPolicy["mode"];
+}
+
+/** One run. The same seed and options always give the same run. */
+export function simulateRun(seed: number, options: RunOptions = {}): RunReport {
   const rng = new Rng(seed, 0);
-  const policy = drawPolicy(rng);
+  const rules = options.rules ?? soundRules;
+  const tell = options.tell ?? null;
+  const drawn = drawPolicy(rng);
+  const policy = options.mode === undefined ? drawn : { ...drawn, mode: options.mode };
   const world = new World({ policy, rules, seed, drift: 0.02, tell });
   const people = new Rng(seed, 5);
   world.onPage = (epoch) => {
     world.agenda.after(people.between(200, 4_000), () => {
-      if (world.turbulent && people.chance(0.2)) {
+      if (world.network.turbulent && people.chance(0.2)) {
         world.stepControl({ kind: "refuse", epoch, by: "simulated", reason: "not now" });
       } else {
-        const acceptLoss = world.turbulent && people.chance(0.3);
+        const acceptLoss = world.network.turbulent && people.chance(0.3);
         world.stepControl({ kind: "approve", epoch, by: "simulated", reason: "go on", acceptLoss });
       }
     });
   };
   world.run(5_000);
   for (let cycle = 0; cycle < 3 && world.watch.violation === null; cycle += 1) {
-    bringTrouble(world, rng, world.agenda.now + 25_000);
+    bringTrouble(world, rng, world.agenda.now + 25_000, options.faults);
     world.run(25_000 + rng.between(0, 2_000));
     endTrouble(world);
     world.run(AVAILABLE_WITHIN_MS);
@@ -105,12 +115,11 @@ export interface SimulationReport {
 
 /** Runs with the seeds `seed`, `seed + 1`, ... until `steps` steps were made or something went wrong. */
 export function simulate(
-  options: { readonly seed: number; readonly steps: number },
-  rules: Rules = soundRules,
+  options: RunOptions & { readonly seed: number; readonly steps: number },
 ): SimulationReport {
   const sum = { runs: 0, steps: 0, promotions: 0, decisions: 0, acknowledged: 0, lost: 0, simulatedMs: 0 };
   while (sum.steps < options.steps) {
-    const report = simulateRun(options.seed + sum.runs, rules);
+    const report = simulateRun(options.seed + sum.runs, options);
     sum.runs += 1;
     sum.steps += report.steps;
     sum.promotions += report.promotions;

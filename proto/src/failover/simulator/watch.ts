@@ -43,7 +43,9 @@ export class Watch {
   #holding(node: SimulatedNode, members: readonly string[]): SimulatedNode[] {
     return this.world.nodes.filter(
       (other) =>
-        members.includes(other.name) && other.database.source === node.index && this.world.streams(other),
+        members.includes(other.name) &&
+        other.database.source === node.index &&
+        this.world.databases.streams(other),
     );
   }
 

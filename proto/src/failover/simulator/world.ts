@@ -8,7 +8,6 @@
  */
 import { bootAgent, stepAgent } from "../agent.js";
 import {
-  type AgentEffect,
   type AgentEvent,
   type AgentKept,
   type AgentState,
@@ -18,7 +17,7 @@ import {
 import { applyRecord } from "../apply-record.js";
 import { bootControl, stepControl } from "../control.js";
 import type { ControlEvent, ControlState, ControlStep } from "../control-state.js";
-import { type ClusterState, firstCluster, type LogRecord } from "../decision.js";
+import { type ClusterState, firstCluster, type LogRecord, type RecordKind } from "../decision.js";
 import { type GuardState, noDeadline, stepGuard } from "../guard.js";
 import type { Message } from "../messages.js";
 import type { FailoverPolicy } from "../policy.js";
@@ -26,11 +25,12 @@ import type { Rules } from "../rules.js";
 import { CONTROL_PLANE, type NodeId, type VoterId } from "../words.js";
 import { Agenda } from "./agenda.js";
 import { Database } from "./database.js";
+import { Databases } from "./databases.js";
+import { Network } from "./network.js";
 import { Rng } from "./rng.js";
 import { Watch } from "./watch.js";
 
 const TICK_MS = 100;
-const BEAT_MS = 20;
 /** What a stopped process finds when it goes on; more than that its kernel would have dropped as well. */
 const INBOX_MAX = 200;
 
@@ -75,25 +75,19 @@ export class World {
   kept: ClusterState;
   controlFrozen = false;
   controlInbox: ControlEvent[] = [];
-  /** `cut[from][to]`; the last index is the control plane's. */
-  readonly cut: boolean[][];
-  /** Faults of chance: crashes between effects, losses, doubles, slow messages. */
-  turbulent = false;
-  latencyFactor = 1;
-  /** What goes to this one is late. */
-  slow: { readonly to: number; readonly byMs: number } | null = null;
+  /** The control plane dies once at this record: when it is written down, or while it is (torn). */
+  dieAt: { readonly record: RecordKind; readonly torn: boolean } | null = null;
+  readonly network: Network;
+  readonly databases: Databases;
   steps = 0;
-  writing = true;
   onPage: (epoch: number, because: string) => void = () => {};
   readonly #controlRate: number;
   readonly #rng: Rng;
-  readonly #network: Rng;
   readonly #crash: Rng;
 
   constructor(readonly setup: WorldSetup) {
     const { policy, seed, drift } = setup;
     this.#rng = new Rng(seed, 1);
-    this.#network = new Rng(seed, 2);
     this.#crash = new Rng(seed, 3);
     const clocks = new Rng(seed, 4);
     const drawRate = (): number => 1 + drift * clocks.pick([-1, 0, 1, clocks.between(-1, 1)]);
@@ -116,13 +110,12 @@ export class World {
       database: new Database(),
     }));
     this.kept = firstCluster(primary);
-    const size = policy.members.length + 1;
-    this.cut = Array.from({ length: size }, () => Array.from({ length: size }, () => false));
+    this.network = new Network(policy.members.length + 1, this.agenda, new Rng(seed, 2));
+    this.databases = new Databases(this, new Rng(seed, 6));
     this.watch = new Watch(this);
     this.control = bootControl(policy, this.kept, this.controlNow(), setup.rules);
     for (const node of this.nodes) this.bootAgent(node);
     this.agenda.after(1, () => this.#controlTick());
-    this.agenda.after(BEAT_MS, () => this.#beat());
   }
 
   localNow = (node: SimulatedNode): number => node.offset + this.agenda.now * node.rate;
@@ -159,11 +152,11 @@ export class World {
     node.agent = null;
     node.agentFrozen = false;
     node.inbox = [];
-    if (!node.guardFrozen) this.#guard(node, { kind: "agent-gone" });
+    if (!node.guardFrozen) this.tellGuard(node, { kind: "agent-gone" });
     else {
       // The kernel ends the guard with its parent, and the database with the guard, whether they are stopped or not.
       node.guardFrozen = false;
-      this.#exit(node);
+      this.databases.exit(node);
     }
   }
 
@@ -177,7 +170,7 @@ export class World {
     node.inbox = [];
     node.guard = noDeadline;
     node.guardFrozen = false;
-    this.#stop(node);
+    this.databases.stop(node);
   }
 
   startNode(node: SimulatedNode): void {
@@ -190,7 +183,7 @@ export class World {
   crashDatabase(node: SimulatedNode): void {
     if (node.database.mode === "down") return;
     this.tell(() => `${node.name} database crashes`);
-    this.#exit(node);
+    this.databases.exit(node);
   }
 
   freezeAgent(node: SimulatedNode): void {
@@ -216,7 +209,7 @@ export class World {
     if (!node.guardFrozen) return;
     this.tell(() => `${node.name} guard thaws`);
     node.guardFrozen = false;
-    this.#guard(node, node.agent === null ? { kind: "agent-gone" } : { kind: "tick" });
+    this.tellGuard(node, node.agent === null ? { kind: "agent-gone" } : { kind: "tick" });
   }
 
   suspend(node: SimulatedNode): void {
@@ -231,7 +224,7 @@ export class World {
     node.suspended = false;
     const { deadline } = node.guard;
     const late = deadline !== 0 && this.localNow(node) >= deadline;
-    if (late && this.setup.rules.guardKills) this.#exit(node);
+    if (late && this.setup.rules.guardKills) this.databases.exit(node);
     this.#drainInbox(node);
   }
 
@@ -258,38 +251,16 @@ export class World {
     for (const event of events) this.stepControl(event);
   }
 
-  // The network
-
-  isLinked(a: number, b: number): boolean {
-    return this.cut[a]?.[b] === false && this.cut[b]?.[a] === false;
-  }
-
-  #send(from: VoterId, to: VoterId, message: Message): void {
-    const rng = this.#network;
-    const source = this.indexOf(from);
-    const target = this.indexOf(to);
-    let copies = 1;
-    if (this.turbulent) {
-      if (rng.chance(0.01)) copies = 0;
-      else if (rng.chance(0.03)) copies = 2;
-    }
-    for (let copy = 0; copy < copies; copy += 1) {
-      let delay = rng.between(1, 15) * this.latencyFactor;
-      if (this.slow?.to === target) delay += this.slow.byMs;
-      // Doubles are old: that is what makes them dangerous.
-      if (copy > 0) delay += rng.chance(0.5) ? rng.between(0, 300) : rng.between(300, 20_000);
-      else if (this.turbulent && rng.chance(0.01)) delay += rng.between(0, 3_000);
-      if (copy === 0 && this.cut[source]?.[target] !== false) continue;
-      this.agenda.after(delay, () => {
-        if (this.cut[source]?.[target] !== false) return;
-        const node = this.nodes[target];
-        if (node === undefined) this.stepControl({ kind: "message", from, message });
-        else this.stepAgent(node, { kind: "message", from, message });
-      });
-    }
-  }
-
   // The agents
+
+  send(from: VoterId, to: VoterId, message: Message): void {
+    const target = this.indexOf(to);
+    this.network.send(this.indexOf(from), target, () => {
+      const node = this.nodes[target];
+      if (node === undefined) this.stepControl({ kind: "message", from, message });
+      else this.stepAgent(node, { kind: "message", from, message });
+    });
+  }
 
   #agentTick(node: SimulatedNode, boot: number): void {
     if (node.boot !== boot || node.agent === null) return;
@@ -321,7 +292,7 @@ export class World {
     }
     // Where the process dies within this step: before anything was kept, or after so many effects.
     let left = Number.POSITIVE_INFINITY;
-    if (this.turbulent && this.#crash.chance(step.effects.length > 1 ? 0.002 : 0.0002)) {
+    if (this.network.turbulent && this.#crash.chance(step.effects.length > 1 ? 0.002 : 0.0002)) {
       left = this.#crash.below(step.effects.length + 2) - 1;
     }
     if (left >= 0) {
@@ -330,7 +301,7 @@ export class World {
       for (const effect of step.effects) {
         if (left <= 0) break;
         left -= 1;
-        this.#perform(node, effect);
+        this.databases.perform(node, effect);
       }
     }
     if (left === Number.POSITIVE_INFINITY) return;
@@ -340,7 +311,7 @@ export class World {
     this.agenda.after(this.#crash.between(50, 2_000), () => this.bootAgent(node));
   }
 
-  #guard(node: SimulatedNode, event: Parameters<typeof stepGuard>[1]): void {
+  tellGuard(node: SimulatedNode, event: Parameters<typeof stepGuard>[1]): void {
     if (node.down || node.suspended) return;
     if (node.guardFrozen) {
       // Its pipe is read when it goes on: the newest deadline counts.
@@ -351,181 +322,19 @@ export class World {
     this.steps += 1;
     const step = stepGuard(node.guard, event, this.localNow(node), this.setup.rules);
     node.guard = step.state;
-    if (step.kill) this.#kill(node);
+    if (step.kill) this.databases.kill(node);
   }
 
   /** The guard's timer, and the agent's own. */
-  #watchDeadline(node: SimulatedNode, at: number): void {
+  watchDeadline(node: SimulatedNode, at: number): void {
     if (!Number.isFinite(at)) return;
     const delay = Math.max(0, (at - this.localNow(node)) / node.rate) + 0.001;
     this.agenda.after(delay, () => {
-      if (node.guard.deadline === at) this.#guard(node, { kind: "tick" });
+      if (node.guard.deadline === at) this.tellGuard(node, { kind: "tick" });
       if (node.agent?.leaseUntil === at && !node.agentFrozen && !node.suspended) {
         this.stepAgent(node, { kind: "tick" });
       }
     });
-  }
-
-  // The databases
-
-  #perform(node: SimulatedNode, effect: AgentEffect): void {
-    const { database } = node;
-    const rng = this.#rng;
-    switch (effect.kind) {
-      case "send":
-        this.#send(node.name, effect.to, effect.message);
-        return;
-      case "deadline":
-        this.#guard(node, { kind: "deadline", at: effect.at });
-        this.#watchDeadline(node, effect.at);
-        return;
-      case "kill":
-        database.run = effect.run;
-        database.exitTold = false;
-        this.#kill(node);
-        return;
-      case "start":
-        this.#begin(node, effect.run, rng.between(20, 300), () => {
-          if (effect.as === "primary") {
-            database.mode = "primary";
-            database.holders = effect.holders;
-            database.limit = effect.limit;
-            database.epoch = node.kept.epoch;
-          } else {
-            database.mode = "standby";
-            database.source = effect.following === null ? -1 : this.indexOf(effect.following);
-          }
-          const { run } = effect;
-          this.stepAgent(node, { kind: "started", run, as: effect.as, lsn: database.log.length });
-        });
-        return;
-      case "promote":
-        this.#begin(node, effect.run, rng.chance(0.5) ? rng.between(1, 30) : rng.between(30, 300), () => {
-          database.mode = "primary";
-          database.source = -1;
-          database.holders = null;
-          database.limit = Number.POSITIVE_INFINITY;
-          database.flushed = {};
-          database.checkpointed = false;
-          database.epoch = effect.epoch;
-          this.watch.opened(node, effect.epoch);
-          const { run, epoch } = effect;
-          this.stepAgent(node, { kind: "promoted", run, epoch, lsn: database.log.length });
-        });
-        return;
-      case "join":
-        this.#join(node, effect.run, effect.epoch, this.indexOf(effect.source));
-        return;
-      case "detach":
-        this.#later(node, rng.between(1, 30), () => {
-          database.source = -1;
-          this.stepAgent(node, { kind: "detached", lsn: database.log.length });
-        });
-        return;
-      case "drain":
-        database.mode = "draining";
-        this.#drain(node, rng.chance(this.turbulent ? 0.15 : 0));
-        return;
-      case "verify":
-        this.#later(node, rng.chance(0.8) ? rng.between(10, 150) : rng.between(150, 2_000), () => {
-          if (database.mode !== "primary") return;
-          database.checkpointed = true;
-          this.stepAgent(node, { kind: "verified", epoch: effect.epoch, lsn: database.log.length });
-        });
-        return;
-      case "limit":
-        database.limit = effect.upTo;
-        return;
-      case "cover": {
-        const at = Math.max(database.coverAt, this.agenda.now + rng.between(1, 30));
-        database.coverAt = at;
-        this.#later(node, at - this.agenda.now, () => {
-          database.holders = effect.holders;
-          const { version } = effect.holders;
-          this.stepAgent(node, { kind: "covered", version, lsn: database.log.length });
-        });
-        return;
-      }
-    }
-  }
-
-  /** Something that is of no account when the database ends before. */
-  #later(node: SimulatedNode, delay: number, act: () => void): void {
-    const { operation } = node.database;
-    const attempt = (): void => {
-      if (node.database.operation !== operation || node.down) return;
-      if (node.suspended) this.agenda.after(10, attempt);
-      else act();
-    };
-    this.agenda.after(delay, attempt);
-  }
-
-  #begin(node: SimulatedNode, run: number, delay: number, act: () => void): void {
-    node.database.run = run;
-    node.database.exitTold = false;
-    node.database.operation += 1;
-    this.#later(node, delay, act);
-  }
-
-  #join(node: SimulatedNode, run: number, epoch: number, from: number): void {
-    const { database } = node;
-    database.mode = "down";
-    const source = this.nodes[from]?.database;
-    const sees = source?.checkpointed === true;
-    this.#begin(node, run, this.#rng.between(100, 800), () => {
-      if (source?.mode !== "primary" || !this.isLinked(node.index, from)) {
-        return this.stepAgent(node, { kind: "join-failed", run, epoch });
-      }
-      const shared = database.sharedWith(source);
-      // Without a checkpoint pg_rewind sees no new timeline, rewinds nothing, and the log never fits again.
-      database.stuck = !sees && shared < database.log.length;
-      if (!database.stuck) database.log.length = shared;
-      database.mode = "standby";
-      database.source = from;
-      this.stepAgent(node, { kind: "joined", run, epoch, lsn: database.log.length });
-    });
-  }
-
-  /** A fast shutdown ends when every replica that is connected has everything; one that is out of reach is waited for. */
-  #drain(node: SimulatedNode, hangs: boolean): void {
-    this.#later(node, 20, () => {
-      const behind = this.nodes.some(
-        (other) =>
-          other.database.source === node.index &&
-          other.database.mode === "standby" &&
-          other.database.isPrefixOf(node.database) &&
-          other.database.log.length < node.database.log.length,
-      );
-      if (behind || hangs) this.#drain(node, hangs);
-      else this.#exit(node);
-    });
-  }
-
-  #kill(node: SimulatedNode): void {
-    const { database } = node;
-    if (database.killing) return;
-    database.killing = true;
-    this.agenda.after(this.#rng.between(1, 40), () => {
-      if (database.killing) this.#exit(node);
-    });
-  }
-
-  #stop(node: SimulatedNode): void {
-    const { database } = node;
-    database.mode = "down";
-    database.source = -1;
-    database.killing = false;
-    database.operation += 1;
-    database.coverAt = 0;
-  }
-
-  #exit(node: SimulatedNode): void {
-    const { database } = node;
-    this.#stop(node);
-    this.#guard(node, { kind: "database-gone" });
-    if (database.exitTold) return;
-    database.exitTold = true;
-    this.stepAgent(node, { kind: "exited", run: database.run, lsn: database.log.length });
   }
 
   // The control plane
@@ -549,7 +358,7 @@ export class World {
     this.steps += 1;
     const size = step.records.length + step.effects.length;
     let left = Number.POSITIVE_INFINITY;
-    if (this.turbulent && this.#crash.chance(step.records.length > 0 ? 0.05 : 0.0003)) {
+    if (this.network.turbulent && this.#crash.chance(step.records.length > 0 ? 0.05 : 0.0003)) {
       left = this.#crash.below(size + 1);
     }
     this.control = step.state;
@@ -560,6 +369,15 @@ export class World {
         return;
       }
       left -= 1;
+      if (this.dieAt?.record === record.kind) {
+        left = 0;
+        const { torn } = this.dieAt;
+        this.dieAt = null;
+        if (torn) {
+          this.#controlDies();
+          return;
+        }
+      }
       this.tell(() => `control plane writes ${JSON.stringify(record)}`);
       this.trace.push(record);
       this.kept = applyRecord(this.kept, record);
@@ -571,7 +389,7 @@ export class World {
         return;
       }
       left -= 1;
-      if (effect.kind === "send") this.#send(CONTROL_PLANE, effect.to, effect.message);
+      if (effect.kind === "send") this.send(CONTROL_PLANE, effect.to, effect.message);
       else if (effect.kind === "page") {
         this.tell(() => `page ${effect.epoch}: ${effect.because}`);
         this.onPage(effect.epoch, effect.because);
@@ -587,51 +405,5 @@ export class World {
   #controlDies(): void {
     this.crashControl();
     this.agenda.after(this.#crash.between(20, 3_000), () => this.startControl());
-  }
-
-  // Clients and replication
-
-  #beat(): void {
-    this.agenda.after(BEAT_MS, () => this.#beat());
-    const rng = this.#rng;
-    for (const node of this.nodes) {
-      if (node.suspended) continue;
-      if (node.database.mode === "standby") this.#replicate(node);
-      if (rng.chance(0.4)) this.#tellProgress(node);
-    }
-    if (!this.writing) return;
-    for (const node of this.nodes) {
-      if (node.database.mode === "primary" && rng.chance(0.7)) this.watch.write(node, rng);
-    }
-  }
-
-  /** A standby that is up and linked takes its log from there, and the log fits. */
-  streams(node: SimulatedNode): boolean {
-    const { database } = node;
-    if (database.mode !== "standby" || database.source < 0 || database.stuck || node.suspended) return false;
-    const source = this.nodes[database.source];
-    if (source === undefined || source.suspended || !this.isLinked(node.index, source.index)) return false;
-    if (source.database.mode !== "primary" && source.database.mode !== "draining") return false;
-    return database.isPrefixOf(source.database);
-  }
-
-  #replicate(node: SimulatedNode): void {
-    if (!this.streams(node)) return;
-    const source = this.nodes[node.database.source];
-    if (source === undefined) return;
-    // What was told is what was there a beat ago.
-    if (this.#rng.chance(0.8)) source.database.flushed[node.name] = node.database.log.length;
-    if (this.#rng.chance(0.8)) node.database.copyFrom(source.database, 1 + this.#rng.below(6));
-  }
-
-  #tellProgress(node: SimulatedNode): void {
-    const { database } = node;
-    if (database.mode === "down") return;
-    this.stepAgent(node, {
-      kind: "progress",
-      lsn: database.log.length,
-      flushed: database.mode === "primary" ? { ...database.flushed } : database.flushed,
-      streaming: this.streams(node),
-    });
   }
 }
