@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { connectControlPlane } from "../dist/control-plane/client.js";
-import { createLogger } from "../dist/logger.js";
+import { createLogger, gatherLines } from "../dist/logger.js";
 import { startHttp } from "../dist/serve-http.js";
 import { startStdio } from "../dist/serve-stdio.js";
 import { system } from "../dist/system.js";
@@ -34,7 +34,7 @@ const fill = Math.max(0, Number(tools) - catalogue.length - 1);
 const all = [...catalogue, echo("echo"), ...Array.from({ length: fill }, (_, i) => echo(`echo_${i}`))];
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-const logger = createLogger(system.clock, (line) => process.stderr.write(`${line}\n`), "info");
+const logger = createLogger(system.clock, gatherLines(process.stderr, system.clock).write, "info");
 const controlPlane = connectControlPlane({ address, security: "plaintext", timeoutMs: 10_000 });
 const limits = { costPerMinute: 100_000_000, atOnce: 64 };
 const shared = {

@@ -3,8 +3,8 @@
  * fault is reported together, by the name of the setting, with what was given and what was expected.
  */
 import type { OAuthSettings } from "./access/access-token.js";
-import { isPrivateUrl } from "./access/issuer.js";
 import type { LimitSettings } from "./access/limits.js";
+import { isPrivateUrl } from "./access/private-url.js";
 import { isLoopback, splitAddress } from "./edge/judge-host.js";
 import { LOG_LEVELS, type LogLevel } from "./logger.js";
 import { helpText, type Name, readSettings } from "./settings.js";

@@ -27,6 +27,31 @@ function describe(error: unknown, depth = 0): unknown {
   };
 }
 
+/** Lines written together: a system call for each costs as much as the call that it tells of. */
+const GATHER_MS = 20;
+const GATHERED_MAX = 64 * 1_024;
+
+/** What takes lines and writes them soon, and what writes them now. */
+export function gatherLines(
+  to: { write(text: string): unknown },
+  clock: Pick<Clock, "sleep">,
+): { readonly write: (line: string) => void; readonly flush: () => void } {
+  let gathered = "";
+  const flush = (): void => {
+    if (gathered !== "") to.write(gathered);
+    gathered = "";
+  };
+  return {
+    write(line) {
+      const first = gathered === "";
+      gathered += `${line}\n`;
+      if (gathered.length > GATHERED_MAX) flush();
+      else if (first) clock.sleep(GATHER_MS).then(flush, flush);
+    },
+    flush,
+  };
+}
+
 /** A logger that gives each line, without its line break, to `write`. */
 export function createLogger(clock: Clock, write: (line: string) => void, least: LogLevel): Logger {
   const log = (level: LogLevel, sentence: string, facts: Facts = {}, error?: unknown): void => {

@@ -1,5 +1,5 @@
 /** The server over HTTP: built from the ground up, stopped in reverse. */
-import { AccessTokens, type OAuthSettings } from "./access/access-token.js";
+import type { OAuthSettings } from "./access/access-token.js";
 import { Authenticator } from "./access/authenticate.js";
 import { Delegations } from "./access/delegations.js";
 import { type LimitSettings, Limits } from "./access/limits.js";
@@ -75,7 +75,11 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
     hosts: [...config.allowedHosts, ...ownNames(config.host.toLowerCase())],
     origins: config.allowedOrigins,
   };
-  const accessTokens = oauth === undefined ? undefined : new AccessTokens(oauth, clock, fetch);
+  // Loaded only where it is wanted: every module stays in memory.
+  const accessTokens =
+    oauth === undefined
+      ? undefined
+      : new (await import("./access/access-token.js")).AccessTokens(oauth, clock, fetch);
   const authenticator = new Authenticator(
     whoAmI,
     clock,

@@ -1,7 +1,7 @@
 /**
  * All that is ambient, in one file: the clock, chance and digests. Everything else is told.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 
 /** The time, and waiting for it. */
 export interface Clock {
@@ -38,13 +38,24 @@ export const systemClock: Clock = {
 
 export const system: System = {
   clock: systemClock,
-  hex: (digits) =>
-    randomBytes(Math.ceil(digits / 2))
-      .toString("hex")
-      .slice(0, digits),
+  hex: drawHex,
 };
+
+/** Chance is drawn ahead, for each draw by itself costs as much as a call's other bookkeeping together. */
+const AHEAD_BYTES = 4_096;
+let ahead = "";
+let drawn = 0;
+
+function drawHex(digits: number): string {
+  if (drawn + digits > ahead.length) {
+    ahead = randomBytes(Math.max(AHEAD_BYTES, digits)).toString("hex");
+    drawn = 0;
+  }
+  drawn += digits;
+  return ahead.slice(drawn - digits, drawn);
+}
 
 /** SHA-256 of a text, as lower-case hex. */
 export function sha256Hex(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  return hash("sha256", text, "hex");
 }

@@ -46,11 +46,6 @@ const TYPES: ReadonlySet<string> = new Set(["jwt", "at+jwt", "application/at+jwt
 const VALUES_MAX = 200;
 const VALUE_LENGTH_MAX = 255;
 
-/** Whether a bearer token has the form of a JWT, so that it is an identity provider's and not the control plane's. */
-export function isJwt(token: string): boolean {
-  return /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(token);
-}
-
 export class AccessTokens {
   readonly #settings: OAuthSettings;
   readonly #clock: Clock;

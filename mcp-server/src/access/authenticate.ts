@@ -4,7 +4,7 @@
  */
 import { OpsError } from "../errors.js";
 import { type Clock, sha256Hex } from "../system.js";
-import { type AccessToken, isJwt } from "./access-token.js";
+import type { AccessToken } from "./access-token.js";
 import type { Principal } from "./principal.js";
 import { BASE_SCOPE } from "./scopes.js";
 
@@ -125,6 +125,11 @@ export class Authenticator {
   #isExpired(principal: Principal): boolean {
     return principal.expiresAt !== undefined && principal.expiresAt <= this.#clock.now();
   }
+}
+
+/** Whether a bearer token has the form of a JWT, so that it is an identity provider's and not the control plane's. */
+function isJwt(token: string): boolean {
+  return /^ey[\w-]+\.[\w-]+\.[\w-]+$/.test(token);
 }
 
 function refusalOf({ code, message }: OpsError): Identity | undefined {

@@ -5,6 +5,7 @@
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from "jose";
 import { messageOf, OpsError } from "../errors.js";
 import type { Clock } from "../system.js";
+import { isPrivateUrl } from "./private-url.js";
 
 const FETCH_TIMEOUT_MS = 5_000;
 /** Metadata and key sets are a few kilobytes. */
@@ -117,17 +118,6 @@ function jwksUriOf(metadata: unknown, issuer: string): string {
   if (typeof uri !== "string" || !isPrivateUrl(uri))
     throw new Error("the metadata name no jwks_uri over https");
   return uri;
-}
-
-/** https, or http on this machine. */
-export function isPrivateUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname, username, password } = new URL(text);
-  if (username !== "" || password !== "") return false;
-  if (protocol === "https:") return true;
-  return (
-    protocol === "http:" && (hostname === "localhost" || hostname === "[::1]" || /^127\./.test(hostname))
-  );
 }
 
 /** Answers are read whole, and not without end. */

@@ -82,17 +82,38 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
     address,
     /** Every call on these rooms carries the speaker's token and trace. */
     speakAs(speaker: Speaker) {
+      // Made when asked for: a call uses one or two of them.
       return {
-        access: accessRoom(openLine(clients.access, address, speaker, timeoutMs)),
-        alerts: alertsRoom(openLine(clients.alerts, address, speaker, timeoutMs)),
-        commands: commandsRoom(openLine(clients.commands, address, speaker, timeoutMs)),
-        fleet: fleetRoom(openLine(clients.fleet, address, speaker, timeoutMs)),
-        health: healthRoom(openLine(clients.health, address, speaker, timeoutMs)),
-        journal: journalRoom(openLine(clients.journal, address, speaker, timeoutMs)),
-        mcp: mcpRoom(openLine(clients.mcp, address, speaker, timeoutMs)),
-        metrics: metricsRoom(openLine(clients.metrics, address, speaker, timeoutMs)),
-        requestStates: requestStatesRoom(openLine(clients.requestStates, address, speaker, timeoutMs)),
-        runbooks: runbooksRoom(openLine(clients.runbooks, address, speaker, timeoutMs)),
+        get access() {
+          return accessRoom(openLine(clients.access, address, speaker, timeoutMs));
+        },
+        get alerts() {
+          return alertsRoom(openLine(clients.alerts, address, speaker, timeoutMs));
+        },
+        get commands() {
+          return commandsRoom(openLine(clients.commands, address, speaker, timeoutMs));
+        },
+        get fleet() {
+          return fleetRoom(openLine(clients.fleet, address, speaker, timeoutMs));
+        },
+        get health() {
+          return healthRoom(openLine(clients.health, address, speaker, timeoutMs));
+        },
+        get journal() {
+          return journalRoom(openLine(clients.journal, address, speaker, timeoutMs));
+        },
+        get mcp() {
+          return mcpRoom(openLine(clients.mcp, address, speaker, timeoutMs));
+        },
+        get metrics() {
+          return metricsRoom(openLine(clients.metrics, address, speaker, timeoutMs));
+        },
+        get requestStates() {
+          return requestStatesRoom(openLine(clients.requestStates, address, speaker, timeoutMs));
+        },
+        get runbooks() {
+          return runbooksRoom(openLine(clients.runbooks, address, speaker, timeoutMs));
+        },
       };
     },
     /** As this server itself, with a token that may speak for others. */
