@@ -129,7 +129,7 @@ export class Safety {
   }
 
   /** Lets automatic action go on; the budget is counted afresh. Throws FAILED_PRECONDITION when it is not tripped. */
-  reset(by: Actor, because: string): Promise<Brake> {
+  async reset(by: Actor, because: string): Promise<Brake> {
     if (because.trim() === "")
       throw new OpsError("INVALID_ARGUMENT", "reset the brake: a reason is needed, and none was given");
     if (by.kind !== "human")
@@ -147,7 +147,7 @@ export class Safety {
   }
 
   /** Closes a case; automatic action on its target may go on. Throws NOT_FOUND, FAILED_PRECONDITION when it is closed. */
-  closeCase(id: string, by: Actor, because: string): Promise<Case> {
+  async closeCase(id: string, by: Actor, because: string): Promise<Case> {
     if (because.trim() === "")
       throw new OpsError("INVALID_ARGUMENT", `close case "${id}": a reason is needed, and none was given`);
     return this.#ports.database.transaction(async (tx) => {
