@@ -252,7 +252,7 @@ export class CommandDesk {
       if (current?.generation !== command.generation || current.state !== "approved") return undefined;
       const now = system.clock.now();
       const { decision, safety } = await this.#judge.atSending(tx, current, now);
-      const next = beforeSending(decision, safety);
+      const next = beforeSending(current, decision, safety);
       if (next.kind === "keep") return undefined;
       const over = next.change.state === "sent" ? { ...current, sentSession: session } : current;
       return this.#carryOut(tx, over, next, SYSTEM, now);

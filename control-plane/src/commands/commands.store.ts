@@ -36,7 +36,7 @@ interface Row {
   expires_at: Date;
   timeout_ms: number;
   generation: string;
-  plan: Plan | null;
+  plan: StoredPlan | null;
   approved_kind: string | null;
   approved_name: string | null;
   cancel_because: string | null;
@@ -55,12 +55,18 @@ interface Row {
   attempt: number;
 }
 
+type SaidLater = "approvals" | keyof typeof BEFORE_IT_WAS_SAID;
+type StoredPlan = Omit<Plan, SaidLater> & Partial<Pick<Plan, SaidLater>>;
+
 /** A plan as it was stored; one of an earlier version says less. */
-const toPlan = (stored: Plan): Plan => ({ ...BEFORE_IT_WAS_SAID, ...stored });
+const toPlan = (stored: StoredPlan): Plan => ({
+  ...BEFORE_IT_WAS_SAID,
+  approvals: stored.verdict === "ask" ? 1 : 0,
+  ...stored,
+});
 
 const BEFORE_IT_WAS_SAID = {
   rule: "",
-  approvals: 1,
   approver: "approver",
   elicitation: false,
   reach: undefined,

@@ -12,8 +12,9 @@ export function entryOfChange(before: Command, next: Command, by: Actor, now: In
 function kindOf(before: Command, next: Command): string {
   if (next.attempt > before.attempt) return "command.drifted";
   if (next.state !== before.state) return `command.${next.state}`;
-  // One of several approvals, and a cancellation that the agent must still hear of, change no state.
-  return next.approvals.length > before.approvals.length ? "command.approval" : "command.cancelling";
+  // One of several approvals, a cancellation that the agent must still hear of, and an order held back change no state.
+  if (next.approvals.length > before.approvals.length) return "command.approval";
+  return next.cancelBecause === before.cancelBecause ? "command.held" : "command.cancelling";
 }
 
 export function entryOf(

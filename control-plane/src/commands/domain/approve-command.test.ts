@@ -203,12 +203,22 @@ describe("right before it is sent", () => {
     ["nothing holds it back", judged("allow"), { kind: "clear" } as const, "sent"],
     ["policy that asks has been answered", judged("ask"), { kind: "clear" } as const, "sent"],
     ["a freeze has begun", judged("deny"), { kind: "clear" } as const, "refused"],
-    ["the budget holds it for a while", judged("allow"), holds("deny", true), "FAILED_PRECONDITION"],
+    ["the budget holds it for a while", judged("allow"), holds("deny", true), "approved"],
     ["the budget holds it until a person acts", judged("allow"), holds("deny", false), "refused"],
     ["the budget wants a person to look", judged("allow"), holds("ask", false), "awaiting-approval"],
   ])("%s", (_, policy, safety, outcome) => {
-    expect(becomes(beforeSending(policy, safety))).toBe(outcome);
+    expect(becomes(beforeSending(madeCommand("approved"), policy, safety))).toBe(outcome);
   });
+});
+
+test("that an order is held back is said once, for how long it still takes changes with every look", () => {
+  const held = (minutes: number) =>
+    ({ kind: "hold", verdict: "deny", passing: true, because: `again in ${minutes}m` }) as const;
+  const first = beforeSending(madeCommand("approved"), judged("allow"), held(2));
+  if (first.kind === "keep") throw new Error(first.because);
+  const waits = changed(madeCommand("approved"), first.change, NOW);
+  expect(waits.because).toBe("it may run and is held back for a while: again in 2m");
+  expect(beforeSending(waits, judged("allow"), held(1))).toEqual({ kind: "keep", because: "again in 1m" });
 });
 
 const roles: readonly Role[] = ["viewer", "operator"];

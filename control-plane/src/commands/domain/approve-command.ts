@@ -18,6 +18,8 @@ export interface Vote {
   readonly elicited: boolean;
 }
 
+const HELD_BACK = "it may run and is held back for a while:";
+
 const no = (because: string): CommandDecision => ({ kind: "keep", because });
 const forbidden = (because: string): CommandDecision => ({
   kind: "keep",
@@ -161,7 +163,11 @@ function tightened(plan: Plan | undefined, judged: GuardDecision): Plan | undefi
  * Right before the order goes. A freeze or a rule made since says no: it never goes. The safety budget may hold it for a
  * while, or want a person to look first.
  */
-export function beforeSending(judged: GuardDecision, safety: SafetyVerdict): CommandDecision {
+export function beforeSending(
+  command: Command,
+  judged: GuardDecision,
+  safety: SafetyVerdict,
+): CommandDecision {
   if (judged.verdict === "deny")
     return { kind: "change", change: { state: "refused", because: `it was not sent: ${judged.because}` } };
   if (safety.kind === "clear")
@@ -171,7 +177,10 @@ export function beforeSending(judged: GuardDecision, safety: SafetyVerdict): Com
       kind: "change",
       change: { state: "awaiting-approval", because: `it was not sent: ${safety.because}` },
     };
-  return safety.passing
-    ? no(safety.because)
-    : { kind: "change", change: { state: "refused", because: `it was not sent: ${safety.because}` } };
+  if (safety.passing) {
+    // Said once: how long it still takes changes with every look.
+    if (command.because.startsWith(HELD_BACK)) return no(safety.because);
+    return { kind: "change", change: { state: "approved", because: `${HELD_BACK} ${safety.because}` } };
+  }
+  return { kind: "change", change: { state: "refused", because: `it was not sent: ${safety.because}` } };
 }
