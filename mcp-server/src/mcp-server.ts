@@ -115,7 +115,8 @@ export class McpServers {
       this.#addDocuments(server, era, scope instanceof CallScope ? scope : undefined, local);
     }
     const token = scope instanceof CallScope ? scope.token : local?.token;
-    if (era === "modern") serveTasks(server, new CommandTasks(this.#calls, local));
+    if (era === "modern")
+      serveTasks(server, new CommandTasks(this.#calls, local, (context) => canAsk(server, context)));
     else if (token !== undefined) serveSubscriptions(server, this.#parts.feed, token);
     return server;
   }

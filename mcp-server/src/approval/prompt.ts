@@ -3,8 +3,13 @@
  * and bounded: no sentence of a host's, of an alert's or of the model that asks can stand in it. Whoever wants the plan
  * in full reads it under its id.
  */
-import type { CommandView } from "../control-plane/commands.js";
+import type { CommandView, CommandWholeView } from "../control-plane/commands.js";
 import type { PlanView } from "../control-plane/plan.js";
+
+/** Whether the plan waits for one approval, which the person at the requesting client may give. */
+export function mayAskHere({ command, plan }: CommandWholeView): boolean {
+  return command.state === "awaiting_approval" && plan?.elicitation === true && plan.approvals_needed <= 1;
+}
 
 const VALUE_MAX = 80;
 const ARGUMENTS_MAX = 8;

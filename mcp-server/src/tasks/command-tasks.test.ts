@@ -10,6 +10,7 @@ beforeAll(async () => {
 afterAll(() => house.close());
 beforeEach(() => {
   house.fake.commands.clear();
+  house.fake.heard.length = 0;
   house.fake.nodes = [{ nodeId: "n-1", name: "db-1", actions: ["clean-directory"] }];
   house.fake.output = [];
 });
@@ -17,8 +18,17 @@ beforeEach(() => {
 type Json = Record<string, unknown>;
 
 /** A bare request of 2026-07-28; `knows` is whether it declares the extension. */
-async function ask(method: string, params: Json, knows = true, token = "operator-token"): Promise<Json> {
-  const capabilities = knows ? { extensions: { [TASKS_EXTENSION]: {} } } : {};
+async function ask(
+  method: string,
+  params: Json,
+  knows = true,
+  token = "operator-token",
+  person = false,
+): Promise<Json> {
+  const capabilities = {
+    ...(knows ? { extensions: { [TASKS_EXTENSION]: {} } } : {}),
+    ...(person ? { elicitation: { form: {} } } : {}),
+  };
   const meta = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": capabilities,
@@ -74,7 +84,7 @@ describe("a plan that is applied", () => {
   test("is answered with its plan for a client that does not", async () => {
     expect(await request(false)).toMatchObject({
       resultType: "complete",
-      structuredContent: { command: { command_id: "c-1" }, approval: { needed: true } },
+      structuredContent: { command: { command_id: "c-1" }, approval: { path: "/api/mainstay/v1/commands/c-1:approve" } },
     });
   });
 
@@ -138,6 +148,64 @@ describe("a task", () => {
     expect(await ask("tasks/get", { taskId: "command-c-1" }, false)).toMatchObject({
       error: { code: -32_021 },
     });
+  });
+});
+
+describe("a task whose plan the person at the client may approve", () => {
+  const KEY = `approve-${HASH.slice(0, 16)}`;
+  const yes = { action: "accept", content: { approve: true } };
+  const taskId = "command-c-1";
+  const get = () => ask("tasks/get", { taskId }, true, "operator-token", true);
+  const answer = (inputResponses: Json) =>
+    ask("tasks/update", { taskId, inputResponses }, true, "operator-token", true);
+
+  test("asks them, and goes on when they approve", async () => {
+    await request();
+    expect(await get()).toMatchObject({
+      status: "input_required",
+      inputRequests: {
+        [KEY]: {
+          method: "elicitation/create",
+          params: { message: expect.stringContaining('Let "clean-directory" run on db-1?') },
+        },
+      },
+    });
+    expect(await answer({ [KEY]: yes })).toMatchObject({ resultType: "complete" });
+    const task = await get();
+    expect(task).toMatchObject({ status: "working" });
+    expect(task).not.toHaveProperty("inputRequests");
+    expect(await answer({ [KEY]: yes })).toMatchObject({ resultType: "complete" });
+    expect(house.fake.heardOf("ApproveCommand")).toHaveLength(1);
+  });
+
+  test.each([
+    ["declined", { [KEY]: { action: "decline" } }, "cancelled"],
+    ["of another plan", { "approve-1111111111111111": yes }, "input_required"],
+    ["nothing", {}, "input_required"],
+    ["closed", { [KEY]: { action: "cancel" } }, "input_required"],
+    [
+      "of another kind",
+      { [KEY]: { role: "assistant", content: { type: "text", text: "yes" } } },
+      "input_required",
+    ],
+  ])("does not when the answer is %s", async (_, inputResponses, status) => {
+    await request();
+    await answer(inputResponses);
+    expect(await get()).toMatchObject({ status });
+    expect(house.fake.heardOf("ApproveCommand")).toEqual([]);
+  });
+
+  test("does not ask where policy wants another, nor a client that can ask nobody", async () => {
+    await request();
+    expect(await ask("tasks/get", { taskId })).toMatchObject({ status: "working" });
+    expect(await ask("tasks/update", { taskId, inputResponses: { [KEY]: yes } })).toMatchObject({
+      resultType: "complete",
+    });
+    const command = [...house.fake.commands.values()][0];
+    if (command?.plan !== undefined) command.plan.elicitation = false;
+    expect(await get()).toMatchObject({ status: "working" });
+    await answer({ [KEY]: yes });
+    expect(house.fake.heardOf("ApproveCommand")).toEqual([]);
   });
 });
 

@@ -4,11 +4,14 @@
  */
 import type { ServerContext } from "@modelcontextprotocol/server";
 import { ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
+import { approvalRequest, decisionIn } from "../approval/person.js";
+import { approvalPrompt, mayAskHere } from "../approval/prompt.js";
 import type { Calls, LocalCaller } from "../calls.js";
 import { cleanBlock } from "../clean-text.js";
 import type { Rooms } from "../control-plane/client.js";
 import type { CommandWholeView, OutputView } from "../control-plane/commands.js";
 import { outputText } from "../control-plane/commands.js";
+import type { PlanView } from "../control-plane/plan.js";
 import { OpsError } from "../errors.js";
 import type { DetailedTask, Task, TaskDesk, TaskStatus } from "../protocol/task.js";
 import { renderText } from "../tools/answer.js";
@@ -60,23 +63,47 @@ export function commandIdOf(taskId: string): string | undefined {
 export class CommandTasks implements TaskDesk {
   readonly #calls: Calls;
   readonly #local: LocalCaller | undefined;
+  readonly #canAsk: (context: ServerContext) => boolean;
 
-  constructor(calls: Calls, local: LocalCaller | undefined) {
+  /** @param canAsk whether the client of a request can put a form before a person */
+  constructor(calls: Calls, local: LocalCaller | undefined, canAsk: (context: ServerContext) => boolean) {
     this.#calls = calls;
     this.#local = local;
+    this.#canAsk = canAsk;
   }
 
   get(taskId: string, context: ServerContext): Promise<DetailedTask | undefined> {
     return this.#with(taskId, "tasks/get", context, async (rooms, commandId) => {
       const whole = await rooms.commands.getCommand(commandId, OUTPUT_CHARS);
       const task = taskOf(whole);
-      return task.status === "completed" ? { ...task, result: resultOf(whole, this.#calls.hex) } : task;
+      if (task.status === "completed") return { ...task, result: resultOf(whole, this.#calls.hex) };
+      const { command, plan } = whole;
+      if (plan === undefined || !mayAskHere(whole) || !this.#canAsk(context)) return task;
+      const inputRequests = { [keyOf(plan)]: approvalRequest(approvalPrompt(command, plan)) };
+      return { ...task, status: "input_required", inputRequests };
     });
   }
 
-  /** A command asks nothing of the client: a person approves it elsewhere. */
-  async update(taskId: string, _answers: unknown, context: ServerContext): Promise<boolean> {
-    return (await this.get(taskId, context)) !== undefined;
+  /**
+   * Takes what the person at the client said of the plan. The key names the plan, so an answer to an earlier one is no
+   * answer; and a plan is approved once, so an answer that is sent again changes nothing.
+   */
+  async update(
+    taskId: string,
+    answers: Readonly<Record<string, unknown>>,
+    context: ServerContext,
+  ): Promise<boolean> {
+    const done = await this.#with(taskId, "tasks/update", context, async (rooms, commandId) => {
+      const whole = await rooms.commands.getCommand(commandId, 0);
+      const { plan } = whole;
+      if (plan === undefined || !mayAskHere(whole) || !this.#canAsk(context)) return true;
+      const decision = decisionIn({ ...answers }, keyOf(plan));
+      if (decision === "approved") await rooms.commands.approveElicited(commandId, plan.hash);
+      if (decision === "declined")
+        await rooms.commands.cancel(commandId, "the person at the MCP client declined it");
+      return true;
+    });
+    return done ?? false;
   }
 
   async cancel(taskId: string, context: ServerContext): Promise<boolean> {
@@ -110,6 +137,11 @@ export class CommandTasks implements TaskDesk {
     if (code === "NOT_FOUND" || code === "INVALID_ARGUMENT") return undefined;
     throw new ProtocolError(ProtocolErrorCode.InternalError, `${code}: ${message}`, { code });
   }
+}
+
+/** What the person's answer stands under: another plan has another key. */
+function keyOf({ hash }: PlanView): string {
+  return `approve-${hash.slice(0, 16)}`;
 }
 
 /** What the call would have answered, had it waited for the end. */

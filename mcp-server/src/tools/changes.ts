@@ -1,6 +1,6 @@
 /** The tools that change something: a plan first, then, by its hash, exactly that plan, if policy or a person lets it. */
 import { z } from "zod";
-import { approvalPrompt } from "../approval/prompt.js";
+import { approvalPrompt, mayAskHere } from "../approval/prompt.js";
 import type { Rooms } from "../control-plane/client.js";
 import { type CommandWholeView, commandSchema } from "../control-plane/commands.js";
 import { planSchema } from "../control-plane/plan.js";
@@ -172,11 +172,6 @@ async function mayChange({ rooms, offer }: ToolContext, { command }: CommandWhol
 
 async function speaker(rooms: Rooms): Promise<string> {
   return (await rooms.access.whoAmI()).name;
-}
-
-/** Whether the plan waits for one approval, which the person at the client may give. */
-function mayAskHere({ command, plan }: CommandWholeView): boolean {
-  return command.state === "awaiting_approval" && plan?.elicitation === true && plan.approvals_needed <= 1;
 }
 
 /** A sealed state; undefined when there is no key for this caller, and nobody is asked then. */
