@@ -165,6 +165,7 @@ test("nothing runs twice, unapproved, late, or in a world that its plan did not 
           if (frozen) ends.frozen++;
           carry(decision);
           if (!isSent()) return;
+          expect(frozen, "sent in a freeze").toBe(false);
           behind.set(command.plan?.hash ?? "", new Set(command.approvals.map(({ actor }) => actor.name)));
         }
         command = { ...command, sentSession: session };
@@ -184,6 +185,7 @@ test("nothing runs twice, unapproved, late, or in a world that its plan did not 
       for (const { what, person, pick } of steps) {
         now += pick % 7 === 0 ? SECOND : 1;
         const hash = pick % 5 === 0 ? "another" : (command.plan?.hash ?? "");
+        const before = command;
         switch (what) {
           case "dispatch":
             if (isOpen(command.state)) send();
@@ -241,7 +243,8 @@ test("nothing runs twice, unapproved, late, or in a world that its plan did not 
           case "expire":
             carry(afterTime(command, now));
         }
-        if (frozen && what === "dispatch") expect(command.state).not.toBe("approved");
+        if (hash === "another" && (what === "approve" || what === "apply"))
+          expect(command, "decided by another plan's hash").toBe(before);
       }
       ends.runs += agent.runs.length;
       expect(agent.runs.length).toBeLessThanOrEqual(1);
