@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { messageOf, OpsError } from "./kernel/errors.js";
 import { SECOND } from "./kernel/time.js";
 import type { Lifecycle } from "./lifecycle.js";
+import { type Breakers, createBreakers, guardOf } from "./platform/breakers.js";
 import type { Config } from "./platform/config.js";
 import { isRoot } from "./platform/host.js";
 import type { Logger } from "./platform/logger.js";
@@ -23,6 +24,7 @@ export interface Ground {
   readonly system: System;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly breakers: Breakers;
   readonly lifecycle: Lifecycle;
   readonly database: Database;
   readonly live: Live;
@@ -45,15 +47,19 @@ export async function layGround(
   }
   lifecycle.started("state lock", await lockState(stateDirectory));
   const metrics = new Metrics();
+  const openFor = config.breakerOpenSeconds * SECOND;
+  const breakers = createBreakers({ clock: system.clock, logger, metrics, openFor });
   const database = await openDatabase(config, system, logger, lifecycle, metrics);
   const live = config.redisUrl === undefined ? inProcessLive() : redisLive(config.redisUrl, logger);
   lifecycle.started("live", () => live.close());
   metrics.reading("mcp_redis_connections_active", "Open connections to Redis; 0 without one.", [], () => [
     { value: live.figures().connections },
   ]);
-  const secrets = config.vault && (await connectVault({ ...config.vault, clock: system.clock, logger }));
+  const secrets =
+    config.vault &&
+    (await connectVault({ ...config.vault, clock: system.clock, logger, guard: guardOf(breakers) }));
   if (secrets !== undefined) lifecycle.started("Vault", () => secrets.close());
-  return { config, system, logger, metrics, lifecycle, database, live, secrets };
+  return { config, system, logger, metrics, breakers, lifecycle, database, live, secrets };
 }
 
 async function openDatabase(

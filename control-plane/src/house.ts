@@ -8,6 +8,7 @@ import { fromWireEvent } from "./commands/commands.module.js";
 import { AgentLink } from "./edge/agent-link.js";
 import { alertmanagerEndpoints } from "./edge/alertmanager/alertmanager-api.js";
 import { ALERTMANAGER_ERRORS } from "./edge/alertmanager-api.controller.js";
+import { breakersApi } from "./edge/breakers/breakers.api.js";
 import { type Doors, openDoors } from "./edge/doors.js";
 import { Gate } from "./edge/gate.js";
 import { GrpcDoor } from "./edge/grpc/grpc-door.js";
@@ -106,7 +107,8 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
   houseMetrics(ground, rooms, eventLoop);
 
   const health = healthApi(checks, overviewReads(ground, rooms), clock);
-  const services = operatorServices({ ...rooms.apis, health });
+  const breakers = breakersApi({ breakers: ground.breakers, database: ground.database, clock });
+  const services = operatorServices({ ...rooms.apis, health, breakers });
   const api = new OperatorApi(services, { gate, system, logger });
   const httpDoor = new HttpDoor({
     gate,

@@ -41,6 +41,7 @@ import {
   type Notification,
   type NotificationDoor,
 } from "./notification/notification.module.js";
+import { guardOf } from "./platform/breakers.js";
 import { HttpClient } from "./platform/http-client.js";
 import type { LoopStatus } from "./platform/loop.js";
 import { PolicyFile } from "./platform/policy-file.js";
@@ -278,6 +279,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     externalUrl: config.externalUrl,
     externalLabels: config.externalLabels,
     mayLead,
+    guard: guardOf(ground.breakers),
     rulesJudged: () => rulesJudged(evaluator, leadership),
     exprOf: (ruleKey) =>
       evaluator.groups.flatMap(({ rules }) => rules).find(({ key }) => key === ruleKey)?.expr,
@@ -434,13 +436,13 @@ const evaluatedBy = ({ config: { timeseries } }: Ground): string =>
 
 /** The engine that evaluates what this replica's own has taken. */
 function openEngine(
-  { config, system, logger, lifecycle, database }: Ground,
+  { config, system, logger, lifecycle, database, breakers }: Ground,
   own: TimeSeries,
   leadership: Leadership,
 ): TimeSeriesDoor {
   const { timeseries } = config;
   if (timeseries.kind === "embedded") return own;
-  const http = new HttpClient();
+  const http = new HttpClient({ guard: guardOf(breakers) });
   lifecycle.started("line to the engine", () => http.close());
   const { tokenFile } = timeseries;
   const { series, loop } = openRemote({

@@ -174,7 +174,7 @@ export class CircuitBreaker {
     const era = this.#era;
     try {
       const value = await call();
-      this.#note(era, judge({ value }), "");
+      this.#note(era, judge({ value }), "it answered, and not well");
       return value;
     } catch (error) {
       this.#note(era, judge({ error }), error instanceof Error ? error.message : String(error));

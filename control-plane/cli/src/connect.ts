@@ -4,6 +4,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { credentials, InterceptingCall, type Interceptor } from "@grpc/grpc-js";
 import { createGrpcClient, type GrpcClient } from "@mainstay/proto/client";
 import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import { BreakersService } from "@mainstay/proto/gen/mainstay/operator/v1/breakers_pb";
 import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
@@ -12,9 +13,9 @@ import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import { RoutesService } from "@mainstay/proto/gen/mainstay/operator/v1/routes_pb";
+import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
 import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
-import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { messageOf } from "#src/kernel/errors";
 import { Failure } from "./failure.js";
 import type { Settings } from "./settings.js";
@@ -23,6 +24,7 @@ const TIMEOUT_MS = 15_000;
 
 export interface ControlPlane {
   readonly alerts: GrpcClient<typeof AlertsService>;
+  readonly breakers: GrpcClient<typeof BreakersService>;
   readonly commands: GrpcClient<typeof CommandsService>;
   readonly fleet: GrpcClient<typeof FleetService>;
   readonly health: GrpcClient<typeof HealthService>;
@@ -63,6 +65,7 @@ export async function connect({ address, tokenFiles, caFile }: Settings): Promis
   };
   return {
     alerts: client(AlertsService),
+    breakers: client(BreakersService),
     commands: client(CommandsService),
     fleet: client(FleetService),
     health: client(HealthService),

@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { messageOf } from "#src/kernel/errors";
 import type { Command, CommandOptions } from "./command.js";
 import { alertCommands } from "./commands/alerts.js";
+import { breakerCommands } from "./commands/breaker.js";
 import { commandCommands } from "./commands/commands.js";
 import { contextCommands } from "./commands/contexts.js";
 import { fleetCommands } from "./commands/fleet.js";
@@ -32,6 +33,7 @@ export const COMMANDS: readonly Command[] = [
   ...planCommands,
   ...commandCommands,
   ...runbookCommands,
+  ...breakerCommands,
   ...rolloutCommands,
   ...safetyCommands,
   ...policyCommands,

@@ -3,6 +3,7 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { comments } from "@mainstay/proto/gen/comments";
 import { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
 import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import { BreakersService } from "@mainstay/proto/gen/mainstay/operator/v1/breakers_pb";
 import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
@@ -31,6 +32,7 @@ export interface OperatorImplementations {
   readonly routes: ServiceImplementation<typeof RoutesService, CallContext>;
   readonly commands: ServiceImplementation<typeof CommandsService, CallContext>;
   readonly runbooks: ServiceImplementation<typeof RunbooksService, CallContext>;
+  readonly breakers: ServiceImplementation<typeof BreakersService, CallContext>;
   readonly journal: ServiceImplementation<typeof JournalService, CallContext>;
   readonly health: ServiceImplementation<typeof HealthService, CallContext>;
   readonly remediation: ServiceImplementation<typeof RemediationService, CallContext>;
@@ -50,6 +52,7 @@ export function operatorServices(rooms: OperatorImplementations): readonly Opera
     operatorService(RoutesService, rooms.routes),
     operatorService(CommandsService, rooms.commands),
     operatorService(RunbooksService, rooms.runbooks),
+    operatorService(BreakersService, rooms.breakers),
     operatorService(JournalService, rooms.journal),
     operatorService(RemediationService, rooms.remediation),
     operatorService(RolloutsService, rooms.rollouts),

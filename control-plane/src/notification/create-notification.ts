@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { JOURNAL_CHANNEL } from "../journal/journal.module.js";
 import type { Labels } from "../kernel/labels.js";
 import { escapeQuery } from "../kernel/template/builtins.js";
+import type { Guard } from "../platform/breakers.js";
 import type { Logger } from "../platform/logger.js";
 import type { LoopStatus } from "../platform/loop.js";
 import type { Database } from "../platform/postgres/database.js";
@@ -30,6 +31,8 @@ export interface NotificationPorts {
   readonly externalUrl: string;
   /** What every alert of ours is told with, unless it says otherwise itself. @default none */
   readonly externalLabels?: Labels;
+  /** Leaves a receiver alone that does not answer. @default every attempt is made */
+  readonly guard?: Guard;
   /** Whether this replica is the one that sees all samples. */
   readonly mayLead: () => boolean;
   readonly rulesJudged: () => RulesJudged;
@@ -66,6 +69,7 @@ export function createNotification(ports: NotificationPorts): Notification {
     groups,
     inForce,
     readFile: (path) => readFile(configFile.resolvePath(path), "utf8"),
+    ...(ports.guard === undefined ? {} : { guard: ports.guard }),
   });
   const notifier = new Notifier({
     database,

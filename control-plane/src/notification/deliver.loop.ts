@@ -8,6 +8,7 @@ import { cleanText } from "../kernel/clean-text.js";
 import { messageOf, OpsError } from "../kernel/errors.js";
 import { TemplateError } from "../kernel/template/template-error.js";
 import { type Duration, type Instant, MINUTE, SECOND } from "../kernel/time.js";
+import type { Guard } from "../platform/breakers.js";
 import type { Logger } from "../platform/logger.js";
 import { Loop } from "../platform/loop.js";
 import type { Database } from "../platform/postgres/database.js";
@@ -51,6 +52,7 @@ export interface DelivererPorts {
   readonly groups: GroupBook;
   readonly inForce: () => InForce | undefined;
   readonly readFile: (path: string) => Promise<string>;
+  readonly guard?: Guard;
 }
 
 interface ChannelState {
@@ -202,13 +204,17 @@ export class Deliverer {
   }
 
   async #send(notice: OutgoingNotice): Promise<DeliveryAnswer> {
-    const { inForce, system, readFile } = this.#ports;
+    const { inForce, system, readFile, guard } = this.#ports;
     const held = inForce();
     const receiver = held?.config.receivers.find(({ name }) => name === notice.receiver);
     const integration = receiver?.integrations.find(({ key }) => key === notice.integration);
     if (held === undefined || integration === undefined)
       return { kind: "refused", answer: "the notification file no longer names this receiver's channel" };
-    const channel = openChannel(integration.settings, { clock: system.clock, readFile });
+    const channel = openChannel(integration.settings, {
+      clock: system.clock,
+      readFile,
+      ...(guard === undefined ? {} : { guard }),
+    });
     const message: OutgoingMessage = { id: notice.id, data: notice.data, texts: held.texts };
     try {
       return await channel(message, this.#stop.signal);

@@ -58,6 +58,8 @@ export interface Config {
   readonly runbookPaths: readonly string[];
   /** What the house is made of, and what needs what. */
   readonly componentsFile: string;
+  /** Seconds for which a service of others is not called after five calls in a row failed. */
+  readonly breakerOpenSeconds: number;
   /** Hours a client certificate of an agent lives. */
   readonly certificateHours: number;
   readonly logLevel: LogLevel;
@@ -271,6 +273,13 @@ const SETTINGS = {
     value: "A,B",
     help: "runbooks: YAML files, and folders of them (default: config/runbooks)",
   },
+  breakerOpenSeconds: {
+    flag: "breaker-open-seconds",
+    env: "MAINSTAY_BREAKER_OPEN_SECONDS",
+    file: "breakerOpenSeconds",
+    value: "N",
+    help: "how long a service is left alone after five failures in a row (default 60; 1 to 3600)",
+  },
   certificateHours: {
     flag: "certificate-hours",
     env: "MAINSTAY_CERTIFICATE_HOURS",
@@ -433,6 +442,7 @@ export function parseConfig(
     runbookPaths: (list("runbooks") ?? [join(DEFAULTS, "runbooks")]).map((path) => resolve(path)),
     policyFile: resolve(text("policy") ?? join(DEFAULTS, "command-policy.yaml")),
     componentsFile: resolve(text("components") ?? join(DEFAULTS, "components.yaml")),
+    breakerOpenSeconds: number("breakerOpenSeconds", 60, 1, 3_600),
     certificateHours: number("certificateHours", 24, 0.01, 8_760),
     logLevel: level as LogLevel,
   };

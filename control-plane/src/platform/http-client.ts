@@ -4,6 +4,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { checkServerIdentity, rootCertificates } from "node:tls";
 import { messageOf, OpsError } from "../kernel/errors.js";
 import type { Duration } from "../kernel/time.js";
+import { type Guard, judgeHttp } from "./breakers.js";
 
 export interface HttpClientOptions {
   /** Connections at a time. @default 8 */
@@ -12,6 +13,8 @@ export interface HttpClientOptions {
   readonly ca?: () => string;
   /** A name that counts besides the host's: what the house's own certificates carry wherever they are shown. */
   readonly orNamed?: string;
+  /** Leaves a server alone that does not answer. @default every call is made */
+  readonly guard?: Guard;
 }
 
 export interface HttpCall {
@@ -36,8 +39,10 @@ const BYTES_MAX_DEFAULT = 64 * 1024 * 1024;
 export class HttpClient {
   readonly #http: HttpAgent;
   readonly #https: HttpsAgent;
+  readonly #guard: Guard | undefined;
 
-  constructor({ connectionsMax = 8, ca, orNamed }: HttpClientOptions = {}) {
+  constructor({ connectionsMax = 8, ca, orNamed, guard }: HttpClientOptions = {}) {
+    this.#guard = guard;
     const pool = { keepAlive: true, maxSockets: connectionsMax, scheduling: "lifo" } as const;
     this.#http = new HttpAgent(pool);
     this.#https = new HttpsAgent({
@@ -55,7 +60,14 @@ export class HttpClient {
    * Any answer, whatever its status. Throws OpsError: UNAVAILABLE when the server cannot be reached, DEADLINE_EXCEEDED,
    * CANCELLED, RESOURCE_EXHAUSTED when the answer is too long. The URL's path and query are not in the message.
    */
-  async call(call: HttpCall): Promise<HttpAnswer> {
+  call(call: HttpCall): Promise<HttpAnswer> {
+    const { origin } = call.url;
+    return this.#guard === undefined
+      ? this.#send(call)
+      : this.#guard(origin, () => this.#send(call), judgeHttp);
+  }
+
+  async #send(call: HttpCall): Promise<HttpAnswer> {
     const { url, method, headers = {}, body, timeoutMs, signal } = call;
     const deadline = AbortSignal.timeout(timeoutMs);
     const stop = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);

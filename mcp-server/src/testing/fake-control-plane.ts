@@ -307,7 +307,7 @@ export class FakeControlPlane {
   }
 
   #alerts() {
-    const { listAlerts, getAlert } = AlertsService.method;
+    const { listAlerts, getAlert, getAlertChart } = AlertsService.method;
     return {
       listAlerts: this.#answers(listAlerts, ({ state, rule }) => ({
         alerts: this.alerts.filter(
@@ -330,8 +330,23 @@ export class FakeControlPlane {
             { to: AlertState.PENDING, value: 0.91, because: "the expression holds" },
             { to: AlertState.FIRING, value: 0.93, because: "it has held for 5m" },
           ],
+          receivers: ["team"],
+          notices: [
+            {
+              receiver: "team",
+              integration: "slack[0]",
+              reason: "first",
+              state: "failed",
+              lastAnswer: "HTTP 500",
+            },
+          ],
+          hiddenBy: [{ kind: "silence", name: "s-1", what: "by ann", hidesNow: true, notices: 2n }],
+          seen: [{ labels: { __name__: "disk_used" }, points: [{ timestampMs: 1n, value: 0.93 }] }],
         };
       }),
+      getAlertChart: this.#answers(getAlertChart, ({ file }) => ({
+        chart: { contentType: "image/png", data: Buffer.from(`picture ${file}`) },
+      })),
     };
   }
 

@@ -58,18 +58,29 @@ export const alertsTools = [
     toolset: "alerts",
     title: "Why an alert is as it is",
     description:
-      "One alert and its account: the rule's expression, how long it must hold, the value, its last changes of state with the reason for each, and the commands requested because of it.",
-    input: z.strictObject({ alert_id: z.string().min(1).max(128) }),
+      "One alert and its account: expression, value, what it saw, changes of state with reasons, who was told, what hid it, and commands requested because of it.",
+    input: z.strictObject({
+      alert_id: z.string().min(1).max(128),
+      chart: z.boolean().optional().describe("also a picture of the expression over time"),
+    }),
     output: alertWhySchema,
     effect: "read",
     idempotent: true,
-    hostMade: ["alert.labels", "alert.annotations", "alert.because", "transitions[].because"],
-    async run({ alert_id: alertId }, { rooms }) {
-      const why = await rooms.alerts.getAlert(alertId);
+    hostMade: [
+      ...["alert.labels", "alert.annotations", "alert.because", "transitions[].because"],
+      ...["seen[].labels", "hidden_by[].what", "told[].answer"],
+    ],
+    async run({ alert_id: alertId, chart = false }, { rooms }) {
+      const [why, picture] = await Promise.all([
+        rooms.alerts.getAlert(alertId),
+        chart ? rooms.alerts.getChart(alertId) : undefined,
+      ]);
       const { alert } = why;
+      const hidden = why.hidden_by.filter(({ now }) => now).length;
       return {
         structured: why,
-        summary: `Alert of rule ${JSON.stringify(alert.rule)} is ${alert.state}; value ${alert.value}. It fires when its expression holds for ${why.for_seconds} s. ${count(why.command_ids.length, "command")} requested because of it${why.command_ids.length === 0 ? "" : `: ${why.command_ids.join(", ")}`}.`,
+        summary: `Alert of rule ${JSON.stringify(alert.rule)} is ${alert.state}; value ${alert.value}. It fires when its expression holds for ${why.for_seconds} s. ${count(why.command_ids.length, "command")} requested because of it${why.command_ids.length === 0 ? "" : `: ${why.command_ids.join(", ")}`}. ${why.told_to.length === 0 ? "Nobody hears of it now" : `${count(why.told_to.length, "receiver")} hear of it`}; ${count(why.told.length, "notice")} so far${hidden === 0 ? "" : `; hidden now by ${hidden}`}.`,
+        ...(picture === undefined ? {} : { image: { data: picture, mimeType: "image/png" } }),
         data: [
           `${seriesName(alert.labels)}`,
           `expr: ${why.expr}`,
@@ -81,7 +92,27 @@ export const alertsTools = [
             value: (row) => row.value,
             because: (row) => row.because,
           }),
-        ].join("\n"),
+          table(why.seen, {
+            seen: (row) => seriesName(row.labels),
+            last_values: (row) => row.values.join(" "),
+          }),
+          table(why.told, {
+            told_at: (row) => row.at,
+            receiver: (row) => row.receiver,
+            reason: (row) => row.reason,
+            state: (row) => row.state,
+            answer: (row) => row.answer,
+          }),
+          table(why.hidden_by, {
+            hidden_by: (row) => `${row.kind} ${row.name}`,
+            now: (row) => (row.now ? "yes" : "no"),
+            since: (row) => row.since,
+            notices: (row) => row.notices,
+            what: (row) => row.what,
+          }),
+        ]
+          .filter((part) => part !== "")
+          .join("\n"),
       };
     },
   }),

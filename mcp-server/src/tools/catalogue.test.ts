@@ -179,6 +179,10 @@ describe("reading", () => {
         expr: "disk_used > 0.9",
         for_seconds: 300,
         transitions: [{ to: "pending" }, { to: "firing", because: "it has held for 5m" }],
+        told_to: ["team"],
+        told: [{ receiver: "team/slack[0]", state: "failed", answer: "HTTP 500" }],
+        hidden_by: [{ kind: "silence", name: "s-1", now: true, what: "by ann" }],
+        seen: [{ labels: { __name__: "disk_used" }, values: ["0.93"] }],
       },
     ],
     [
@@ -197,6 +201,16 @@ describe("reading", () => {
     const result = await call(name, input, "viewer-token");
     expect(textOf(result)).not.toMatch(/^[A-Z_]+:/);
     expect(result.structuredContent).toMatchObject(expected);
+  });
+
+  test("an alert's chart is a picture beside the text, and only when it is asked for", async () => {
+    const { content } = await call("alert_why", { alert_id: "a-1", chart: true }, "viewer-token");
+    const data = Buffer.from("picture chart.png").toString("base64");
+    expect(content).toEqual([
+      { type: "text", text: expect.any(String) },
+      { type: "image", data, mimeType: "image/png" },
+    ]);
+    expect((await call("alert_why", { alert_id: "a-1" }, "viewer-token")).content).toHaveLength(1);
   });
 
   test("a range lies on its grid, with null where there is nothing", async () => {

@@ -64,6 +64,15 @@ export interface Answer<T> {
   readonly summary: string;
   /** What hosts and people said, as compact text; it is marked as data. */
   readonly data?: string;
+  /** A picture for who asked for one. */
+  readonly image?: Picture;
+}
+
+export interface Picture {
+  /** In base64. */
+  readonly data: string;
+  /** One that clients show: `image/png`. */
+  readonly mimeType: string;
 }
 
 /** What an answer may cost: as the caller said, where a tool lets it, within the bound that holds for all. */

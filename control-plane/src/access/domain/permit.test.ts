@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { DescService } from "@bufbuild/protobuf";
 import { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
 import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import { BreakersService } from "@mainstay/proto/gen/mainstay/operator/v1/breakers_pb";
 import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
@@ -11,6 +12,8 @@ import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
+import { RoutesService } from "@mainstay/proto/gen/mainstay/operator/v1/routes_pb";
+import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
 import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
 import { describe, expect, test } from "vitest";
@@ -20,6 +23,7 @@ import { NEEDS, permit } from "./permit.js";
 const SERVICES: readonly DescService[] = [
   AccessService,
   AlertsService,
+  BreakersService,
   CommandsService,
   FleetService,
   HealthService,
@@ -29,6 +33,8 @@ const SERVICES: readonly DescService[] = [
   RequestStatesService,
   RemediationService,
   RolloutsService,
+  RoutesService,
+  RunbooksService,
   SafetyService,
   TopologyService,
 ];

@@ -111,6 +111,11 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     QueryRange: "read",
     ListLabelValues: "read",
   },
+  BreakersService: {
+    ListBreakers: "read",
+    TripBreaker: "administer",
+    ResetBreaker: "administer",
+  },
   RunbooksService: {
     ListRunbooks: "read",
     GetRunbook: "read",

@@ -1,5 +1,6 @@
 /** One way to a receiver: the port that every channel is, and what channels are given. */
 
+import type { Guard } from "../../platform/breakers.js";
 import type { Clock } from "../../platform/system.js";
 import type { DeliveryAnswer } from "../domain/deliver-again.js";
 import type { NoticeData } from "../domain/notice-data.js";
@@ -20,4 +21,6 @@ export interface ChannelPorts {
   readonly clock: Clock;
   /** A file of alertmanager.yml: a secret, a certificate. */
   readonly readFile: (path: string) => Promise<string>;
+  /** Leaves a receiver alone that does not answer. @default every attempt is made */
+  readonly guard?: Guard;
 }

@@ -2,6 +2,7 @@
 import { cleanText } from "../../kernel/clean-text.js";
 import { OpsError } from "../../kernel/errors.js";
 import { type Duration, SECOND } from "../../kernel/time.js";
+import { judgeHttp } from "../../platform/breakers.js";
 import { type HttpAnswer, type HttpRequest, sendHttp } from "../../platform/http-request.js";
 import type { HttpSettings, TlsSettings } from "../domain/channel-settings.js";
 import { answerOf, type DeliveryAnswer } from "../domain/deliver-again.js";
@@ -56,7 +57,7 @@ export async function sendMessage(
     const url = typeof message.url === "string" ? message.url : await revealSecret(message.url, ports);
     secrets.push(url);
     const authorization = await authorize(message.http, ports, secrets);
-    const answer = await sendHttp(
+    const answer = await guarded(
       {
         url,
         method: message.method ?? "POST",
@@ -71,17 +72,30 @@ export async function sendMessage(
         timeout: SEND_TIMEOUT,
         ...(message.http.tls === undefined ? {} : { tls: await readTls(message.http.tls, ports) }),
       },
+      ports,
       signal,
     );
     return message.judge?.(answer) ?? judgeAnswer(answer, secrets, ports);
   } catch (error) {
     if (error instanceof OpsError && error.code === "INVALID_ARGUMENT")
       return { kind: "refused", answer: error.message };
-    if (error instanceof OpsError) return { kind: "failed", answer: error.message };
+    if (error instanceof OpsError) {
+      const { retryAfterMs } = error.facts;
+      const retryAfter = typeof retryAfterMs === "number" ? retryAfterMs : undefined;
+      return { kind: "failed", answer: error.message, ...(retryAfter === undefined ? {} : { retryAfter }) };
+    }
     // A file's path is no secret, its content is never in the message.
     if (error instanceof Error && "code" in error) return { kind: "failed", answer: error.message };
     throw error;
   }
+}
+
+/** The request, unless its server is left alone for now; a server is known by scheme, host and port. */
+function guarded(request: HttpRequest, { guard }: ChannelPorts, signal: AbortSignal): Promise<HttpAnswer> {
+  const send = (): Promise<HttpAnswer> => sendHttp(request, signal);
+  return guard === undefined || !URL.canParse(request.url)
+    ? send()
+    : guard(new URL(request.url).origin, send, judgeHttp);
 }
 
 function judgeAnswer(answer: HttpAnswer, secrets: readonly string[], ports: ChannelPorts): DeliveryAnswer {

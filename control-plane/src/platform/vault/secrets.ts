@@ -6,6 +6,7 @@ import NodeVault from "node-vault";
 import { z } from "zod";
 import { OpsError } from "../../kernel/errors.js";
 import { HOUR, SECOND } from "../../kernel/time.js";
+import type { Guard } from "../breakers.js";
 import type { Logger } from "../logger.js";
 import type { Clock } from "../system.js";
 
@@ -20,6 +21,8 @@ export interface VaultOptions {
   readonly mount?: string;
   /** @default 3,000 */
   readonly timeoutMs?: number;
+  /** Leaves Vault alone when it does not answer. @default every call is made */
+  readonly guard?: Guard;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -64,20 +67,25 @@ export async function connectVault(options: VaultOptions): Promise<Secrets> {
     );
   };
 
+  /** `work` throws what is translated already. */
+  const guarded = <T>(work: () => Promise<T>): Promise<T> =>
+    options.guard === undefined ? work() : options.guard(new URL(options.address).origin, work);
+
   const login = async (): Promise<number> => {
     if (options.auth.kind === "token") {
       client.token = options.auth.token;
       return 0;
     }
-    try {
-      const answer = LOGIN.parse(
-        await client.approleLogin({ role_id: options.auth.roleId, secret_id: options.auth.secretId }),
-      );
-      client.token = answer.auth.client_token;
-      return answer.auth.lease_duration * SECOND;
-    } catch (cause) {
-      throw translate("log in", cause);
-    }
+    const { roleId: role_id, secretId: secret_id } = options.auth;
+    return guarded(async () => {
+      try {
+        const answer = LOGIN.parse(await client.approleLogin({ role_id, secret_id }));
+        client.token = answer.auth.client_token;
+        return answer.auth.lease_duration * SECOND;
+      } catch (cause) {
+        throw translate("log in", cause);
+      }
+    });
   };
 
   const keepLoggedIn = async (firstLease: number): Promise<void> => {
@@ -95,25 +103,27 @@ export async function connectVault(options: VaultOptions): Promise<Secrets> {
   void keepLoggedIn(await login());
 
   return {
-    async read(path) {
-      try {
-        return READ.parse(await client.read(`${mount}/data/${path}`)).data.data;
-      } catch (cause) {
-        if (FAILURE.safeParse(cause).data?.response.statusCode === 404) return undefined;
-        throw translate(`read "${path}"`, cause);
-      }
-    },
-    async create(path, fields) {
-      try {
-        // cas: 0 writes only where there is no version yet.
-        await client.write(`${mount}/data/${path}`, { options: { cas: 0 }, data: fields });
-      } catch (cause) {
-        if (FAILURE.safeParse(cause).data?.response.statusCode === 400) {
-          throw new OpsError("ABORTED", `Vault already has a secret at "${path}"`);
+    read: (path) =>
+      guarded(async () => {
+        try {
+          return READ.parse(await client.read(`${mount}/data/${path}`)).data.data;
+        } catch (cause) {
+          if (FAILURE.safeParse(cause).data?.response.statusCode === 404) return undefined;
+          throw translate(`read "${path}"`, cause);
         }
-        throw translate(`write "${path}"`, cause);
-      }
-    },
+      }),
+    create: (path, fields) =>
+      guarded(async () => {
+        try {
+          // cas: 0 writes only where there is no version yet.
+          await client.write(`${mount}/data/${path}`, { options: { cas: 0 }, data: fields });
+        } catch (cause) {
+          if (FAILURE.safeParse(cause).data?.response.statusCode === 400) {
+            throw new OpsError("ABORTED", `Vault already has a secret at "${path}"`);
+          }
+          throw translate(`write "${path}"`, cause);
+        }
+      }),
     async health() {
       try {
         const response = await fetch(new URL("/v1/sys/health", options.address), {
