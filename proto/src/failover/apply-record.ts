@@ -122,7 +122,8 @@ export function applyRecord(state: ClusterState, record: LogRecord): ClusterStat
     case "routed":
       return move(state, record, "routed");
     case "closed": {
-      const failover = state.decision?.kind === "failover";
+      const { decision } = state;
+      const failover = decision?.kind === "failover" && decision.candidate !== decision.from;
       const recent = state.failovers.filter((at) => record.at - at < HOUR_MS);
       return {
         ...state,

@@ -15,6 +15,8 @@ export interface ChoiceInput {
   readonly cluster: ClusterState;
   readonly decision: Decision;
   readonly promises: readonly PromiseEvidence[];
+  /** Who is in reach and has not promised yet. */
+  readonly awaited: readonly NodeId[];
   /** Those who have not answered by now are no longer waited for. */
   readonly patienceIsOver: boolean;
 }
@@ -41,6 +43,9 @@ export function chooseCandidate(input: ChoiceInput, rules: Rules = soundRules): 
   }
   const holder = chooseHolder(input.cluster, decision, usable, rules);
   if (holder !== null) return holder;
+  if (!patienceIsOver && mayStillKnowAll(input, usable)) {
+    return { kind: "wait", because: "for a holder that is in reach" };
+  }
   if (owned !== null) return owned;
   const left = best(usable);
   if (!patienceIsOver || left === undefined) {
@@ -90,6 +95,14 @@ function chooseHolder(
   const candidate = best(holders.filter((promise) => promise.node !== decision.from));
   if (candidate === undefined) return null;
   return { kind: "choose", candidate, proof: { how: "holders", asked: holders.length, needed } };
+}
+
+/** Enough holders would answer if all of those who are awaited did. A failover is for another node than the owner. */
+function mayStillKnowAll(input: ChoiceInput, usable: readonly PromiseEvidence[]): boolean {
+  const { members } = input.cluster.eligible;
+  const answered = usable.filter((promise) => members.includes(promise.node)).length;
+  const awaited = input.awaited.filter((node) => members.includes(node)).length;
+  return awaited > 0 && answered + awaited >= askedToKnowAll(input.cluster.eligible);
 }
 
 /** What would be lost, as far as one knows: null when the owner was not heard of. */

@@ -108,6 +108,9 @@ function choose(turn: ControlTurn, decision: Decision): void {
       cluster: state.kept,
       decision,
       promises: evidenceOf(turn),
+      awaited: policy.members.filter(
+        (member) => state.promises[member] === undefined && fresh(turn, member) !== null,
+      ),
       patienceIsOver: within(turn, decision) > policy.leaseMs,
     },
     rules,
@@ -221,7 +224,8 @@ export function close(
     epoch: decision.epoch,
     outcome,
     tookMs: now - decision.startedAt,
-    holdDownUntil: decision.kind === "failover" ? now + policy.holdDownMs : 0,
+    holdDownUntil:
+      decision.kind === "failover" && decision.candidate !== decision.from ? now + policy.holdDownMs : 0,
   });
   if (outcome !== "done") page(turn, `${decision.kind} to ${turn.state.kept.primary} ended ${outcome}`);
 }

@@ -13,6 +13,8 @@ export class Watch {
   acknowledgedCount = 0;
   /** When a write was last acknowledged. */
   acknowledgedAt = 0;
+  /** The longest time between two acknowledged writes, since it was last set to 0. */
+  longestGapMs = 0;
   #acknowledged: number[] = [];
   #next = 1;
   #chosen: Chosen | null = null;
@@ -70,6 +72,7 @@ export class Watch {
     }
     this.#acknowledged.push(id);
     this.acknowledgedCount += 1;
+    this.longestGapMs = Math.max(this.longestGapMs, this.world.agenda.now - this.acknowledgedAt);
     this.acknowledgedAt = this.world.agenda.now;
   }
 

@@ -75,7 +75,7 @@ export class World {
   kept: ClusterState;
   controlFrozen = false;
   controlInbox: ControlEvent[] = [];
-  /** The control plane dies once at this record: when it is written down, or while it is (torn). */
+  /** The control plane dies once for a second at this record: when it is written down, or while it is (torn). */
   dieAt: { readonly record: RecordKind; readonly torn: boolean } | null = null;
   readonly network: Network;
   readonly databases: Databases;
@@ -358,6 +358,7 @@ export class World {
     this.steps += 1;
     const size = step.records.length + step.effects.length;
     let left = Number.POSITIVE_INFINITY;
+    let awayMs: number | undefined;
     if (this.network.turbulent && this.#crash.chance(step.records.length > 0 ? 0.05 : 0.0003)) {
       left = this.#crash.below(size + 1);
     }
@@ -365,16 +366,17 @@ export class World {
     for (const record of step.records) {
       // The last record is torn: it was being written, and is not there.
       if (left <= 0) {
-        this.#controlDies();
+        this.#controlDies(awayMs);
         return;
       }
       left -= 1;
       if (this.dieAt?.record === record.kind) {
         left = 0;
+        awayMs = 1_000;
         const { torn } = this.dieAt;
         this.dieAt = null;
         if (torn) {
-          this.#controlDies();
+          this.#controlDies(awayMs);
           return;
         }
       }
@@ -385,7 +387,7 @@ export class World {
     }
     for (const effect of step.effects) {
       if (left <= 0) {
-        this.#controlDies();
+        this.#controlDies(awayMs);
         return;
       }
       left -= 1;
@@ -399,11 +401,11 @@ export class World {
         );
       }
     }
-    if (left !== Number.POSITIVE_INFINITY) this.#controlDies();
+    if (left !== Number.POSITIVE_INFINITY) this.#controlDies(awayMs);
   }
 
-  #controlDies(): void {
+  #controlDies(forMs = this.#crash.between(20, 3_000)): void {
     this.crashControl();
-    this.agenda.after(this.#crash.between(20, 3_000), () => this.startControl());
+    this.agenda.after(forMs, () => this.startControl());
   }
 }
