@@ -28,7 +28,7 @@ beforeAll(async () => {
   const args = ["--timeseries", "remote", "--remote-write-url", `${prometheus.url}/api/v1/write`];
   stack = await Stack.start({
     rules,
-    args: [...args, "--remote-query-url", prometheus.url],
+    args: [...args, "--remote-query-url", prometheus.url, "--breaker-open-seconds", "5"],
   });
   operator = stack.operator();
   await stack.startAgent("web-1", { collect: { scrape: [{ job: "story", url: exporter.url }] } });
@@ -102,6 +102,13 @@ describe("a remote engine", () => {
     await pause(12_000);
     const away = await operator.rest("/api/v1/query?query=story_value");
     expect([away.status, away.body]).toMatchObject([503, { errorType: "unavailable" }]);
+    // Left alone but for a try every five seconds.
+    const breaker = async () => {
+      const { body } = await operator.rest("/api/mainstay/v1/breakers");
+      const { breakers } = body as { breakers: { name: string; state: string; because: string }[] };
+      return breakers.find(({ name }) => name === prometheus.url);
+    };
+    expect(await breaker()).toMatchObject({ state: expect.stringMatching(/OPEN/) });
     expect(
       (await operator.alerts().listAlerts({})).alerts.map(({ alertId, state, activeAt }) => ({
         alertId,
@@ -120,6 +127,11 @@ describe("a remote engine", () => {
       },
       90_000,
     );
+    expect(
+      await until("the breaker to close", async () =>
+        (await breaker())?.state.endsWith("CLOSED") ? true : undefined,
+      ),
+    ).toBe(true);
     const { text } = await operator.rest("/metrics");
     expect(text).toMatch(/^mainstay_remote_write_refused_total 0$/m);
     expect(Number(/^mainstay_remote_write_samples_total (\d+)$/m.exec(text)?.[1])).toBeGreaterThan(1_000);
