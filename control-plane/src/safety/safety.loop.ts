@@ -17,7 +17,11 @@ const INTERVAL = SECOND;
 /** Batches of journal entries in one run, so that a backlog does not hold up the look for storms. */
 const BATCHES_MAX = 200;
 
-const ENDED_WELL = new Set(["command.succeeded", "command.refused", "command.cancelled", "command.expired"]);
+const ENDED_WELL = new Set([
+  ...["command.succeeded", "command.refused", "command.cancelled", "command.expired"],
+  // Nothing was done; should another plan be run, it says so.
+  "command.drifted",
+]);
 const ENDED_BADLY = new Set(["command.failed", "command.timed-out", "command.interrupted"]);
 
 const COMMAND = "command:";

@@ -65,6 +65,7 @@ function describePlan(plan: Plan): readonly string[] {
       : [
           `reach: ${reach.nodes.join(", ")}; ${share}${affected.length === 0 ? "" : `; affects ${affected.join(", ")} (${reach.criticality})`}`,
         ]),
+    ...(plan.expiresAt === undefined ? [] : [`may be run until ${timeText(plan.expiresAt)}`]),
     `undone by: ${plan.inverseKind === "action" ? plan.inverseJson : plan.inverseKind || "unknown"}`,
     `policy says ${plan.verdict}: ${plan.verdictBecause}${needs}`,
   ];
@@ -117,11 +118,17 @@ export function followed(
 ): Promise<ExitCode> | ExitCode {
   const code = told(invocation, command);
   const goesOn = code === EXIT.ok && command !== undefined && !ENDS.has(command.state);
-  return invocation.flags["watch"] === true && goesOn ? follow(invocation, command.commandId) : code;
+  return invocation.flags["watch"] === true && goesOn
+    ? follow(invocation, command.commandId, CommandState.AWAITING_APPROVAL)
+    : code;
 }
 
-/** Until it has ended, waits for someone, or the person has seen enough; the exit code is that of where it stands then. */
-export async function follow(invocation: Invocation, commandId: string): Promise<ExitCode> {
+/** Until it has ended, is in state `rest`, or the person has seen enough; the exit code is that of where it stands then. */
+export async function follow(
+  invocation: Invocation,
+  commandId: string,
+  rest?: CommandState,
+): Promise<ExitCode> {
   const { commands } = await invocation.controlPlane();
   let last: WireCommand | undefined;
   const events = commands.watchCommand({ commandId }, { signal: invocation.signal });
@@ -132,7 +139,7 @@ export async function follow(invocation: Invocation, commandId: string): Promise
       last = event.value;
       const { state, because } = event.value;
       invocation.warn(printable(`${enumWords(CommandState, state)}: ${because}`));
-      if (ENDS.has(state)) break;
+      if (ENDS.has(state) || state === rest) break;
     }
   } catch (error) {
     if (!invocation.signal.aborted) throw error;
