@@ -22,6 +22,27 @@ const noProtoLoader = {
   },
 };
 
+/**
+ * Of the Kubernetes client the agent uses what reads a kubeconfig and logs in; objects stay JSON. Its generated models of
+ * every API are 3 MB of the bundle and are used only by what makes API clients, which is never called.
+ */
+const noGeneratedModels = {
+  name: "no-generated-models",
+  /** @param {import("esbuild").PluginBuild} build */
+  setup(build) {
+    build.onResolve({ filter: /\/gen\/index\.js$/ }, ({ importer }) =>
+      importer.includes("@kubernetes/client-node")
+        ? { path: "generated-models", namespace: "models-left-out" }
+        : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: "models-left-out" }, () => ({
+      contents:
+        "const none = () => { throw new Error('the agent has no models of Kubernetes APIs'); };" +
+        "export const createConfiguration = none; export const ServerConfiguration = none;",
+    }));
+  },
+};
+
 /** Libraries in CommonJS ask for Node's own modules with require. */
 const requireForCommonJs =
   "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);";
@@ -49,7 +70,7 @@ const result = await build({
   // Optional parts of pg that are not installed.
   external: ["pg-native", "pg-cloudflare"],
   banner: { js: `${requireForCommonJs}${smallerHeap}` },
-  plugins: [noProtoLoader],
+  plugins: [noProtoLoader, noGeneratedModels],
   metafile: true,
   logLevel: "warning",
 });

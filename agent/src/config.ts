@@ -74,6 +74,11 @@ The file is YAML:
     rotateLogs: { logs: [{ name: app, path: /var/log/app.log, pidFile: /run/app.pid, signal: SIGUSR1, keep: 7, compress: true }] }
     redis: { servers: [{ name: cache, port: 6379, passwordFile: /etc/mainstay/redis, copyTo: /srv/copies, check: [/usr/bin/redis-check-rdb] }] }
     setBackendState: { proxies: [{ name: lb, socket: /run/haproxy/admin.sock, backends: [web], minReady: 1 }] }
+    pgbouncer: { bouncers: [{ name: pool, urlFile: /etc/mainstay/pgbouncer.url, databases: [app], configFile: /etc/pgbouncer/pgbouncer.ini }] }
+    scalePool: { pools: [{ name: workers, min: 1, max: 8, unit: worker@.service, perReplica: 500 }] }
+    heapSnapshot: { processes: [{ name: api, pidFile: /run/api.pid, signal: SIGUSR2, writesTo: /srv/api, keepIn: /var/lib/mainstay-heaps }] }
+    renewCertificate: { certificates: [{ name: web, certFile: /etc/web.crt, keyFile: /etc/web.key, renew: [/usr/bin/renew-web], reload: [/usr/sbin/nginx, -s, reload], served: { port: 443, serverName: web.example }, keepIn: /var/lib/mainstay-certificates }] }
+    kubernetes: { clusters: [{ name: prod, kubeconfig: /etc/mainstay/kubeconfig, namespaces: [web], nodes: ["*"], actions: [scale-workload, drain-node], maxReplicas: 20 }] }
     netcheck: { targets: [{ name: api, host: api.example, port: 443, tls: true, httpPath: /health }] }
 
 The environment wins over the file: MAINSTAY_AGENTS_ADDRESS, MAINSTAY_ENROLL_ADDRESS, MAINSTAY_JOIN_TOKEN,

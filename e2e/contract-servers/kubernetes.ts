@@ -5,10 +5,12 @@
  * KUBERNETES_TEST_SERVER names a kubeconfig, whose cluster has a namespace `web` and nodes of the names that the stories use.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Controllers, type Pace } from "./kubernetes-controllers.js";
+import { selfSigned } from "./kubernetes-identity.js";
 import {
   type KubeObject,
   now,
@@ -44,6 +46,8 @@ export class KubernetesContractServer {
   /** Starts with nodes of these names. */
   async start(nodes: readonly string[]): Promise<this> {
     if (process.env["KUBERNETES_TEST_SERVER"] !== undefined) return this;
+    const identity = await selfSigned();
+    this.#server.setSecureContext(identity);
     await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
     const address = this.#server.address();
     if (typeof address !== "object" || address === null) throw new Error("no address");
@@ -51,7 +55,15 @@ export class KubernetesContractServer {
       apiVersion: "v1",
       kind: "Config",
       "current-context": "lab",
-      clusters: [{ name: "lab", cluster: { server: `http://127.0.0.1:${address.port}` } }],
+      clusters: [
+        {
+          name: "lab",
+          cluster: {
+            server: `https://127.0.0.1:${address.port}`,
+            "certificate-authority-data": Buffer.from(identity.cert).toString("base64"),
+          },
+        },
+      ],
       users: [{ name: "tester", user: { token } }],
       contexts: [{ name: "lab", context: { cluster: "lab", user: "tester", namespace: "web" } }],
     };
@@ -79,8 +91,10 @@ export class KubernetesContractServer {
     const say = (status: number, body: unknown): void => {
       response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
     };
-    const url = new URL(request.url ?? "/", "http://kubernetes");
+    const url = new URL(request.url ?? "/", "https://kubernetes");
     try {
+      if (request.headers.authorization !== `Bearer ${token}`)
+        throw new Refusal(401, "Unauthorized", "Unauthorized");
       const found = discovery(url.pathname) ?? this.#answer(request, response, url, text);
       if (found !== undefined) say(request.method === "POST" ? 201 : 200, found);
     } catch (error) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { actionContext } from "../../testing/action-context.js";
+import { allow } from "../allow.js";
 import type { RunProgram } from "../process.js";
 import { collectDiagnostics } from "./collect-diagnostics.js";
 
@@ -20,6 +21,24 @@ describe("collecting diagnostics", () => {
     });
     expect(JSON.stringify(done.result).length).toBeLessThan(100_000);
     expect(said.join("\n")).toContain("== mounts ==");
+  });
+
+  test("the plan says what is read and reads nothing", async () => {
+    const runProgram: RunProgram = async () => {
+      throw new Error("a preview runs nothing");
+    };
+    const { context, said } = actionContext({ collectDiagnostics: { enabled: true } }, { runProgram });
+    expect(await collectDiagnostics.preview(args, context)).toMatchObject({
+      plan: { sections: expect.arrayContaining(["memory", "mounts"]), inverse: "nothing-to-undo" },
+    });
+    expect(said).toEqual([]);
+  });
+
+  test("is refused where it is not enabled", () => {
+    expect(allow(actionContext({}).context.policy, "collect-diagnostics", "{}")).toMatchObject({
+      kind: "deny",
+      because: "not-allowed-here",
+    });
   });
 
   test("a program that fails costs its own part only", async () => {

@@ -9,6 +9,7 @@ import { actionContext } from "../../testing/action-context.js";
 import { until } from "../../testing/agent-process.js";
 import { freePort } from "../../testing/free-port.js";
 import { planned } from "../../testing/planned.js";
+import { doneAndUndone } from "../../testing/undo.js";
 import { allow } from "../allow.js";
 import type { ArgumentsOf } from "../command.js";
 import { setBackendState } from "./set-backend-state.js";
@@ -85,6 +86,13 @@ describe("taking a server out and putting it back", () => {
     const undone = await setBackendState.run(back, await planned(setBackendState, back, here()), here());
     expect(undone.succeeded, undone.summary).toBe(true);
     expect(await answers()).toEqual(["a", "b"]);
+  });
+
+  test("out and back is the same state", async () => {
+    const order = { proxy: "lb", backend: "web", server: "a", state: "maint" };
+    const states = await doneAndUndone("set-backend-state", order, here());
+    expect(states.after).toBe(states.before);
+    expect(states.between).not.toBe(states.before);
   });
 
   test("never the last one, whatever the plan said", async () => {

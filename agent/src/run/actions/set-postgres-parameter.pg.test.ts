@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { actionContext } from "../../testing/action-context.js";
 import { planned } from "../../testing/planned.js";
 import { TestDatabase } from "../../testing/test-database.js";
+import { doneAndUndone } from "../../testing/undo.js";
 import { allow } from "../allow.js";
 import type { ActionArguments, ArgumentsOf } from "../command.js";
 import { setPostgresParameter } from "./set-postgres-parameter.js";
@@ -68,6 +69,13 @@ describe("changing a setting of PostgreSQL", () => {
     );
     expect(undone.succeeded, undone.summary).toBe(true);
     expect(await show("log_parameter_max_length")).toBe("-1");
+  });
+
+  test("setting it and back is the same state", async () => {
+    const order = { database: "main", parameter: "log_parameter_max_length", value: "96" };
+    const states = await doneAndUndone("set-postgres-parameter", order, here());
+    expect(states.after).toBe(states.before);
+    expect(states.between).not.toBe(states.before);
   });
 
   test("says that a restart is needed before it is done, and that it still waits for one after", async () => {

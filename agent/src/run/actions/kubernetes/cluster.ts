@@ -2,8 +2,7 @@
  * A declared cluster's API. The official client reads the kubeconfig and logs in (certificates, tokens, exec plugins);
  * objects stay the JSON they are, because its models drop the fields that they do not know.
  */
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest, type RequestOptions } from "node:https";
+import { type RequestOptions, request as send } from "node:https";
 import type { ActionContext } from "../../action.js";
 import type { Json } from "../../canonical.js";
 import { declared } from "../../verdict.js";
@@ -37,12 +36,15 @@ const contentTypes: Readonly<Record<PatchKind, string>> = {
   json: "application/json-patch+json",
 };
 
-/** Opens a declared cluster. Throws when its kubeconfig cannot be used. */
-export async function openCluster(name: string, { policy, signal }: ActionContext): Promise<Cluster> {
+/**
+ * Opens a declared cluster. Requests are not cut off by a cancellation: what was asked for must be known to have been done
+ * or not, and taking back comes after it. Throws when its kubeconfig cannot be used.
+ */
+export async function openCluster(name: string, { policy }: ActionContext): Promise<Cluster> {
   const known = declared(policy.kubernetes?.clusters, name);
   if (known === undefined) throw new Error(`${name} is not declared on this host`);
-  // Loaded when first needed: most hosts never do.
-  const { KubeConfig } = await import("@kubernetes/client-node");
+  // Loaded when first needed, and only this part of it: most hosts never do.
+  const { KubeConfig } = await import("@kubernetes/client-node/dist/config.js");
   const config = new KubeConfig();
   config.loadFromFile(known.kubeconfig);
   if (known.context !== undefined) config.setCurrentContext(known.context);
@@ -67,10 +69,7 @@ export async function openCluster(name: string, { policy, signal }: ActionContex
       ...(body === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(text) }),
     };
     return new Promise((resolve, reject) => {
-      const isPlain = url.protocol === "http:";
-      const send = isPlain ? httpRequest : httpsRequest;
-      const { agent: _, ...secure } = login;
-      const options = { ...(isPlain ? {} : secure), method, headers, signal, timeout: answerMs };
+      const options = { ...login, method, headers, timeout: answerMs };
       const request = send(url, options, (response) => {
         const pieces: Buffer[] = [];
         let bytes = 0;

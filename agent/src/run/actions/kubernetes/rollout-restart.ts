@@ -6,7 +6,7 @@ import { failed, impossible, planOn, runOn, succeeded } from "./answers.js";
 import { openCluster } from "./cluster.js";
 import type { Workload } from "./objects.js";
 import { workloadPath } from "./paths.js";
-import { templateHash, watchReturn, watchRollout, whyNoRollout } from "./rollout.js";
+import { podsOf, takeBack, templateHash, watchRollout, whyNoRollout } from "./rollout.js";
 
 /** The annotation that kubectl uses too: a new value makes new pods, and the old value the old ones. */
 const restartedAt = "kubectl.kubernetes.io/restartedAt";
@@ -48,15 +48,17 @@ export const rolloutRestart: Action<"rollout-restart"> = {
         cluster.patch<Workload>(path, "merge", {
           spec: { template: { metadata: { annotations: { [restartedAt]: value } } } },
         });
+      const pods = await podsOf(cluster, before);
       await annotate(new Date(context.system.clock.now()).toISOString());
       context.say(`${args.kind} ${args.namespace}/${args.name} makes new pods`);
-      const rolled = await watchRollout(cluster, path, args.waitSeconds, context);
+      const rolled = await watchRollout(cluster, path, pods, args.waitSeconds, context);
       if (rolled.kind === "complete")
         return succeeded(`all pods of ${args.kind} ${args.namespace}/${args.name} are new and available`, {
           replicas: before.spec?.replicas ?? 1,
         });
-      await annotate(was);
-      return failed(`${args.name}: ${rolled.because}; ${await watchReturn(cluster, path, context)}`);
+      return failed(
+        `${args.name}: ${rolled.because}; ${await takeBack(cluster, path, () => annotate(was), context)}`,
+      );
     }),
 
   afterInterruption: whatIsKnown,

@@ -7,7 +7,7 @@ import { failed, impossible, planOn, runOn, succeeded } from "./answers.js";
 import { type Cluster, openCluster } from "./cluster.js";
 import { controllerOf, type Listed, type Workload } from "./objects.js";
 import { replicaSetsPath, workloadPath } from "./paths.js";
-import { templateHash, watchReturn, watchRollout } from "./rollout.js";
+import { podsOf, takeBack, templateHash, watchRollout } from "./rollout.js";
 
 type Arguments = ArgumentsOf<"rollout-undo">;
 
@@ -61,16 +61,18 @@ export const rolloutUndo: Action<"rollout-undo"> = {
           { op: "test", path: "/metadata/uid", value: deployment.metadata?.uid },
           { op: "replace", path: "/spec/template", value: template },
         ]);
+      const pods = await podsOf(cluster, deployment);
       await make(withoutHash(target));
       context.say(`deployment ${args.namespace}/${args.name} goes to revision ${revisionOf(target)}`);
-      const rolled = await watchRollout(cluster, path, args.waitSeconds, context);
+      const rolled = await watchRollout(cluster, path, pods, args.waitSeconds, context);
       if (rolled.kind === "complete")
         return succeeded(
           `deployment ${args.namespace}/${args.name} runs what revision ${revisionOf(target)} was: ${imagesOf(target).join(", ")}`,
           { images: imagesOf(target) },
         );
-      await make(withoutHash(deployment));
-      return failed(`${args.name}: ${rolled.because}; ${await watchReturn(cluster, path, context)}`);
+      return failed(
+        `${args.name}: ${rolled.because}; ${await takeBack(cluster, path, () => make(withoutHash(deployment)), context)}`,
+      );
     }),
 
   afterInterruption: whatIsKnown,

@@ -34,13 +34,24 @@ function isComplete({ spec, status, metadata }: { [K in keyof Parts]?: Parts[K] 
 
 export type RolledOut = { readonly kind: "complete" } | { readonly kind: "failed"; readonly because: string };
 
-/** Waits for a rollout to be complete, and looks meanwhile whether it is stuck. */
+/** The pods that a workload has; whether a rollout is stuck is told by those that come after them. */
+export async function podsOf(cluster: Cluster, { metadata, spec }: Workload): Promise<readonly Pod[]> {
+  const { items } = await cluster.get<Listed<Pod>>(podsPath(metadata?.namespace ?? ""));
+  return items.filter((pod) => matches(spec?.selector, pod.metadata?.labels));
+}
+
+/**
+ * Waits for a rollout to be complete, and looks meanwhile whether it is stuck.
+ * @param before the pods that were there before it began
+ */
 export async function watchRollout(
   cluster: Cluster,
   path: string,
+  before: readonly Pod[],
   waitSeconds: number,
   context: ActionContext,
 ): Promise<RolledOut> {
+  const old = new Set(before.map(({ metadata }) => metadata?.uid));
   let said = "";
   const end = await lookUntil(context, waitSeconds, async (): Promise<RolledOut | undefined> => {
     const now = await cluster.get<Workload>(path);
@@ -51,8 +62,8 @@ export async function watchRollout(
     if (isComplete(now)) return { kind: "complete" };
     const late = conditions.find(({ reason }) => reason === "ProgressDeadlineExceeded");
     if (late !== undefined) return { kind: "failed", because: late.message ?? "it makes no progress" };
-    const { items } = await cluster.get<Listed<Pod>>(podsPath(now.metadata?.namespace ?? ""));
-    const trouble = troubleOf(items.filter(({ metadata }) => matches(now.spec?.selector, metadata?.labels)));
+    const fresh = (await podsOf(cluster, now)).filter(({ metadata }) => !old.has(metadata?.uid));
+    const trouble = troubleOf(fresh);
     return trouble === undefined ? undefined : { kind: "failed", because: trouble };
   });
   if (end !== undefined) return end;
@@ -60,10 +71,20 @@ export async function watchRollout(
   return { kind: "failed", because: `${why}: ${said}` };
 }
 
-/** Waits for the old making to be back; what is left of the command's time does not count, this has to be done. */
-export async function watchReturn(cluster: Cluster, path: string, context: ActionContext): Promise<string> {
+/**
+ * Puts the old making back with `put` and waits for it. What is left of the command's time does not count, and no
+ * cancellation: this has to be done.
+ */
+export async function takeBack(
+  cluster: Cluster,
+  path: string,
+  put: () => Promise<unknown>,
+  context: ActionContext,
+): Promise<string> {
   const calm = { ...context, signal: new AbortController().signal, deadline: Number.POSITIVE_INFINITY };
-  const back = await watchRollout(cluster, path, returnSeconds, calm);
+  const before = await podsOf(cluster, await cluster.get<Workload>(path));
+  await put();
+  const back = await watchRollout(cluster, path, before, returnSeconds, calm);
   return back.kind === "complete" ? "it was taken back" : `it was taken back, and ${back.because}`;
 }
 
