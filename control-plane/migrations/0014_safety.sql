@@ -55,3 +55,6 @@ create table safety_case (
 create unique index safety_case_open on safety_case (target) where closed_at is null;
 create index safety_case_target on safety_case (target, closed_at desc);
 create index safety_case_newest on safety_case (opened_at desc, case_id desc);
+
+-- The nodes of a domain: those whose labels contain one label's value.
+create index node_labels on node using gin (labels jsonb_path_ops);

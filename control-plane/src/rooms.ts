@@ -212,8 +212,8 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     database,
     system,
     policy: () => safetyPolicy.current,
-    healthOf: async (db, label, value) =>
-      readHealthByLabel(db, label, value, await readNodesFiring(db, "critical")),
+    healthOf: async (db, labels, of) =>
+      readHealthByLabel(db, labels, of, await readNodesFiring(db, "critical")),
   });
   const safetyWatch = new SafetyWatch({ database, system, logger, safety });
   lifecycle.startLoop(safetyWatch.loop);

@@ -76,7 +76,8 @@ export class CommandJudge {
     // Where a person is asked, it is no more automatic: they have seen the plan when it runs.
     const automatic = command.requestedBy.kind !== "human" && judged.decision.verdict === "allow";
     if (judged.decision.verdict === "deny") return judged;
-    const safety = await this.#askSafety(tx, command, node, automatic, now);
+    // It is asked again when the order goes, and only then has it to be the last word.
+    const safety = await this.#askSafety(tx, command, node, automatic, true, now);
     return { ...judged, decision: withSafety(judged.decision, safety) };
   }
 
@@ -94,7 +95,7 @@ export class CommandJudge {
     const { decision } = await this.#askPolicy(tx, command, node, command.plan?.json ?? "", idle, now);
     if (decision.verdict === "deny") return { decision, safety: clear };
     const automatic = command.requestedBy.kind !== "human" && command.approvals.length === 0;
-    const safety = await this.#askSafety(tx, command, node, automatic, now);
+    const safety = await this.#askSafety(tx, command, node, automatic, false, now);
     if (safety.kind === "clear")
       await this.#ports.safety?.took(tx, questionOf(command, node, automatic, now), command.id);
     return { decision, safety };
@@ -143,12 +144,13 @@ export class CommandJudge {
     command: Command,
     node: TargetNode,
     automatic: boolean,
+    tentative: boolean,
     now: Instant,
   ): Promise<SafetyVerdict> {
     const { safety } = this.#ports;
     return safety === undefined
       ? { kind: "clear" }
-      : safety.judge(tx, questionOf(command, node, automatic, now));
+      : safety.judge(tx, { ...questionOf(command, node, automatic, now), tentative });
   }
 }
 

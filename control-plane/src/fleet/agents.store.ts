@@ -115,30 +115,46 @@ export async function readPlacedNodes(db: Queryable): Promise<readonly PlacedNod
   return rows.map(({ node_id, name, labels }) => ({ id: nodeId(node_id), name, labels }));
 }
 
+/** How many nodes have one value of a label, and how many of them are unhealthy. */
+export interface LabelHealth {
+  readonly label: string;
+  readonly value: string;
+  readonly nodes: number;
+  readonly unhealthy: number;
+}
+
 /**
- * Nodes by the value of a label (or of one value alone), and how many of them are unhealthy: not live, or named in `troubled`.
- * Nodes that were never seen or are revoked serve nothing and count for nothing.
+ * Nodes by the values of these labels (with `of`: by its values alone), and how many of them are unhealthy: not live, or
+ * named in `troubled`. Nodes that were never seen or are revoked serve nothing and count for nothing.
  */
 export async function readHealthByLabel(
   db: Queryable,
-  label: string,
-  value: string | undefined,
+  labels: readonly string[],
+  of: Labels | undefined,
   troubled: readonly string[],
-): Promise<ReadonlyMap<string, { readonly nodes: number; readonly unhealthy: number }>> {
-  const rows = await db.query<{ value: string; nodes: number; unhealthy: number }>(sql`
-    select labels->>${label} as value, count(*)::int as nodes,
-      count(*) filter (where liveness <> 'live' or name = any(${troubled}::text[]))::int as unhealthy
-    from node
-    where liveness in ('live', 'late', 'lost') and revoked_at is null and coalesce(labels->>${label}, '') <> ''
-      and (${value ?? null}::text is null or labels->>${label} = ${value ?? null})
-    group by 1`);
-  return new Map(rows.map((row) => [row.value, { nodes: row.nodes, unhealthy: row.unhealthy }]));
+): Promise<readonly LabelHealth[]> {
+  const counts = sql`count(*)::int as nodes,
+    count(*) filter (where n.liveness <> 'live' or n.name = any(${troubled}::text[]))::int as unhealthy`;
+  const serving = sql`n.liveness in ('live', 'late', 'lost') and n.revoked_at is null`;
+  if (of === undefined) {
+    return db.query<LabelHealth>(sql`
+      select l.key as label, l.value, ${counts} from node n cross join jsonb_each_text(n.labels) l
+      where ${serving} and l.key = any(${labels}::text[]) and l.value <> '' group by l.key, l.value`);
+  }
+  const wanted = labels.filter((label) => (of[label] ?? "") !== "");
+  if (wanted.length === 0) return [];
+  return db.query<LabelHealth>(sql`
+    select d.label, d.value, h.nodes, h.unhealthy
+    from unnest(${wanted}::text[], ${wanted.map((label) => of[label])}::text[]) as d (label, value)
+    cross join lateral (
+      select ${counts} from node n where ${serving} and n.labels @> jsonb_build_object(d.label, d.value)) h`);
 }
 
 /** How many nodes that are not revoked have a label of this value. */
 export async function countNodes(db: Queryable, label: string, value: string): Promise<number> {
   const [row] = await db.query<{ count: number }>(
-    sql`select count(*)::int as count from node where revoked_at is null and labels ->> ${label} = ${value}`,
+    sql`select count(*)::int as count from node where revoked_at is null
+      and labels @> jsonb_build_object(${label}::text, ${value}::text)`,
   );
   return row?.count ?? 0;
 }

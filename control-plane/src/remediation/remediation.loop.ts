@@ -232,6 +232,7 @@ export class Remediator {
         argumentsJson,
         node,
         undo: false,
+        tentative: true,
         now,
       }),
     );

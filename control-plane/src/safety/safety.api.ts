@@ -19,7 +19,7 @@ import { type Brake, beyondBudget, type DomainFacts, judgeWorld } from "./domain
 import { inFlightMax, type SafetyPolicy } from "./domain/safety-policy.js";
 import { explainStorm } from "./domain/storm.js";
 import type { Safety } from "./safety.js";
-import { readBrake, readCases, readSpent } from "./safety.store.js";
+import { readBudget, readCases } from "./safety.store.js";
 
 const REASON_MAX = 1_000;
 const PAGE = { default: 100, max: 1_000 } as const;
@@ -89,9 +89,7 @@ export function safetyApi(ports: SafetyApiPorts): ServiceImplementation<typeof S
   return {
     async getSafety() {
       const [policy, now] = [ports.policy(), clock.now()];
-      const brake = await readBrake(database);
-      const since = brake.kind === "released" ? brake.at : 0;
-      const spent = await readSpent(database, since, now, "");
+      const { brake, spent } = await readBudget(database, now, "");
       const domains = await safety.domains(database, now);
       const open = await readCases(database, { openOnly: true, limit: PAGE.max });
       const world = judgeWorld({ brake, domains: [] }, policy, now);

@@ -26,10 +26,10 @@ const made = (): Safety =>
     database: fixture.database,
     system,
     policy: () => policy,
-    healthOf: async (_, label, value) =>
-      label === "role" && (value === undefined || health.has(value))
-        ? health
-        : new Map<string, DomainHealth>(),
+    healthOf: async (_, labels, of) =>
+      [...health]
+        .map(([value, found]) => ({ label: "role", value, ...found }))
+        .filter(({ label, value }) => labels.includes(label) && (of === undefined || of[label] === value)),
   });
 let safety: Safety;
 /** As another replica has it. */

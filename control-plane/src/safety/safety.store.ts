@@ -27,23 +27,53 @@ interface BrakeRow {
   because: string;
 }
 
+const brakeOf = (row: BrakeRow): Brake => ({
+  kind: row.tripped ? "tripped" : "released",
+  at: row.at.getTime(),
+  by: { kind: row.actor_kind as Actor["kind"], name: row.actor_name },
+  because: row.because,
+});
+
 export async function readBrake(db: Queryable): Promise<Brake> {
   const [row] = await db.query<BrakeRow>(
     sql`select tripped, at, actor_kind, actor_name, because from safety_brake`,
   );
   if (row === undefined) throw new Error("safety_brake has no row");
-  return {
-    kind: row.tripped ? "tripped" : "released",
-    at: row.at.getTime(),
-    by: { kind: row.actor_kind as Actor["kind"], name: row.actor_name },
-    because: row.because,
-  };
+  return brakeOf(row);
 }
 
-export async function saveBrake(tx: Transaction, brake: Brake): Promise<void> {
-  await tx.query(sql`
-    update safety_brake set tripped = ${brake.kind === "tripped"}, at = ${new Date(brake.at)},
-      actor_kind = ${brake.by.kind}, actor_name = ${brake.by.name}, because = ${brake.because}`);
+/** False when it stood there already: then it stays as it was. */
+export async function saveBrake(tx: Transaction, brake: Brake): Promise<boolean> {
+  const tripped = brake.kind === "tripped";
+  const rows = await tx.query(sql`
+    update safety_brake set tripped = ${tripped}, at = ${new Date(brake.at)},
+      actor_kind = ${brake.by.kind}, actor_name = ${brake.by.name}, because = ${brake.because}
+    where tripped <> ${tripped} returning one`);
+  return rows.length === 1;
+}
+
+/**
+ * The brake, and what was done within the budget's window and since the brake was last released, less `except`. In one
+ * statement, for it is asked under the lock.
+ */
+export async function readBudget(
+  db: Queryable,
+  now: Instant,
+  except: string,
+): Promise<{ readonly brake: Brake; readonly spent: Spent }> {
+  const from = new Date(now - BUDGET_WINDOW);
+  const [row] = await db.query<BrakeRow & Spent>(sql`
+    select b.tripped, b.at, b.actor_kind, b.actor_name, b.because, s.taken, s.ended, s.failed
+    from safety_brake b
+    cross join lateral (select greatest(${from}::timestamptz, case when b.tripped then null else b.at end) as at) f
+    cross join lateral (
+      select count(*) filter (where taken_at > f.at)::int as taken,
+        count(*) filter (where ended_at > f.at)::int as ended,
+        count(*) filter (where ended_at > f.at and failed)::int as failed
+      from safety_action where (taken_at > f.at or ended_at > f.at) and command_id <> ${except}) s`);
+  if (row === undefined) throw new Error("safety_brake has no row");
+  const { taken, ended, failed } = row;
+  return { brake: brakeOf(row), spent: { taken, ended, failed } };
 }
 
 /** Notes an action. The same command noted again changes nothing. */
@@ -83,18 +113,6 @@ export async function saveFailed(tx: Transaction, commandId: string): Promise<vo
   await tx.query(sql`update safety_action set failed = true where command_id = ${commandId}`);
 }
 
-/** What was done within the budget's window and after `since`, less `except`. */
-export async function readSpent(db: Queryable, since: Instant, now: Instant, except: string): Promise<Spent> {
-  const from = new Date(Math.max(since, now - BUDGET_WINDOW));
-  const [row] = await db.query<Spent>(sql`
-    select count(*) filter (where taken_at > ${from})::int as taken,
-      count(*) filter (where ended_at > ${from})::int as ended,
-      count(*) filter (where ended_at > ${from} and failed)::int as failed
-    from safety_action
-    where (taken_at > ${from} or ended_at > ${from}) and command_id <> ${except}`);
-  return row ?? { taken: 0, ended: 0, failed: 0 };
-}
-
 /** How many nodes other than `node` something is under way on, by domain. */
 export async function readInFlight(
   db: Queryable,
@@ -111,19 +129,27 @@ export async function readInFlight(
   return new Map(rows.map(({ domain, nodes }) => [domain, nodes]));
 }
 
-/** When the same was done to a target, newest first; what came before its last case was closed does not count. */
+/**
+ * When the same was done to a target, newest first; what came before its last case was closed does not count. And why its
+ * case is open, if one is.
+ */
 export async function readRepeats(
   db: Queryable,
   target: string,
   after: Instant,
   except: string,
-): Promise<readonly Instant[]> {
-  const rows = await db.query<{ taken_at: Date }>(sql`
-    select taken_at from safety_action
-    where target = ${target} and command_id <> ${except} and taken_at > greatest(${new Date(after)}::timestamptz,
-      (select max(closed_at) from safety_case where target = ${target} and closed_at is not null))
-    order by taken_at desc limit 100`);
-  return rows.map((row) => row.taken_at.getTime());
+): Promise<{ readonly repeats: readonly Instant[]; readonly openCase: string | undefined }> {
+  const [row] = await db.query<{ repeats: Date[]; open_case: string | null }>(sql`
+    select array(
+        select taken_at from safety_action
+        where target = ${target} and command_id <> ${except} and taken_at > greatest(${new Date(after)}::timestamptz,
+          (select max(closed_at) from safety_case where target = ${target} and closed_at is not null))
+        order by taken_at desc limit 100) as repeats,
+      (select because from safety_case where target = ${target} and closed_at is null) as open_case`);
+  return {
+    repeats: (row?.repeats ?? []).map((at) => at.getTime()),
+    openCase: row?.open_case ?? undefined,
+  };
 }
 
 interface StormRow {
@@ -195,10 +221,6 @@ function toCase(row: CaseRow): Case {
 async function oneCase(db: Queryable, where: Sql): Promise<Case | undefined> {
   const [row] = await db.query<CaseRow>(sql`select * from safety_case where ${where}`);
   return row && toCase(row);
-}
-
-export function readOpenCase(db: Queryable, target: string): Promise<Case | undefined> {
-  return oneCase(db, sql`target = ${target} and closed_at is null`);
 }
 
 /** The case, locked until the transaction ends. */

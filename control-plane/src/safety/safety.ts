@@ -5,12 +5,11 @@
  * The brake, storms and cases are read in that same transaction, so that a freeze holds on every replica with the next
  * question, and needs nobody to be told.
  */
-import type { NewEntry } from "../journal/domain/entry.js";
 import { appendEntries } from "../journal/journal.module.js";
 import { type Actor, SYSTEM } from "../kernel/actor.js";
 import { OpsError } from "../kernel/errors.js";
-import type { Labels } from "../kernel/labels.js";
-import type { Instant } from "../kernel/time.js";
+import { compareText, type Labels } from "../kernel/labels.js";
+import { type Duration, type Instant, SECOND } from "../kernel/time.js";
 import type { Database, Queryable, Transaction } from "../platform/postgres/database.js";
 import { type System, sha256Hex } from "../platform/system.js";
 import type { Case } from "./domain/case.js";
@@ -25,61 +24,72 @@ import {
   type SafetyVerdict,
 } from "./domain/judge-action.js";
 import { domainLabels, domainName, domainsOf, type SafetyPolicy } from "./domain/safety-policy.js";
-import { CALM, type DomainHealth, explainStorm, nextStorm, type Storm } from "./domain/storm.js";
+import { CALM, type DomainHealth, isExceeded, nextStorm, type Storm } from "./domain/storm.js";
+import { entry } from "./journalled-safety.js";
 import {
   insertAction,
   insertCase,
   lockCase,
   lockSafety,
   readBrake,
+  readBudget,
   readInFlight,
-  readOpenCase,
   readRepeats,
-  readSpent,
   readStorms,
   saveBrake,
   saveClosed,
-  saveStorm,
 } from "./safety.store.js";
+import { turnStorms } from "./turn-storms.js";
+
+/** How the nodes with one value of a label are. */
+export interface LabelHealth extends DomainHealth {
+  readonly label: string;
+  readonly value: string;
+}
 
 export interface SafetyPorts {
   readonly database: Database;
   readonly system: System;
   readonly policy: () => SafetyPolicy;
-  /** How the nodes are whose label `label` has `value`; without a value, of all its values. */
+  /** How the nodes are by the values of these labels; with `of`, by its values alone. */
   readonly healthOf: (
     db: Queryable,
-    label: string,
-    value?: string,
-  ) => Promise<ReadonlyMap<string, DomainHealth>>;
+    labels: readonly string[],
+    of: Labels | undefined,
+  ) => Promise<readonly LabelHealth[]>;
 }
+
+/** How many nodes a domain has may be so old where it only bounds what people do at once. */
+const SIZES_KEPT: Duration = 5 * SECOND;
 
 export class Safety {
   readonly #ports: SafetyPorts;
+  /** What the last look at all domains found, by name. */
+  #seen: { readonly at: number; readonly health: ReadonlyMap<string, LabelHealth> } | undefined;
 
   constructor(ports: SafetyPorts) {
     this.#ports = ports;
   }
 
   /**
-   * Whether an action may be taken now. Takes the safety lock: ask after the command's row is locked and before anything
-   * is appended to the journal. May trip the brake or open a case, in the same transaction.
+   * Whether an action may be taken now. Takes the safety lock, unless the question is tentative: ask after the command's
+   * row is locked and before anything is appended to the journal. May trip the brake or open a case, in the same
+   * transaction.
    */
   async judge(tx: Transaction, question: ActionQuestion): Promise<SafetyVerdict> {
     const policy = this.#ports.policy();
     if (isExempt(question, policy)) return { kind: "clear" };
-    await lockSafety(tx);
-    const { now, node, commandId } = question;
+    if (question.tentative !== true) await lockSafety(tx);
+    const { now, node, commandId, automatic } = question;
     const target = targetOf(question);
-    const brake = await readBrake(tx);
-    const facts = {
-      brake,
-      spent: await readSpent(tx, brake.kind === "released" ? brake.at : 0, now, commandId),
-      domains: await this.#domains(tx, node, policy, now),
-      repeats: await readRepeats(tx, target, now - policy.cases.within, commandId),
-      openCase: (await readOpenCase(tx, target))?.because,
-    };
-    const judgement = judgeAction(question, facts, policy);
+    const { brake, spent } = await readBudget(tx, now, commandId);
+    // What holds only what is automatic is not looked up for people.
+    const labels = automatic ? domainLabels(policy) : policy.inFlight.map(({ label }) => label);
+    const repeated = automatic
+      ? await readRepeats(tx, target, now - policy.cases.within, commandId)
+      : { repeats: [], openCase: undefined };
+    const domains = await this.#domains(tx, node, labels, automatic, now);
+    const judgement = judgeAction(question, { brake, spent, domains, ...repeated }, policy);
     await this.#carryOut(tx, question, target, judgement);
     const { also: _, ...verdict } = judgement;
     return verdict;
@@ -95,13 +105,13 @@ export class Safety {
 
   /** Whether the brake or a storm stops all that goes on by itself on a node with these labels. */
   async judgeWorld(
-    tx: Transaction,
+    db: Queryable,
     node: { readonly id: string; readonly labels: Labels },
     now: Instant,
   ): Promise<SafetyVerdict> {
     const policy = this.#ports.policy();
-    const [brake, domains] = [await readBrake(tx), await this.#domains(tx, node, policy, now)];
-    return judgeWorld({ brake, domains }, policy, now);
+    const domains = await this.#domains(db, node, policy.storm.domains, true, now);
+    return judgeWorld({ brake: await readBrake(db), domains }, policy, now);
   }
 
   /** Every domain there is, as it is now. */
@@ -109,14 +119,17 @@ export class Safety {
     const policy = this.#ports.policy();
     const [storms, inFlight] = [await readStorms(db), await readInFlight(db, [], "", now)];
     const facts: DomainFacts[] = [];
-    for (const label of domainLabels(policy)) {
-      for (const [value, health] of await this.#ports.healthOf(db, label)) {
-        const name = domainName(label, value);
-        const storm = stormNow(policy, label, storms.get(name) ?? CALM, health, now);
-        facts.push({ label, name, health, storm, inFlight: inFlight.get(name) ?? 0 });
-      }
+    for (const { label, value, nodes, unhealthy } of await this.#ports.healthOf(
+      db,
+      domainLabels(policy),
+      undefined,
+    )) {
+      const name = domainName(label, value);
+      const health = { nodes, unhealthy };
+      const storm = stormNow(policy, label, storms.get(name) ?? CALM, health, now);
+      facts.push({ label, name, health, storm, inFlight: inFlight.get(name) ?? 0 });
     }
-    return facts;
+    return facts.sort((a, b) => compareText(a.name, b.name));
   }
 
   /** Stops all automatic action. Tripped already, it stays as it is. */
@@ -168,69 +181,58 @@ export class Safety {
 
   /** Looks at every domain: storms begin and end. */
   async watchStorms(now: Instant): Promise<void> {
-    const { database, healthOf } = this.#ports;
+    const { database, healthOf, system } = this.#ports;
     const policy = this.#ports.policy();
+    const found = await healthOf(database, domainLabels(policy), undefined);
+    this.#seen = {
+      at: system.clock.monotonic(),
+      health: new Map(found.map((one) => [domainName(one.label, one.value), one])),
+    };
+    const storms = found.filter(({ label }) => policy.storm.domains.includes(label));
+    // Nearly always there is no storm and none begins: then nobody has to take turns.
+    if (!storms.some((one) => isExceeded(one, policy.storm)) && (await readStorms(database)).size === 0)
+      return;
     await database.transaction(async (tx) => {
       await lockSafety(tx);
-      const known = new Set<string>();
-      const entries: NewEntry[] = [];
-      const storms = await readStorms(tx);
-      for (const label of policy.storm.domains) {
-        for (const [value, health] of await healthOf(tx, label)) {
-          const name = domainName(label, value);
-          known.add(name);
-          entries.push(...(await this.#turn(tx, name, storms.get(name) ?? CALM, health, policy, now)));
-        }
-      }
-      // A domain without nodes, or one that the policy names no more, has no storm.
-      for (const [name, storm] of storms) {
-        if (!known.has(name))
-          entries.push(...(await this.#turn(tx, name, storm, { nodes: 0, unhealthy: 0 }, policy, now)));
-      }
-      await appendEntries(tx, entries);
+      await turnStorms(tx, storms, policy, now);
     });
   }
 
-  /** Stores what becomes of one domain's storm; answers what the journal is to be told. */
-  async #turn(
-    tx: Transaction,
-    name: string,
-    before: Storm,
-    health: DomainHealth,
-    policy: SafetyPolicy,
-    now: Instant,
-  ): Promise<readonly NewEntry[]> {
-    const storm = nextStorm(before, health, policy.storm, now);
-    if (storm === before) return [];
-    const because =
-      storm.kind === "calm"
-        ? `${name} has been within its limit for long enough`
-        : explainStorm(name, storm, health, policy.storm, now);
-    await saveStorm(tx, name, storm, because);
-    if (storm.kind === before.kind || (storm.kind !== "storm" && before.kind !== "storm")) return [];
-    const kind = storm.kind === "storm" ? "safety.storm-began" : "safety.storm-ended";
-    return [entry(kind, `domain:${name}`, SYSTEM, because, now, { ...health })];
-  }
-
+  /** The domains of a node by these labels. A domain in which nothing is under way or matters is not counted. */
   async #domains(
-    tx: Transaction,
+    db: Queryable,
     node: { readonly id: string; readonly labels: Labels },
-    policy: SafetyPolicy,
+    labels: readonly string[],
+    automatic: boolean,
     now: Instant,
   ): Promise<readonly DomainFacts[]> {
-    const storms = await readStorms(tx);
-    const inFlight = await readInFlight(tx, domainsOf(policy, node.labels), node.id, now);
-    const facts: DomainFacts[] = [];
-    for (const label of domainLabels(policy)) {
-      const value = node.labels[label] ?? "";
-      if (value === "") continue;
+    const policy = this.#ports.policy();
+    const names = domainsOf(policy, node.labels);
+    const inFlight = await readInFlight(db, names, node.id, now);
+    const counted = labels.filter((label) => {
+      const name = domainName(label, node.labels[label] ?? "");
+      return (inFlight.get(name) ?? 0) > 0 || (automatic && policy.storm.domains.includes(label));
+    });
+    if (counted.length === 0) return [];
+    const storms = automatic ? await readStorms(db) : new Map<string, Storm>();
+    const health = automatic
+      ? await this.#ports.healthOf(db, counted, node.labels)
+      : await this.#lately(db, counted, node.labels);
+    return health.map(({ label, value, nodes, unhealthy }) => {
       const name = domainName(label, value);
-      const found = await this.#ports.healthOf(tx, label, value);
-      const health = found.get(value) ?? { nodes: 0, unhealthy: 0 };
-      const storm = stormNow(policy, label, storms.get(name) ?? CALM, health, now);
-      facts.push({ label, name, health, storm, inFlight: inFlight.get(name) ?? 0 });
-    }
-    return facts;
+      const found = { nodes, unhealthy };
+      const storm = stormNow(policy, label, storms.get(name) ?? CALM, found, now);
+      return { label, name, health: found, storm, inFlight: inFlight.get(name) ?? 0 };
+    });
+  }
+
+  /** As the last look found them, when that was lately: people's actions are many when they come in waves. */
+  async #lately(db: Queryable, labels: readonly string[], of: Labels): Promise<readonly LabelHealth[]> {
+    const { system, healthOf } = this.#ports;
+    const seen = this.#seen;
+    if (seen === undefined || system.clock.monotonic() - seen.at > SIZES_KEPT)
+      return healthOf(db, labels, of);
+    return labels.flatMap((label) => seen.health.get(domainName(label, of[label] ?? "")) ?? []);
   }
 
   async #carryOut(
@@ -268,7 +270,8 @@ export class Safety {
 
   async #trip(tx: Transaction, by: Actor, because: string, at: Instant): Promise<Brake> {
     const brake: Brake = { kind: "tripped", at, by, because };
-    await saveBrake(tx, brake);
+    // Another may have tripped it at the same moment: it is told once.
+    if (!(await saveBrake(tx, brake))) return readBrake(tx);
     await appendEntries(tx, [entry("safety.brake-tripped", "safety:brake", by, because, at)]);
     return brake;
   }
@@ -287,14 +290,3 @@ function stormNow(
 
 const targetOf = ({ node, action, argumentsJson }: ActionQuestion): string =>
   `${node.id}/${action}/${sha256Hex(argumentsJson).slice(0, 16)}`;
-
-function entry(
-  kind: string,
-  subject: string,
-  actor: Actor,
-  because: string,
-  at: Instant,
-  facts: NewEntry["facts"] = {},
-): NewEntry {
-  return { at, kind, subject, actor, because, facts };
-}

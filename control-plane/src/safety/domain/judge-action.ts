@@ -21,6 +21,8 @@ export interface ActionQuestion {
   readonly node: { readonly id: NodeId; readonly name: string; readonly labels: Labels };
   /** It takes back what was done: never held. */
   readonly undo: boolean;
+  /** Asked long before it is done, and asked again then: two may be told that the last place is theirs. */
+  readonly tentative?: boolean;
   readonly now: Instant;
 }
 
