@@ -40,6 +40,9 @@ for (const [room, seen] of Object.entries(rooms)) {
 const controlPlane = "^control-plane/src";
 const test = "\\.test\\.(?:ts|mjs)$|/testing/";
 const pure = `${controlPlane}/(?:kernel|promql|[^/]+/domain)/`;
+/** The failover protocol: a contract of the control plane and the agents, so both run the same decisions. */
+const failover = "^proto/src/failover/[^/]+\\.ts$";
+const simulator = "^proto/src/failover/simulator/";
 /** ground.ts, rooms.ts, house.ts, main.ts: they put the house together, and no room looks up at them. */
 const composition = `${controlPlane}/[^/]+\\.ts$`;
 const oneOf = (patterns) => `(?:${patterns.join("|")})`;
@@ -107,7 +110,20 @@ const floor = [
     severity: "error",
     comment: "A decision reads its arguments: kernel/, promql/, domain/ and zod; no node:, no other package.",
     from: { path: pure, pathNot: test },
-    to: { pathNot: `${pure}|(?:^|/)node_modules/zod/` },
+    to: { pathNot: `${pure}|${failover}|(?:^|/)node_modules/zod/` },
+  },
+  {
+    name: "failover-is-pure",
+    severity: "error",
+    comment: "The failover protocol reads its arguments, and knows nothing of the simulator that drives it.",
+    from: { path: failover, pathNot: test },
+    to: { pathNot: failover },
+  },
+  {
+    name: "the-simulator-drives-the-protocol",
+    severity: "error",
+    from: { path: simulator, pathNot: test },
+    to: { pathNot: `${failover}|${simulator}` },
   },
 ];
 

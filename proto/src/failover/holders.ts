@@ -6,7 +6,7 @@ export const nobody = (version: number): Holders => ({ version, members: [], req
 /** Whatever fulfils `one` fulfils `other`: any `one.required` of its members have `other.required` among them. */
 export function implies(one: Holders, other: Holders): boolean {
   const outside = one.members.filter((member) => !other.members.includes(member)).length;
-  return one.required - outside >= other.required;
+  return Math.max(0, one.required - outside) >= other.required;
 }
 
 /**

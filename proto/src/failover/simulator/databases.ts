@@ -1,7 +1,7 @@
 /** The databases' executors, replication between them, and the clients that write. */
 import type { AgentEffect } from "../agent-state.js";
 import type { Rng } from "./rng.js";
-import type { SimulatedNode, World } from "./world.js";
+import type { Ground, SimulatedNode } from "./simulated.js";
 
 const BEAT_MS = 20;
 
@@ -10,7 +10,7 @@ export class Databases {
   readonly #rng: Rng;
 
   constructor(
-    readonly world: World,
+    readonly world: Ground,
     rng: Rng,
   ) {
     this.#rng = rng;

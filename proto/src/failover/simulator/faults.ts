@@ -1,6 +1,7 @@
 /** What goes wrong in a run, drawn from its seed: one fault after another, several at a time, each with its end. */
 import type { Rng } from "./rng.js";
-import type { SimulatedNode, World } from "./world.js";
+import type { SimulatedNode } from "./simulated.js";
+import type { World } from "./world.js";
 
 type Fault = (world: World, rng: Rng) => void;
 

@@ -4,7 +4,8 @@ import { checkTrace } from "../check-trace.js";
 import type { LogRecord, RecordKind } from "../decision.js";
 import { type FailoverPolicy, localPolicy } from "../policy.js";
 import { soundRules } from "../rules.js";
-import { type SimulatedNode, World } from "./world.js";
+import type { SimulatedNode } from "./simulated.js";
+import { World } from "./world.js";
 
 const RPO = 20;
 const seeds = Array.from({ length: 30 }, (_, seed) => seed + 1);

@@ -2,7 +2,7 @@
 import type { LogRecord } from "../decision.js";
 import type { Epoch } from "../words.js";
 import type { Rng } from "./rng.js";
-import type { SimulatedNode, World } from "./world.js";
+import type { Scene, SimulatedNode } from "./simulated.js";
 
 type Chosen = Extract<LogRecord, { kind: "chosen" }>;
 
@@ -21,7 +21,7 @@ export class Watch {
   /** What may be lost at the next opening: a promotion that came to nothing leaves what it may lose to the next. */
   #allowed = 0;
 
-  constructor(readonly world: World) {}
+  constructor(readonly world: Scene) {}
 
   wrote(record: LogRecord): void {
     if (record.kind === "chosen") this.#chosen = record;

@@ -7,62 +7,25 @@
  * answers anyone. Synchronous mode needs neither.
  */
 import { bootAgent, stepAgent } from "../agent.js";
-import {
-  type AgentEvent,
-  type AgentKept,
-  type AgentState,
-  type AgentStep,
-  firstKept,
-} from "../agent-state.js";
+import { type AgentEvent, type AgentStep, firstKept } from "../agent-state.js";
 import { applyRecord } from "../apply-record.js";
 import { bootControl, stepControl } from "../control.js";
 import type { ControlEvent, ControlState, ControlStep } from "../control-state.js";
 import { type ClusterState, firstCluster, type LogRecord, type RecordKind } from "../decision.js";
-import { type GuardState, noDeadline, stepGuard } from "../guard.js";
+import { noDeadline, stepGuard } from "../guard.js";
 import type { Message } from "../messages.js";
-import type { FailoverPolicy } from "../policy.js";
-import type { Rules } from "../rules.js";
-import { CONTROL_PLANE, type NodeId, type VoterId } from "../words.js";
+import { CONTROL_PLANE, type VoterId } from "../words.js";
 import { Agenda } from "./agenda.js";
 import { Database } from "./database.js";
 import { Databases } from "./databases.js";
 import { Network } from "./network.js";
 import { Rng } from "./rng.js";
+import type { SimulatedNode, WorldSetup } from "./simulated.js";
 import { Watch } from "./watch.js";
 
 const TICK_MS = 100;
 /** What a stopped process finds when it goes on; more than that its kernel would have dropped as well. */
 const INBOX_MAX = 200;
-
-export interface SimulatedNode {
-  readonly index: number;
-  readonly name: NodeId;
-  /** How fast its clock goes, and what it showed at the start. */
-  readonly rate: number;
-  readonly offset: number;
-  kept: AgentKept;
-  agent: AgentState | null;
-  boot: number;
-  agentFrozen: boolean;
-  guard: GuardState;
-  guardFrozen: boolean;
-  /** The host has no power. */
-  down: boolean;
-  /** The host is suspended: agent, guard and database. */
-  suspended: boolean;
-  inbox: AgentEvent[];
-  readonly database: Database;
-}
-
-export interface WorldSetup {
-  readonly policy: FailoverPolicy;
-  readonly rules: Rules;
-  readonly seed: number;
-  /** The greatest drift of a clock, as a share. */
-  readonly drift: number;
-  /** Told everything that happens, for an account of one run. */
-  readonly tell: ((line: string) => void) | null;
-}
 
 export class World {
   readonly agenda = new Agenda();
