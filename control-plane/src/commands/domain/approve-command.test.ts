@@ -97,6 +97,13 @@ describe("an approval", () => {
       "approved",
     ],
     [
+      "by the person at another client",
+      waiting({ plan: elicits, requestedBy: claude }),
+      asked({ by: { kind: "mcp", name: "other" } }),
+      judged("ask", { elicitation: true }),
+      "PERMISSION_DENIED",
+    ],
+    [
       "by the person at the client, where it is not",
       waiting({ requestedBy: claude }),
       asked(),

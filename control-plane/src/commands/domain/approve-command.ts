@@ -86,6 +86,8 @@ function withApprovals(
 function mayNotVote(command: Command, plan: Plan, { by, roles, elicited }: Vote): string | undefined {
   if (elicited) {
     if (by.kind !== "mcp") return `only an MCP server may say that it asked; ${by.name} is a ${by.kind}`;
+    if (by.name !== command.requestedBy.name)
+      return `${command.requestedBy.name} requested it, and only the person at that client can be asked by it`;
     if (plan.approvals > 1)
       return `${plan.approvals} people must approve it, so nobody can be asked by an MCP client`;
     if (!plan.elicitation) return `${plan.verdictBecause}, and not of the person at the requesting client`;
