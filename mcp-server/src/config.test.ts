@@ -30,6 +30,7 @@ test("with nothing said it serves HTTP on the loopback, for a control plane on t
     offer: READ_ONLY,
     conformance: undefined,
     token: undefined,
+    otlpEndpoint: undefined,
     logLevel: "info",
   });
 });

@@ -50,6 +50,8 @@ export interface Config {
   readonly conformance: { readonly port: number } | undefined;
   /** The caller's token, for stdio; over HTTP each request brings its own. */
   readonly token: { readonly text: string } | { readonly file: string } | undefined;
+  /** Where spans and metrics are sent. */
+  readonly otlpEndpoint: string | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -122,6 +124,9 @@ export function parseConfig(
   const logLevel = LOG_LEVELS.find((candidate) => candidate === level) ?? "info";
   if (level !== undefined && level !== logLevel) fault("logLevel", `one of ${LOG_LEVELS.join(", ")}`);
 
+  const otlpEndpoint = text("otlpEndpoint");
+  if (otlpEndpoint !== undefined && !/^https?:\/\/[^\s]+$/.test(otlpEndpoint))
+    fault("otlpEndpoint", "a collector's address, such as http://127.0.0.1:4318");
   const profile = text("profile") ?? "normal";
   if (profile !== "normal" && profile !== "conformance") fault("profile", "normal or conformance");
   const conforming = profile === "conformance";
@@ -187,6 +192,7 @@ export function parseConfig(
     },
     conformance: conforming ? { port: conformancePort } : undefined,
     token: token !== undefined ? { text: token } : tokenFile !== undefined ? { file: tokenFile } : undefined,
+    otlpEndpoint,
     logLevel,
   };
   return faults.length === 0 ? { kind: "config", config } : { kind: "faults", faults };

@@ -96,6 +96,11 @@ async function run(config: Config, logger: Logger): Promise<void> {
       url: `http://127.0.0.1:${conformance.port}/mcp`,
     });
   }
+  const { otlpEndpoint: endpoint } = config;
+  const telemetry =
+    endpoint === undefined
+      ? {}
+      : { telemetry: (await import("./otlp.js")).openOtlp({ endpoint, version, system }) };
   if (config.transport === "stdio") {
     const token = tokenOf(config.token, "MAINSTAY_TOKEN");
     const controlPlane = connectControlPlane({ address, security: secured, timeoutMs });
@@ -105,6 +110,7 @@ async function run(config: Config, logger: Logger): Promise<void> {
       controlPlane,
       offer,
       limits: config.limits,
+      ...telemetry,
       token,
       logger,
       system,
@@ -131,6 +137,7 @@ async function run(config: Config, logger: Logger): Promise<void> {
     server = await startHttp({
       config: http,
       limits: config.limits,
+      ...telemetry,
       ...(oauth === undefined
         ? {}
         : { oauth: { ...oauth, serverToken: tokenOf(oauth.serverToken, "MAINSTAY_MCP_SERVER_TOKEN") } }),

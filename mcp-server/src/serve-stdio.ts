@@ -6,6 +6,7 @@ import { SwitchWatch } from "./access/switch.js";
 import { CallLedger } from "./audit/ledger.js";
 import type { ControlPlane } from "./control-plane/client.js";
 import { messageOf } from "./errors.js";
+import { GatheredOutput } from "./gathered-output.js";
 import type { Logger } from "./logger.js";
 import { McpServers } from "./mcp-server.js";
 import { ChangeFeed } from "./resources/change-feed.js";
@@ -48,7 +49,9 @@ export function startStdio(parts: StdioParts): { readonly ended: Promise<void>; 
     servers,
     feed,
     caller: { token },
-    transport: new StdioServerTransport(input, output, { maxBufferSize: messageBytesMax }),
+    transport: new StdioServerTransport(input, new GatheredOutput(output), {
+      maxBufferSize: messageBytesMax,
+    }),
     onError: (error) => logger.warn("the protocol refused a message", { because: messageOf(error) }),
   });
   servers.announce();

@@ -197,6 +197,10 @@ export const SETTINGS = {
     value: "A,B",
     says: "never ask for changes on nodes whose label env is one of these",
   },
+  otlpEndpoint: {
+    env: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    says: "OpenTelemetry collector to which spans and metrics are sent over OTLP/HTTP, such as http://127.0.0.1:4318",
+  },
   logLevel: {
     flag: "log-level",
     env: "MAINSTAY_LOG_LEVEL",

@@ -13,7 +13,7 @@ export const COSTS = { light: 1, heavy: 5, write: 10 } as const;
 export type CostClass = keyof typeof COSTS;
 
 /** Tools that read much: ranges of series, or the whole journal. */
-const HEAVY: ReadonlySet<string> = new Set(["metrics_range", "journal_verify", "alert_why"]);
+const HEAVY: ReadonlySet<string> = new Set(["metrics_query_range", "journal_verify", "alert_why"]);
 
 export function costClassOf(tool: { readonly name: string; readonly effect: "read" | "write" }): CostClass {
   if (tool.effect === "write") return "write";

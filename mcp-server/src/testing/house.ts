@@ -31,7 +31,7 @@ export async function openHouse(
   overrides: Partial<HttpParts["config"]> = {},
   timeoutMs = 2_000,
   offer: Offer = EVERYTHING,
-  { limits = UNLIMITED, oauth }: Partial<Pick<HttpParts, "limits" | "oauth">> = {},
+  { limits = UNLIMITED, oauth, telemetry }: Partial<Pick<HttpParts, "limits" | "oauth" | "telemetry">> = {},
 ): Promise<House> {
   const fake = new FakeControlPlane();
   await fake.start();
@@ -50,6 +50,7 @@ export async function openHouse(
     },
     limits,
     ...(oauth === undefined ? {} : { oauth }),
+    ...(telemetry === undefined ? {} : { telemetry }),
     offer,
     tls: undefined,
     controlPlane,
