@@ -205,11 +205,14 @@ export class McpServers {
       };
     }
     if (outcome.value instanceof Question) return askApproval(outcome.value.message, outcome.value.state);
-    const { summary, structured, data } = outcome.value;
+    const { summary, structured, data, image } = outcome.value;
     const cleaned = data === undefined ? undefined : cleanBlock(data);
     const left = Math.max(tool.tokens - tokensOf(structured) - tokensIn(summary), TEXT_TOKENS_MIN);
     return {
-      content: [{ type: "text", text: renderText(summary, cleaned, hex, left) }],
+      content: [
+        { type: "text", text: renderText(summary, cleaned, hex, left) },
+        ...(image === undefined ? [] : [{ type: "image" as const, ...image }]),
+      ],
       structuredContent: structured,
       ...(tool.hostMade.length === 0 ? {} : { _meta: { "mainstay/host-made": [...tool.hostMade] } }),
     };
