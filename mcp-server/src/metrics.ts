@@ -2,6 +2,7 @@
  * What this server counts of itself, under the runbook's names. Every label has few values: `endpoint` is a route's
  * template or a tool's name, `method` an HTTP verb or one of the protocol's methods, never a text as it was sent.
  */
+import type { BreakerState } from "@mainstay/proto/circuit-breaker";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Clock } from "./system.js";
 
@@ -43,7 +44,12 @@ export interface Meter {
  */
 export function createMeter(
   clock: Clock,
-  readings: { readonly ready: () => boolean; readonly loopLagMs: () => number },
+  readings: {
+    readonly ready: () => boolean;
+    readonly loopLagMs: () => number;
+    /** Of the breaker around the control plane; absent where there is none. */
+    readonly breaker?: () => BreakerState;
+  },
   processMetrics: boolean,
 ): Meter {
   const registry = new Registry();
@@ -104,6 +110,16 @@ export function createMeter(
       this.set(readings.ready() ? 1 : 0);
     },
   });
+  const { breaker } = readings;
+  if (breaker !== undefined)
+    new Gauge({
+      name: "mcp_control_plane_breaker_state",
+      help: "Whether the control plane is called: 0 closed (it is), 1 half-open (one call at a time), 2 open (it is not).",
+      registers,
+      collect() {
+        this.set({ closed: 0, "half-open": 1, open: 2 }[breaker().kind]);
+      },
+    });
   new Gauge({
     name: "mcp_event_loop_lag_seconds",
     help: "The longest the event loop was held up within the last 10 seconds.",

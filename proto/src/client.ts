@@ -31,6 +31,8 @@ export interface GrpcClientOptions extends ClientOptions {
   readonly defaultTimeoutMs?: number;
   /** Wall time in ms, from which deadlines are counted. Default: the system's. */
   readonly now?: () => number;
+  /** Makes each unary call, or does not: a circuit breaker. What it throws is what the call rejects with. Default: each is made. */
+  readonly guard?: <T>(call: () => Promise<T>) => Promise<T>;
 }
 
 type Init = MessageInitShape<DescMessage>;
@@ -66,7 +68,7 @@ export function createGrpcClient<S extends DescService>(
   credentials: ChannelCredentials,
   options: GrpcClientOptions = {},
 ): GrpcClient<S> {
-  const { defaultTimeoutMs = 10_000, now = wallTime, ...clientOptions } = options;
+  const { defaultTimeoutMs = 10_000, now = wallTime, guard = (call) => call(), ...clientOptions } = options;
   const client = new Client(address, credentials, clientOptions);
   const calls: Record<string, unknown> = { close: () => client.close() };
   for (const method of service.methods) {
@@ -74,7 +76,9 @@ export function createGrpcClient<S extends DescService>(
       throw new TypeError(`${service.typeName} has a method named close, which the client needs for itself`);
     if (method.methodKind === "unary") {
       calls[method.localName] = (request: Init, callOptions?: CallOptions) =>
-        unary(client, method, request, callOptions, now() + (callOptions?.timeoutMs ?? defaultTimeoutMs));
+        guard(() =>
+          unary(client, method, request, callOptions, now() + (callOptions?.timeoutMs ?? defaultTimeoutMs)),
+        );
     } else if (method.methodKind === "server_streaming") {
       calls[method.localName] = (request: Init, callOptions?: CallOptions) =>
         serverStream(

@@ -1,6 +1,7 @@
 /** The control plane, as this server sees it: the operator contracts, one room each, asked on behalf of a caller. */
 
 import { Channel, credentials } from "@grpc/grpc-js";
+import type { BreakerFigures } from "@mainstay/proto/circuit-breaker";
 import { createGrpcClient } from "@mainstay/proto/client";
 import { Health, HealthCheckResponse_ServingStatus } from "@mainstay/proto/gen/grpc/health/v1/health_pb";
 import { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
@@ -14,8 +15,10 @@ import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { type ErrorCode, OpsError } from "../errors.js";
+import { systemClock } from "../system.js";
 import { accessRoom, delegationRoom } from "./access.js";
 import { alertsRoom } from "./alerts.js";
+import { createBreaker, guardOf } from "./breaker.js";
 import { commandsRoom } from "./commands.js";
 import { answered } from "./errors.js";
 import { fleetRoom } from "./fleet.js";
@@ -64,7 +67,9 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
     ...LINE,
     "grpc.max_receive_message_length": ANSWER_BYTES_MAX,
   });
-  const options = { channelOverride, defaultTimeoutMs: timeoutMs };
+  const breaker = createBreaker(address, () => systemClock.now());
+  const unguarded = { channelOverride, defaultTimeoutMs: timeoutMs };
+  const options = { ...unguarded, guard: guardOf(breaker) };
   const clients = {
     access: createGrpcClient(AccessService, address, credential, options),
     alerts: createGrpcClient(AlertsService, address, credential, options),
@@ -76,10 +81,13 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
     metrics: createGrpcClient(MetricsService, address, credential, options),
     requestStates: createGrpcClient(RequestStatesService, address, credential, options),
     runbooks: createGrpcClient(RunbooksService, address, credential, options),
-    serving: createGrpcClient(Health, address, credential, options),
+    // Whether the control plane is there is asked whatever came of other calls.
+    serving: createGrpcClient(Health, address, credential, unguarded),
   };
   return {
     address,
+    /** Whether it is called now, or left alone for a while because it did not answer. */
+    breaker: (): BreakerFigures => breaker.figures,
     /** Every call on these rooms carries the speaker's token and trace. */
     speakAs(speaker: Speaker) {
       // Made when asked for: a call uses one or two of them.

@@ -1,6 +1,7 @@
 /** Errors of the wire become the house's, once, here. */
 import { cleanLine } from "../clean-text.js";
 import { ERROR_CODES, type ErrorCode, OpsError } from "../errors.js";
+import { NOBODY_THERE } from "./breaker.js";
 
 const MESSAGE_MAX = 500;
 
@@ -29,7 +30,7 @@ function sentenceFor(code: ErrorCode, said: string, address: string): string {
   switch (code) {
     case "UNAVAILABLE":
       // grpc-js tells of sockets and subchannels; the control plane tells why it does not serve.
-      return /connection|connect|subchannel|resolution|ECONN|stream/i.test(said) || said === ""
+      return NOBODY_THERE.test(said) || said === ""
         ? `the control plane at ${address} cannot be reached`
         : said;
     case "DEADLINE_EXCEEDED":
