@@ -18,6 +18,7 @@ import {
   CommandDesk,
   commandsApi,
   Dispatcher,
+  outputsApi,
   readCommands,
   type TargetNode,
 } from "./commands/commands.module.js";
@@ -101,6 +102,7 @@ export interface Rooms {
     readonly alerts: ReturnType<typeof alertsApi>;
     readonly routes: Notification["routesApi"];
     readonly topology: ReturnType<typeof topologyApi>;
+    readonly outputs: ReturnType<typeof outputsApi>;
     readonly safety: ReturnType<typeof safetyApi>;
     readonly rollouts: ReturnType<typeof rolloutsApi>;
     readonly remediation: ReturnType<typeof remediationApi>;
@@ -327,7 +329,15 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   await runbooks.start();
   lifecycle.started("runbooks", () => runbooks.stop());
 
-  const rolloutDesk = new RolloutDesk({ database, live, system, safety });
+  const rolloutDesk = new RolloutDesk({
+    database,
+    live,
+    system,
+    safety,
+    policy: () => policy.current,
+    topology: () => components.current,
+    countNodes,
+  });
   const rolloutDriver = new RolloutDriver({
     database,
     system,
@@ -372,6 +382,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       topology: topologyApi({ topology: () => components.current, fleet: () => readPlacedNodes(database) }),
       runbooks: runbooks.api,
       commands: commandsApi({ database, desk, live, clock }),
+      outputs: outputsApi(database),
       routes: notification.routesApi,
       alerts: alertsApi({
         database,

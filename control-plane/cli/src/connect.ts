@@ -10,6 +10,7 @@ import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb"
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { OutputsService } from "@mainstay/proto/gen/mainstay/operator/v1/outputs_pb";
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import { RoutesService } from "@mainstay/proto/gen/mainstay/operator/v1/routes_pb";
@@ -30,6 +31,7 @@ export interface ControlPlane {
   readonly health: GrpcClient<typeof HealthService>;
   readonly journal: GrpcClient<typeof JournalService>;
   readonly metrics: GrpcClient<typeof MetricsService>;
+  readonly outputs: GrpcClient<typeof OutputsService>;
   readonly runbooks: GrpcClient<typeof RunbooksService>;
   readonly remediation: GrpcClient<typeof RemediationService>;
   readonly rollouts: GrpcClient<typeof RolloutsService>;
@@ -71,6 +73,7 @@ export async function connect({ address, tokenFiles, caFile }: Settings): Promis
     health: client(HealthService),
     journal: client(JournalService),
     metrics: client(MetricsService),
+    outputs: client(OutputsService),
     runbooks: client(RunbooksService),
     remediation: client(RemediationService),
     rollouts: client(RolloutsService),

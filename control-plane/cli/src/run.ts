@@ -8,6 +8,7 @@ import { commandCommands } from "./commands/commands.js";
 import { contextCommands } from "./commands/contexts.js";
 import { fleetCommands } from "./commands/fleet.js";
 import { journalCommands } from "./commands/journal.js";
+import { outputCommands } from "./commands/outputs.js";
 import { planCommands } from "./commands/plan.js";
 import { policyCommands } from "./commands/policy.js";
 import { rolloutCommands } from "./commands/rollouts.js";
@@ -32,6 +33,7 @@ export const COMMANDS: readonly Command[] = [
   ...routeCommands,
   ...planCommands,
   ...commandCommands,
+  ...outputCommands,
   ...runbookCommands,
   ...breakerCommands,
   ...rolloutCommands,

@@ -12,3 +12,4 @@ export { type AgentLine, Dispatcher } from "./dispatch.loop.js";
 export type { TargetNode } from "./judge-command.js";
 export type { CommandRequest } from "./new-command.js";
 export { agentLine, fromWireEvent, type SessionsPort, type SignOrder } from "./orders.api.js";
+export { outputsApi } from "./outputs.api.js";

@@ -16,6 +16,7 @@ import {
   type Plan,
   type Verification,
 } from "./domain/command.js";
+import { textOf } from "./outputs.store.js";
 
 interface Row {
   command_id: string;
@@ -179,9 +180,10 @@ export async function forgetPreviews(tx: Transaction, id: CommandId): Promise<vo
 /** Keeps a piece of output; one that is kept already stays as it is. */
 export async function saveOutput(tx: Transaction, event: CommandEvent, output: OutputEvent): Promise<void> {
   await tx.query(sql`
-    insert into command_output (command_id, mode, sequence, at, stream, byte_offset, skipped_bytes, data)
+    insert into command_output (command_id, mode, sequence, at, stream, byte_offset, skipped_bytes, data, words)
     values (${event.commandId}, ${event.mode}, ${event.sequence}, ${new Date(event.at)}, ${output.stream},
-      ${output.offset}, ${output.skippedBytes}, ${Buffer.from(output.data)})
+      ${output.offset}, ${output.skippedBytes}, ${Buffer.from(output.data)},
+      to_tsvector('simple', ${event.mode === "run" ? textOf(output.data) : null}))
     on conflict do nothing`);
 }
 

@@ -10,6 +10,7 @@ import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_p
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { OutputsService } from "@mainstay/proto/gen/mainstay/operator/v1/outputs_pb";
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
@@ -31,6 +32,7 @@ export interface OperatorImplementations {
   readonly alerts: ServiceImplementation<typeof AlertsService, CallContext>;
   readonly routes: ServiceImplementation<typeof RoutesService, CallContext>;
   readonly commands: ServiceImplementation<typeof CommandsService, CallContext>;
+  readonly outputs: ServiceImplementation<typeof OutputsService, CallContext>;
   readonly runbooks: ServiceImplementation<typeof RunbooksService, CallContext>;
   readonly breakers: ServiceImplementation<typeof BreakersService, CallContext>;
   readonly journal: ServiceImplementation<typeof JournalService, CallContext>;
@@ -51,6 +53,7 @@ export function operatorServices(rooms: OperatorImplementations): readonly Opera
     operatorService(AlertsService, rooms.alerts),
     operatorService(RoutesService, rooms.routes),
     operatorService(CommandsService, rooms.commands),
+    operatorService(OutputsService, rooms.outputs),
     operatorService(RunbooksService, rooms.runbooks),
     operatorService(BreakersService, rooms.breakers),
     operatorService(JournalService, rooms.journal),

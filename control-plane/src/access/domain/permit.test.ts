@@ -9,6 +9,7 @@ import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_p
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { OutputsService } from "@mainstay/proto/gen/mainstay/operator/v1/outputs_pb";
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
@@ -36,6 +37,7 @@ const SERVICES: readonly DescService[] = [
   RoutesService,
   RunbooksService,
   SafetyService,
+  OutputsService,
   TopologyService,
 ];
 const methods = SERVICES.flatMap((service) => service.methods.map((m) => `${service.typeName}/${m.name}`));

@@ -48,6 +48,9 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     ListCommands: "read",
     WatchCommand: "read",
   },
+  OutputsService: {
+    SearchOutput: "read",
+  },
   FleetService: {
     ListNodes: "read",
     GetNode: "read",
