@@ -21,6 +21,7 @@ import { HttpLegs } from "./protocol/http-legs.js";
 import { ChangeFeed } from "./resources/change-feed.js";
 import { serveConnection } from "./serve-connection.js";
 import type { System } from "./system.js";
+import { commandNews } from "./tasks/command-tasks.js";
 import type { Telemetry } from "./telemetry.js";
 import { catalogue } from "./tools/catalogue.js";
 import type { Offer } from "./tools/offer.js";
@@ -110,6 +111,10 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
     hex,
     bodyBytesMax: config.bodyBytesMax,
     listenersMax: LISTEN_STREAMS_MAX,
+    newsOf: ({ token }, meta) => {
+      const traceparent = formatTraceparent(spanBelow(hex));
+      return commandNews(controlPlane.speakAs({ token, traceparent }).commands, meta, hex);
+    },
     onError,
   });
   const toolNames = new Set((parts.tools ?? catalogue).map((tool) => tool.name));

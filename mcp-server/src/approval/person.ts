@@ -20,7 +20,11 @@ const approveSchema = z.object({ approve: z.boolean() });
 /** Whether the client can put a form before a person: in 2026-07-28 as its request says, before as its session did. */
 export function canAsk(mcp: McpServer, context: ServerContext): boolean {
   const envelope: Readonly<Record<string, unknown>> = { ...context.mcpReq.envelope };
-  const declared = envelope[CLIENT_CAPABILITIES_META_KEY] ?? mcp.server.getClientCapabilities();
+  return takesForms(envelope[CLIENT_CAPABILITIES_META_KEY] ?? mcp.server.getClientCapabilities());
+}
+
+/** Whether declared capabilities have a person who can be asked by a form. */
+export function takesForms(declared: unknown): boolean {
   if (typeof declared !== "object" || declared === null || !("elicitation" in declared)) return false;
   const { elicitation } = declared;
   if (typeof elicitation !== "object" || elicitation === null) return false;

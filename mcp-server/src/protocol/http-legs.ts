@@ -13,6 +13,7 @@ import {
 } from "@modelcontextprotocol/server";
 import type { Clock } from "../system.js";
 import { type Exchange, SESSION_LIMITS, type SessionLimits, Sessions } from "./sessions.js";
+import { listensForTasks, serveTaskListen, type TaskListenParts, type TaskNews } from "./task-listen.js";
 
 export interface LegsParts {
   readonly factory: McpServerFactory;
@@ -26,6 +27,8 @@ export interface LegsParts {
   readonly sessions?: SessionLimits;
   /** Called before a stream of `subscriptions/listen` is opened; its answer, when the stream has ended. */
   readonly onListen?: (auth: AuthInfo) => Promise<() => void>;
+  /** Where a caller's tasks are known, for those who listen for them. Absent: nobody is told of tasks. */
+  readonly newsOf?: (auth: AuthInfo, meta: unknown) => TaskNews;
   readonly onError: (error: Error) => void;
 }
 
@@ -36,11 +39,13 @@ export class HttpLegs {
   readonly #handler: McpHttpHandler;
   readonly #handle: NodeMcpRequestHandler;
   readonly #sessions: Sessions;
-  readonly #onListen: LegsParts["onListen"];
+  readonly #parts: LegsParts;
+  /** Streams of those who listen for tasks; the SDK counts its own. */
+  #taskListeners = 0;
 
   constructor(parts: LegsParts) {
     const { factory, bus, clock, hex, bodyBytesMax, listenersMax, sessions, onError } = parts;
-    this.#onListen = parts.onListen;
+    this.#parts = parts;
     this.#handler = createMcpHandler(factory, {
       bus,
       maxRequestBodySize: bodyBytesMax,
@@ -71,16 +76,40 @@ export class HttpLegs {
         return { status: 503, message: `${served.because}: end one, or try again later` };
       return undefined;
     }
-    if (this.#onListen !== undefined && route.kind === "modern" && route.messageKind === "request") {
-      if (route.message.method === "subscriptions/listen") {
-        const end = await this.#onListen(auth);
+    const { onListen, newsOf } = this.#parts;
+    if (onListen !== undefined && route.kind === "modern" && route.messageKind === "request") {
+      const { message } = route;
+      if (message.method === "subscriptions/listen") {
+        const end = await onListen(auth);
         if (response.destroyed) end();
         else response.once("close", end);
+        if (newsOf !== undefined && listensForTasks(message.params)) {
+          return this.#listenForTasks(exchange, message, newsOf);
+        }
       }
     }
     // The body was read before, so that its bound holds for all legs alike.
     const bodyless = (): AsyncIterator<unknown> => request[Symbol.asyncIterator]();
     await this.#handle({ method, url, headers, auth, [Symbol.asyncIterator]: bodyless }, response, body);
+    return undefined;
+  }
+
+  async #listenForTasks(
+    { response, auth }: Exchange,
+    message: TaskListenParts["message"],
+    newsOf: NonNullable<LegsParts["newsOf"]>,
+  ): Promise<Refusal | undefined> {
+    const { bus, clock, listenersMax } = this.#parts;
+    if (this.#taskListeners >= listenersMax) {
+      return { status: 503, message: `${listenersMax} streams for tasks are open: try again later` };
+    }
+    this.#taskListeners += 1;
+    try {
+      const params: Readonly<Record<string, unknown>> = { ...message.params };
+      await serveTaskListen({ response, message, bus, clock, news: newsOf(auth, params["_meta"]) });
+    } finally {
+      this.#taskListeners -= 1;
+    }
     return undefined;
   }
 

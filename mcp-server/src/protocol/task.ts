@@ -57,7 +57,12 @@ export interface TaskDesk {
 
 /** Whether the request's own envelope declares the extension; never so in the era before it. */
 export function declaresTasks(context: ServerContext): boolean {
-  const envelope: Readonly<Record<string, unknown>> = { ...context.mcpReq.envelope };
+  return declaredBy(context.mcpReq.envelope);
+}
+
+/** The same of a request's `_meta`. */
+export function declaredBy(meta: object | undefined): boolean {
+  const envelope: Readonly<Record<string, unknown>> = { ...meta };
   const capabilities = envelope[CLIENT_CAPABILITIES_META_KEY];
   if (typeof capabilities !== "object" || capabilities === null || !("extensions" in capabilities))
     return false;

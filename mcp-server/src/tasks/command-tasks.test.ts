@@ -84,7 +84,10 @@ describe("a plan that is applied", () => {
   test("is answered with its plan for a client that does not", async () => {
     expect(await request(false)).toMatchObject({
       resultType: "complete",
-      structuredContent: { command: { command_id: "c-1" }, approval: { path: "/api/mainstay/v1/commands/c-1:approve" } },
+      structuredContent: {
+        command: { command_id: "c-1" },
+        approval: { path: "/api/mainstay/v1/commands/c-1:approve" },
+      },
     });
   });
 

@@ -3,8 +3,8 @@
  * and its own; nothing is kept here, and who may see or stop it is the control plane's to say.
  */
 import type { ServerContext } from "@modelcontextprotocol/server";
-import { ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
-import { approvalRequest, decisionIn } from "../approval/person.js";
+import { CLIENT_CAPABILITIES_META_KEY, ProtocolError, ProtocolErrorCode } from "@modelcontextprotocol/server";
+import { approvalRequest, decisionIn, takesForms } from "../approval/person.js";
 import { approvalPrompt, mayAskHere } from "../approval/prompt.js";
 import type { Calls, LocalCaller } from "../calls.js";
 import { cleanBlock } from "../clean-text.js";
@@ -14,6 +14,8 @@ import { outputText } from "../control-plane/commands.js";
 import type { PlanView } from "../control-plane/plan.js";
 import { OpsError } from "../errors.js";
 import type { DetailedTask, Task, TaskDesk, TaskStatus } from "../protocol/task.js";
+import type { TaskNews } from "../protocol/task-listen.js";
+import { thingUri } from "../resources/uris.js";
 import { renderText } from "../tools/answer.js";
 import { TOKENS_DEFAULT } from "../tools/budget.js";
 
@@ -23,6 +25,7 @@ const OUTPUT_CHARS = 3_000;
 
 const STATUS: Readonly<Record<string, TaskStatus>> = {
   planning: "working",
+  planned: "working",
   awaiting_approval: "working",
   approved: "working",
   sent: "working",
@@ -33,6 +36,7 @@ const STATUS: Readonly<Record<string, TaskStatus>> = {
 /** Fixed words: what a host says of a command is in its result, not in its status. */
 const MESSAGES: Readonly<Record<string, string>> = {
   planning: "The node is asked what it would do.",
+  planned: "Planned and held; change_apply goes on.",
   awaiting_approval: "Waits for a person's approval; command_get shows the plan.",
   approved: "Approved; waits for the node.",
   sent: "On its way to the node.",
@@ -60,6 +64,45 @@ export function commandIdOf(taskId: string): string | undefined {
   return taskId.startsWith(PREFIX) && taskId.length > PREFIX.length ? taskId.slice(PREFIX.length) : undefined;
 }
 
+/** The command's task, as it is told when it is asked for. */
+export function detailedTask(
+  whole: CommandWholeView & { readonly output: readonly OutputView[] },
+  canAsk: boolean,
+  hex: (digits: number) => string,
+): DetailedTask {
+  const task = taskOf(whole);
+  if (task.status === "completed") return { ...task, result: resultOf(whole, hex) };
+  const { command, plan } = whole;
+  if (plan === undefined || !canAsk || !mayAskHere(whole)) return task;
+  const inputRequests = { [keyOf(plan)]: approvalRequest(approvalPrompt(command, plan)) };
+  return { ...task, status: "input_required", inputRequests };
+}
+
+/** What changes with tasks, for somebody who listens: read with their own token, while their stream is open. */
+export function commandNews(
+  commands: Rooms["commands"],
+  meta: unknown,
+  hex: (digits: number) => string,
+): TaskNews {
+  const envelope: Readonly<Record<string, unknown>> = { ...(typeof meta === "object" ? meta : {}) };
+  const canAsk = takesForms(envelope[CLIENT_CAPABILITIES_META_KEY]);
+  return {
+    uriOf(taskId) {
+      const commandId = commandIdOf(taskId);
+      return commandId === undefined ? undefined : thingUri("command", commandId);
+    },
+    async read(taskId) {
+      try {
+        return detailedTask(await commands.getCommand(commandIdOf(taskId) ?? "", OUTPUT_CHARS), canAsk, hex);
+      } catch (error) {
+        const code = error instanceof OpsError ? error.code : "UNKNOWN";
+        if (code === "NOT_FOUND" || code === "INVALID_ARGUMENT") return undefined;
+        throw error;
+      }
+    },
+  };
+}
+
 export class CommandTasks implements TaskDesk {
   readonly #calls: Calls;
   readonly #local: LocalCaller | undefined;
@@ -75,12 +118,7 @@ export class CommandTasks implements TaskDesk {
   get(taskId: string, context: ServerContext): Promise<DetailedTask | undefined> {
     return this.#with(taskId, "tasks/get", context, async (rooms, commandId) => {
       const whole = await rooms.commands.getCommand(commandId, OUTPUT_CHARS);
-      const task = taskOf(whole);
-      if (task.status === "completed") return { ...task, result: resultOf(whole, this.#calls.hex) };
-      const { command, plan } = whole;
-      if (plan === undefined || !mayAskHere(whole) || !this.#canAsk(context)) return task;
-      const inputRequests = { [keyOf(plan)]: approvalRequest(approvalPrompt(command, plan)) };
-      return { ...task, status: "input_required", inputRequests };
+      return detailedTask(whole, this.#canAsk(context), this.#calls.hex);
     });
   }
 
