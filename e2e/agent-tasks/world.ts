@@ -1,5 +1,4 @@
 /** A house with things in it to be found, explained and done: three live nodes, one that is gone, alerts, certificates, a past. */
-import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
@@ -8,6 +7,7 @@ import { AlertState } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
 import { CommandState } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { Liveness } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { reaches, request } from "../harness/commands.js";
+import { writeSelfSigned } from "../harness/self-signed.js";
 import { Stack } from "../harness/stack.js";
 import { until } from "../harness/until.js";
 
@@ -98,8 +98,8 @@ async function furnish(stack: Stack, scrape: string): Promise<Omit<World, "stack
     return path;
   };
   const [spool, data, tls] = [folder("spool"), folder("data"), folder("tls")];
-  certificate(tls, "soon", 5);
-  certificate(tls, "long", 60);
+  await writeSelfSigned(join(tls, "soon.pem"), "soon.example", 5);
+  const longEnd = await writeSelfSigned(join(tls, "long.pem"), "long.example", 60);
   const files = { spool: join(spool, "old.log"), data: join(data, "old.wal") };
   const restore = (): void => {
     for (const file of Object.values(files)) {
@@ -175,26 +175,8 @@ async function furnish(stack: Stack, scrape: string): Promise<Omit<World, "stack
     "rejected.id": rejected,
     "db-1.id": (await node("db-1")).node?.nodeId ?? "",
     "journal.first": entries[0]?.kind ?? "",
-    "long.end": endOf(join(tls, "long.pem")),
+    "long.end": longEnd.toISOString().slice(0, 10),
   };
   const token = readFileSync(join(stack.state, "mcp-token"), "utf8").trim();
   return { url, token, facts, files, restore };
-}
-
-function certificate(folder: string, name: string, days: number): void {
-  const file = join(folder, `${name}.pem`);
-  execFileSync(
-    "openssl",
-    [
-      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
-      ...["-keyout", join(folder, `${name}.key`), "-out", file, "-days", `${days}`],
-      ...["-subj", `/CN=${name}.example`],
-    ],
-    { stdio: "ignore" },
-  );
-}
-
-function endOf(file: string): string {
-  const said = execFileSync("openssl", ["x509", "-in", file, "-noout", "-enddate"], { encoding: "utf8" });
-  return new Date(said.replace("notAfter=", "").trim()).toISOString().slice(0, 10);
 }
