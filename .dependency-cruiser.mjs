@@ -11,9 +11,10 @@ export const rooms = {
   commands: ["journal", "fleet", "safety", "topology"],
   alerting: ["journal", "promql", "timeseries"],
   notification: ["journal", "promql", "alerting"],
-  rollouts: ["journal", "promql", "fleet", "safety", "commands", "alerting", "timeseries"],
+  rollouts: ["journal", "promql", "fleet", "safety", "topology", "commands", "alerting", "timeseries"],
   remediation: ["journal", "alerting", "commands", "fleet", "safety"],
   runbooks: ["journal", "promql", "fleet", "commands"],
+  recovery: ["journal", "topology"],
   edge: [
     "promql",
     "journal",
@@ -28,6 +29,7 @@ export const rooms = {
     "rollouts",
     "remediation",
     "runbooks",
+    "recovery",
   ],
 };
 const names = Object.keys(rooms);

@@ -1,5 +1,7 @@
 /** Every change of a rollout goes through here: locked, decided, stored with its journal entries, told live. */
+
 import { readCommandsById } from "../commands/commands.module.js";
+import type { Policy } from "../commands/domain/policy.js";
 import type { NewEntry } from "../journal/domain/entry.js";
 import { appendEntries } from "../journal/journal.module.js";
 import { type Actor, SYSTEM } from "../kernel/actor.js";
@@ -7,10 +9,12 @@ import type { Role } from "../kernel/caller.js";
 import { OpsError } from "../kernel/errors.js";
 import { labelsKey } from "../kernel/labels.js";
 import type { Duration, Instant } from "../kernel/time.js";
-import type { Database, Transaction } from "../platform/postgres/database.js";
+import type { Database, Queryable, Transaction } from "../platform/postgres/database.js";
 import type { Live } from "../platform/redis/live.js";
 import { type System, sha256Hex } from "../platform/system.js";
 import type { Safety } from "../safety/safety.module.js";
+import type { Topology } from "../topology/domain/component.js";
+import { ROLE_LABEL } from "../topology/domain/find-impact.js";
 import {
   afterAbort,
   afterApply,
@@ -21,6 +25,7 @@ import {
   type RolloutDecision,
   type RolloutVote,
 } from "./domain/decide-rollout.js";
+import { judgeReach, type ReachFacts } from "./domain/judge-reach.js";
 import { type Health, isAtRest, nextRollout, type RolloutStep } from "./domain/next-rollout.js";
 import { type CommandView, type Rollout, type RolloutSpec, type Target, viewOf } from "./domain/rollout.js";
 import {
@@ -43,6 +48,10 @@ export interface RolloutDeskPorts {
   readonly live: Live;
   readonly system: System;
   readonly safety: Pick<Safety, "judgeWorld">;
+  readonly policy: () => Policy;
+  readonly topology: () => Topology;
+  /** How many nodes that are not revoked have a label of this value. */
+  readonly countNodes: (db: Queryable, label: string, value: string) => Promise<number>;
 }
 
 export interface RolloutRequest {
@@ -175,11 +184,18 @@ export class RolloutDesk {
       const now = system.clock.now();
       const targets = await readTargets(tx, id);
       const commands = await readViews(tx, targets);
+      const reachFacts = await this.#reachFacts(tx, rollout, targets);
       const holds = await this.#holds(tx, rollout, targets, now);
       const step = nextRollout(
         rollout,
         targets,
-        { commands, health, holdOf: ({ nodeId }) => holds.get(nodeId), digest: sha256Hex },
+        {
+          commands,
+          health,
+          holdOf: ({ nodeId }) => holds.get(nodeId),
+          judgeReach: (planned) => judgeReach(rollout, planned, reachFacts, now),
+          digest: sha256Hex,
+        },
         now,
       );
       const stored = await this.#store(tx, { rollout, targets }, step, SYSTEM, now);
@@ -187,6 +203,15 @@ export class RolloutDesk {
     });
     if (changed) this.#tell(id);
     return view;
+  }
+
+  async #reachFacts(tx: Transaction, { state }: Rollout, targets: readonly Target[]): Promise<ReachFacts> {
+    const { policy, topology, countNodes } = this.#ports;
+    const roleSizes = new Map<string, number>();
+    // It is asked once: when the plans are there.
+    const roles = state === "planning" ? new Set(targets.map(({ labels }) => labels[ROLE_LABEL] ?? "")) : [];
+    for (const role of roles) if (role !== "") roleSizes.set(role, await countNodes(tx, ROLE_LABEL, role));
+    return { policy: policy(), topology: topology(), roleSizes };
   }
 
   /** Why the brake or a storm lets nothing be done on targets whose turn it is, by node. */

@@ -2,6 +2,7 @@
 import { formatDuration, type Instant } from "../../kernel/time.js";
 import { chooseStarts } from "./choose-starts.js";
 import { followCommand } from "./follow-command.js";
+import type { ReachVerdict } from "./judge-reach.js";
 import {
   assignWaves,
   type CommandView,
@@ -24,6 +25,8 @@ export interface RolloutFacts {
   readonly health: Health;
   /** Why the safety budget lets nothing be done on a target now: a tripped brake, a storm. */
   readonly holdOf: (target: Target) => string | undefined;
+  /** What policy says to the targets that could be planned, taken together. */
+  readonly judgeReach: (planned: readonly Target[]) => ReachVerdict;
   /** SHA-256 in hex. */
   readonly digest: (text: string) => string;
 }
@@ -124,6 +127,8 @@ function afterPlanning(
       `none of ${targets.length} targets could be planned: ${targets[0]?.because ?? "there are none"}`,
       now,
     );
+  const reach = facts.judgeReach(planned);
+  if (reach.verdict === "deny") return ended(rollout, targets, "rejected", reach.because, now);
   const assigned = assignWaves(targets, rollout.spec.waves);
   const waves = Math.max(...assigned.map(({ wave }) => wave));
   const leftOut = targets.length - planned.length;
@@ -132,12 +137,12 @@ function afterPlanning(
       ...moved(
         rollout,
         "planned",
-        `${planned.length} targets in ${waves} waves${leftOut === 0 ? "" : `; ${leftOut} could not be planned`}`,
+        `${planned.length} targets in ${waves} waves${leftOut === 0 ? "" : `; ${leftOut} could not be planned`}${reach.verdict === "ask" ? `; ${reach.because}` : ""}`,
         now,
       ),
       planHash: facts.digest(planText(rollout, assigned)),
-      approvals: Math.max(...planned.map(({ approvals }) => approvals)),
-      approver: planned.some(({ approver }) => approver === "admin") ? "admin" : "approver",
+      approvals: Math.max(reach.approvals, ...planned.map(({ approvals }) => approvals)),
+      approver: [reach, ...planned].some(({ approver }) => approver === "admin") ? "admin" : "approver",
       waves,
     },
     targets: assigned,

@@ -233,6 +233,7 @@ function live(draw: () => number): { readonly steps: number; readonly state: Rol
       const facts: RolloutFacts = {
         commands: world.views(),
         health,
+        judgeReach: () => ({ verdict: "allow", approvals: 0, approver: "approver", because: "" }),
         holdOf: () => (holds ? "storm" : undefined),
         digest: (text) => `#${text.length}/${text}`,
       };
