@@ -106,7 +106,7 @@ export class Calls {
     const principal = scope?.principal ?? local?.principal;
     const meta = context.mcpReq._meta;
     const method = called.kind === "task" ? called.name : METHODS[called.kind];
-    const version = meta?.["io.modelcontextprotocol/protocolVersion"];
+    const version = context.http?.req?.headers.get("mcp-protocol-version");
     const operation = this.#telemetry.begin(
       {
         ...{ method, target: called.kind === "task" ? "" : called.name, transport },
