@@ -67,6 +67,7 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
     ...LINE,
     "grpc.max_receive_message_length": ANSWER_BYTES_MAX,
   });
+  let away = false;
   const breaker = createBreaker(address, () => systemClock.now());
   const unguarded = { channelOverride, defaultTimeoutMs: timeoutMs };
   const options = { ...unguarded, guard: guardOf(breaker) };
@@ -83,6 +84,20 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
     runbooks: createGrpcClient(RunbooksService, address, credential, options),
     // Whether the control plane is there is asked whatever came of other calls.
     serving: createGrpcClient(Health, address, credential, unguarded),
+  };
+  /** One look whether it serves; throws UNAVAILABLE. */
+  const serves = async (withinMs: number): Promise<void> => {
+    let status: HealthCheckResponse_ServingStatus;
+    try {
+      const call = clients.serving.check({ service: "" }, { timeoutMs: withinMs });
+      status = (await answered(address, call)).status;
+    } catch (error) {
+      // One that answers UNIMPLEMENTED or UNAUTHENTICATED is there all the same.
+      if (error instanceof OpsError && !NOBODY.has(error.code)) return;
+      throw error;
+    }
+    if (status === HealthCheckResponse_ServingStatus.NOT_SERVING)
+      throw new OpsError("UNAVAILABLE", `the control plane at ${address} is not serving`);
   };
   return {
     address,
@@ -130,18 +145,15 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
     },
     /** Resolves when the control plane answers within `withinMs` and says that it serves; else throws UNAVAILABLE and says why. */
     async reach(withinMs: number): Promise<void> {
-      let status: HealthCheckResponse_ServingStatus;
       try {
-        const call = clients.serving.check({ service: "" }, { timeoutMs: withinMs });
-        status = (await answered(address, call)).status;
+        await serves(withinMs);
       } catch (error) {
-        // One that answers UNIMPLEMENTED or UNAUTHENTICATED is there all the same.
-        if (error instanceof OpsError && !NOBODY.has(error.code)) return;
+        away = true;
         throw error;
       }
-      if (status === HealthCheckResponse_ServingStatus.NOT_SERVING) {
-        throw new OpsError("UNAVAILABLE", `the control plane at ${address} is not serving`);
-      }
+      // It was away and says itself that it is back: there is no reason to wait for the minute's end.
+      if (away) breaker.reset();
+      away = false;
     },
     close(): void {
       for (const client of Object.values(clients)) client.close();
