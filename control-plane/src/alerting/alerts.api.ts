@@ -23,7 +23,7 @@ import { readChanges } from "./journalled-changes.js";
 import type { RuleFiles } from "./rule-files.js";
 import { firingToWire, type RulesApiPorts, rulesApi } from "./rules.api.js";
 import { type QueryRange, seenSeries } from "./seen-series.js";
-import { type ToldAccount, toldToWire } from "./told-account.js";
+import { type ToldAccount, toldToWire } from "./told-account.api.js";
 
 const STATES = {
   pending: WireState.PENDING,

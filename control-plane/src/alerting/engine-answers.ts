@@ -4,7 +4,7 @@ import type { Instant } from "../kernel/time.js";
 import type { Sample } from "../promql/value.js";
 import type { Evaluation, KeyedExpression } from "../timeseries/timeseries.module.js";
 import type { RuleOutcome } from "./domain/evaluate-rule.js";
-import { vectorOf } from "./domain/rule-series.js";
+import { vectorOf } from "./domain/rule-vector.js";
 import { type AskQuery, type QueryAnswer, TemplateQueries } from "./domain/template-queries.js";
 
 /** The answers to one batch of expressions. */

@@ -14,7 +14,8 @@ import {
   type Transition,
 } from "./evaluate-rule.js";
 import type { AlertingRule, RecordingRule, Rule, RuleGroup } from "./rule.js";
-import { alertSeries, type RuleSample, recordSeries, vectorOf } from "./rule-series.js";
+import { alertSeries, type RuleSample, recordSeries } from "./rule-series.js";
+import { vectorOf } from "./rule-vector.js";
 
 /** What one rule did at one time. */
 export interface RehearsedStep {

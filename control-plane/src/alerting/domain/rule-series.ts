@@ -1,7 +1,7 @@
 /** The series that rules write: what a recording rule gives, and ALERTS and ALERTS_FOR_STATE, as Prometheus writes them. */
 import { type Labels, labelsKey, METRIC_NAME } from "../../kernel/labels.js";
 import type { Instant } from "../../kernel/time.js";
-import type { Sample, Value } from "../../promql/value.js";
+import type { Sample } from "../../promql/value.js";
 import type { Alert, Transition } from "./evaluate-rule.js";
 import type { RecordingRule } from "./rule.js";
 
@@ -10,13 +10,6 @@ export interface RuleSample {
   readonly labels: Labels;
   readonly timestampMs: Instant;
   readonly value: number | "stale";
-}
-
-/** A rule's result as a vector; undefined for what no rule may give (a string, a range vector). */
-export function vectorOf(value: Value, now: Instant): readonly Sample[] | undefined {
-  if (value.kind === "vector") return value.samples;
-  if (value.kind === "scalar") return [{ labels: {}, timestamp: now, value: value.value }];
-  return undefined;
 }
 
 export type Recorded =

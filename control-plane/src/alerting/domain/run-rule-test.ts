@@ -8,8 +8,9 @@ import { ParsedQueries } from "../../promql/parsed-queries.js";
 import { parseLabels, parseSeriesValues, SeriesNotationError } from "../../promql/series-notation.js";
 import { Rehearsal } from "./rehearsal.js";
 import type { Rule, RuleGroup } from "./rule.js";
-import { type RuleSample, vectorOf } from "./rule-series.js";
+import { type RuleSample } from "./rule-series.js";
 import type { AlertTest, ExprTest, RuleTest, RuleTestFile } from "./rule-test-file.js";
+import { vectorOf } from "./rule-vector.js";
 import { askAtOnce } from "./template-queries.js";
 
 /** Most evaluations of one test: a month of minutes. What asks for more would run for hours. */

@@ -3,7 +3,7 @@ import { TemplateError } from "../../kernel/template/template-error.js";
 import type { Instant } from "../../kernel/time.js";
 import { PromqlError } from "../../promql/errors.js";
 import type { Sample, Value } from "../../promql/value.js";
-import { vectorOf } from "./rule-series.js";
+import { vectorOf } from "./rule-vector.js";
 
 /** Throws TemplateError. */
 export type AskQuery = (query: string) => readonly Sample[];
