@@ -46,6 +46,7 @@ import { guardOf } from "./platform/breakers.js";
 import { HttpClient } from "./platform/http-client.js";
 import type { LoopStatus } from "./platform/loop.js";
 import { PolicyFile } from "./platform/policy-file.js";
+import { recoveryApi } from "./recovery/recovery.module.js";
 import {
   NO_REMEDIATION,
   parseRemediation,
@@ -102,6 +103,7 @@ export interface Rooms {
     readonly alerts: ReturnType<typeof alertsApi>;
     readonly routes: Notification["routesApi"];
     readonly topology: ReturnType<typeof topologyApi>;
+    readonly recovery: ReturnType<typeof recoveryApi>;
     readonly outputs: ReturnType<typeof outputsApi>;
     readonly safety: ReturnType<typeof safetyApi>;
     readonly rollouts: ReturnType<typeof rolloutsApi>;
@@ -380,6 +382,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       }),
       safety: safetyApi({ database, clock, safety, policy: () => safetyPolicy.current }),
       topology: topologyApi({ topology: () => components.current, fleet: () => readPlacedNodes(database) }),
+      recovery: recoveryApi({ database, topology: () => components.current }),
       runbooks: runbooks.api,
       commands: commandsApi({ database, desk, live, clock }),
       outputs: outputsApi(database),

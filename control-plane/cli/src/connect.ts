@@ -9,8 +9,10 @@ import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/comman
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { OutputsService } from "@mainstay/proto/gen/mainstay/operator/v1/outputs_pb";
+import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import { RoutesService } from "@mainstay/proto/gen/mainstay/operator/v1/routes_pb";
@@ -30,9 +32,11 @@ export interface ControlPlane {
   readonly fleet: GrpcClient<typeof FleetService>;
   readonly health: GrpcClient<typeof HealthService>;
   readonly journal: GrpcClient<typeof JournalService>;
+  readonly mcp: GrpcClient<typeof McpService>;
   readonly metrics: GrpcClient<typeof MetricsService>;
   readonly outputs: GrpcClient<typeof OutputsService>;
   readonly runbooks: GrpcClient<typeof RunbooksService>;
+  readonly recovery: GrpcClient<typeof RecoveryService>;
   readonly remediation: GrpcClient<typeof RemediationService>;
   readonly rollouts: GrpcClient<typeof RolloutsService>;
   readonly safety: GrpcClient<typeof SafetyService>;
@@ -72,9 +76,11 @@ export async function connect({ address, tokenFiles, caFile }: Settings): Promis
     fleet: client(FleetService),
     health: client(HealthService),
     journal: client(JournalService),
+    mcp: client(McpService),
     metrics: client(MetricsService),
     outputs: client(OutputsService),
     runbooks: client(RunbooksService),
+    recovery: client(RecoveryService),
     remediation: client(RemediationService),
     rollouts: client(RolloutsService),
     safety: client(SafetyService),

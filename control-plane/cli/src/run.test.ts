@@ -318,7 +318,7 @@ describe("a context", () => {
   test("refuses whatever may change something, of every noun, and lets an emergency stop pass", () => {
     const lists = /^(?:alerts|rules|health|nodes|query|journal|components|impact|safety|effects|context .*)$/;
     const looks =
-      /(?:^| )(?:list|show|get|watch|lint|check|test|explain|verify|plan|runs|search|why|replay|groups)$/;
+      /(?:^| )(?:list|show|get|watch|lint|check|test|explain|verify|plan|runs|search|why|replay|groups|objectives)$/;
     const unguarded = COMMANDS.filter(({ changes }) => changes !== true)
       .map(({ name }) => name)
       .filter((name) => !lists.test(name) && !looks.test(name));

@@ -8,9 +8,11 @@ import { commandCommands } from "./commands/commands.js";
 import { contextCommands } from "./commands/contexts.js";
 import { fleetCommands } from "./commands/fleet.js";
 import { journalCommands } from "./commands/journal.js";
+import { mcpCommands } from "./commands/mcp.js";
 import { outputCommands } from "./commands/outputs.js";
 import { planCommands } from "./commands/plan.js";
 import { policyCommands } from "./commands/policy.js";
+import { recoveryCommands } from "./commands/recovery.js";
 import { rolloutCommands } from "./commands/rollouts.js";
 import { routeCommands } from "./commands/routes.js";
 import { ruleCommands } from "./commands/rules.js";
@@ -40,6 +42,8 @@ export const COMMANDS: readonly Command[] = [
   ...safetyCommands,
   ...policyCommands,
   ...topologyCommands,
+  ...recoveryCommands,
+  ...mcpCommands,
   ...journalCommands,
   ...contextCommands,
 ];

@@ -11,6 +11,7 @@ import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal
 import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { OutputsService } from "@mainstay/proto/gen/mainstay/operator/v1/outputs_pb";
+import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
@@ -40,6 +41,7 @@ export interface OperatorImplementations {
   readonly remediation: ServiceImplementation<typeof RemediationService, CallContext>;
   readonly rollouts: ServiceImplementation<typeof RolloutsService, CallContext>;
   readonly safety: ServiceImplementation<typeof SafetyService, CallContext>;
+  readonly recovery: ServiceImplementation<typeof RecoveryService, CallContext>;
   readonly topology: ServiceImplementation<typeof TopologyService, CallContext>;
   readonly requestStates: ServiceImplementation<typeof RequestStatesService, CallContext>;
 }
@@ -61,6 +63,7 @@ export function operatorServices(rooms: OperatorImplementations): readonly Opera
     operatorService(RolloutsService, rooms.rollouts),
     operatorService(SafetyService, rooms.safety),
     operatorService(TopologyService, rooms.topology),
+    operatorService(RecoveryService, rooms.recovery),
     operatorService(AccessService, rooms.access),
     operatorService(McpService, rooms.mcp),
     operatorService(RequestStatesService, rooms.requestStates),

@@ -10,6 +10,7 @@ import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal
 import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { OutputsService } from "@mainstay/proto/gen/mainstay/operator/v1/outputs_pb";
+import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
@@ -39,6 +40,7 @@ const SERVICES: readonly DescService[] = [
   SafetyService,
   OutputsService,
   TopologyService,
+  RecoveryService,
 ];
 const methods = SERVICES.flatMap((service) => service.methods.map((m) => `${service.typeName}/${m.name}`));
 const PROTO = new URL("../../../../proto/mainstay/operator/v1/", import.meta.url);

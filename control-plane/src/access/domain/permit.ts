@@ -96,6 +96,11 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     TestRoutes: "read",
     ReplayRoutes: "read",
   },
+  RecoveryService: {
+    ListObjectives: "read",
+    ListDecisions: "read",
+    ExplainDecision: "read",
+  },
   TopologyService: {
     ListComponents: "read",
     GetImpact: "read",

@@ -1,0 +1,121 @@
+/** How long each component may be away and what was measured; what was decided about a cluster's owner, and why. */
+import { toJson } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import {
+  ExplainDecisionResponseSchema,
+  ListDecisionsResponseSchema,
+  ListObjectivesResponseSchema,
+} from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
+import { formatDuration } from "#src/kernel/time";
+import type { Command, Invocation } from "../command.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import { printable, render, table } from "../output.js";
+
+const duration = (ms: bigint | undefined, unitMs = 1): string =>
+  ms === undefined ? "-" : formatDuration(Number(ms) * unitMs);
+const instant = (at: Parameters<typeof timestampMs>[0] | undefined): string =>
+  at === undefined ? "-" : new Date(timestampMs(at)).toISOString();
+const count = (value: bigint | undefined): string => (value === undefined ? "-" : String(value));
+
+async function objectives({ controlPlane, form, write }: Invocation): Promise<ExitCode> {
+  const { recovery } = await controlPlane();
+  const answer = await recovery.listObjectives({});
+  write(
+    render(form, toJson(ListObjectivesResponseSchema, answer), () =>
+      table(
+        ["COMPONENT", "RTO", "RPO", "VERDICT", "OPEN AFTER", "MISSING BYTES", "MEASURED", "WHY"],
+        answer.objectives.map((one) => [
+          one.component,
+          duration(one.rtoSeconds, 1_000),
+          duration(one.rpoSeconds, 1_000),
+          one.verdict,
+          duration(one.measuredOpenAfterMs),
+          count(one.measuredMissingBytes),
+          instant(one.measuredAt),
+          one.because,
+        ]),
+      ),
+    ),
+  );
+  return EXIT.ok;
+}
+
+async function list({ controlPlane, positionals, form, write }: Invocation): Promise<ExitCode> {
+  const { recovery } = await controlPlane();
+  const answer = await recovery.listDecisions({ cluster: positionals[0] ?? "" });
+  write(
+    render(form, toJson(ListDecisionsResponseSchema, answer), () =>
+      table(
+        ["CLUSTER", "EPOCH", "KIND", "FROM", "TO", "OUTCOME", "STARTED", "OPEN AFTER", "WHY"],
+        answer.decisions.map((one) => [
+          one.cluster,
+          String(one.epoch),
+          one.kind,
+          one.from,
+          one.candidate || "-",
+          one.outcome,
+          instant(one.startedAt),
+          duration(one.openAfterMs),
+          one.trigger,
+        ]),
+      ),
+    ),
+  );
+  return EXIT.ok;
+}
+
+async function explain({ controlPlane, positionals, form, write }: Invocation): Promise<ExitCode> {
+  const { recovery } = await controlPlane();
+  const [cluster = "", epoch = ""] = positionals;
+  const answer = await recovery.explainDecision({
+    cluster,
+    epoch: BigInt(/^\d{1,15}$/.test(epoch) ? epoch : 0),
+  });
+  write(
+    render(form, toJson(ExplainDecisionResponseSchema, answer), () => {
+      const { decision, steps, faults } = answer;
+      const startedAt = decision?.startedAt === undefined ? 0 : timestampMs(decision.startedAt);
+      const head = printable(
+        `${decision?.kind} of ${cluster} in epoch ${epoch}: ${decision?.from} to ${decision?.candidate || "nobody yet"}, ${decision?.outcome}`,
+      );
+      const rows = steps.map((step) => [
+        step.at === undefined ? "-" : `+${timestampMs(step.at) - startedAt} ms`,
+        step.kind,
+        step.says,
+      ]);
+      const verdict =
+        faults.length === 0 ? "The log holds." : printable(`The log does not hold: ${faults.join("; ")}`);
+      return `${head}, ${instant(decision?.startedAt)}\n${table(["AFTER", "STEP", "WHAT"], rows)}\n${verdict}`;
+    }),
+  );
+  return EXIT.ok;
+}
+
+const NONE = { options: {}, help: "" } as const;
+
+export const recoveryCommands: readonly Command[] = [
+  {
+    name: "dr objectives",
+    usage: "",
+    summary: "How long each component may be away, and what was measured.",
+    ...NONE,
+    positionals: { least: 0, most: 0 },
+    run: objectives,
+  },
+  {
+    name: "failover list",
+    usage: "[CLUSTER]",
+    summary: "Failovers and switchovers, newest first.",
+    ...NONE,
+    positionals: { least: 0, most: 1 },
+    run: list,
+  },
+  {
+    name: "failover explain",
+    usage: "CLUSTER EPOCH",
+    summary: "One decision step by step, with its reasons, and whether its log holds.",
+    ...NONE,
+    positionals: { least: 2, most: 2 },
+    run: explain,
+  },
+];
