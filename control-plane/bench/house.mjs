@@ -28,6 +28,8 @@ export async function startHouse(programs, directory, { rules = "groups: []\n", 
     ...(alertmanager === undefined ? [] : ["--alertmanager", file("alertmanager.yml", alertmanager)]),
     ...["--remediation", file("remediation.yaml", "rules: []\n")],
     ...["--policy", file("policy.yaml", POLICY)],
+    // What a safety budget would hold is not what is measured.
+    ...["--safety", file("safety.yaml", "budget: { actionsPerHour: 1000000 }\n")],
   ]);
   const ready = await program.hear(
     "control plane ready",
