@@ -165,7 +165,7 @@ const libraries = [
   onlyIn("sql", "node_modules/(?:@types/)?pg/", [
     `${controlPlane}/platform/postgres/`,
     `${cli}lint/sql-server\\.ts$`,
-    "^agent/src/run/actions/(?:database-session|end-idle-sessions|terminate-query|maintain-table|table-state|set-postgres-parameter|postgres-setting)\\.ts$",
+    "^agent/src/run/actions/(?:database-session|pgbouncer-console|end-idle-sessions|terminate-query|maintain-table|table-state|set-postgres-parameter|postgres-setting)\\.ts$",
     "^e2e/",
   ]),
   onlyIn("sql-in-stores", `${controlPlane}/platform/postgres/sql\\.ts$`, [

@@ -42,9 +42,21 @@ export async function databasesOf(client: Client): Promise<BouncedDatabase[]> {
 }
 
 /** Its settings, by name. */
-export async function settingsOf(client: Client): Promise<ReadonlyMap<string, string>> {
+async function settingsOf(client: Client): Promise<ReadonlyMap<string, string>> {
   const { rows } = await client.query<Record<string, unknown>>("SHOW CONFIG");
   return new Map(rows.map((row) => [String(row["key"]), String(row["value"])]));
+}
+
+/** Names of its databases, and its settings. */
+export interface Both {
+  readonly databases: readonly string[];
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+/** Looks at both. */
+export async function lookAtBoth(client: Client): Promise<Both> {
+  const databases = (await databasesOf(client)).map(({ name }) => name).sort();
+  return { databases, settings: await settingsOf(client) };
 }
 
 /** What of a configuration file a reload is judged by. */

@@ -1,16 +1,15 @@
 /** Has PgBouncer read its configuration again, and looks whether it did: it says RELOAD to a file that it cannot read too. */
-import type { Client } from "pg";
 import { reasonOf } from "../../log.js";
 import type { Action, ActionContext, Done, Previewed } from "../action.js";
 import type { DeclaredBouncer } from "../permits/pgbouncer.js";
 import type { Plan } from "../plans.js";
 import {
+  type Both,
   type BouncerFile,
   bouncerOf,
-  databasesOf,
+  lookAtBoth,
   onConsole,
   readBouncerFile,
-  settingsOf,
 } from "./pgbouncer-console.js";
 
 const settleMs = 3_000;
@@ -68,16 +67,6 @@ export const pgbouncerReload: Action<"pgbouncer-reload"> = {
     return `${args.bouncer} answers and has the databases ${databases.join(", ")}; reloading it again does no harm`;
   },
 };
-
-interface Both {
-  readonly databases: readonly string[];
-  readonly settings: ReadonlyMap<string, string>;
-}
-
-async function lookAtBoth(client: Client): Promise<Both> {
-  const databases = (await databasesOf(client)).map(({ name }) => name).sort();
-  return { databases, settings: await settingsOf(client) };
-}
 
 async function fileOf({ configFile }: DeclaredBouncer): Promise<BouncerFile | undefined> {
   return configFile === undefined ? undefined : readBouncerFile(configFile);
