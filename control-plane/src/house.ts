@@ -134,6 +134,7 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
       startedAt: clock.now(),
       ruleFiles: config.ruleFiles,
       retention: RETENTION_DEFAULT,
+      externalLabels: config.externalLabels,
     }),
     alertmanager: alertmanagerEndpoints({
       notification: rooms.notification,

@@ -393,13 +393,13 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
         evaluator,
         ruleFiles,
         storedRules,
-        queryRange: (expr, from, to, stepMs) => engine.queryRange(expr, from, to, stepMs),
+        queryRange: (expr, from, to, stepMs) => allSeries.queryRange(expr, from, to, stepMs),
         replay: {
           database,
           surroundings,
           nodes: () => readNodeNames(database),
           queryRange: (expr, from, to, stepMs, signal) =>
-            engine.queryRange(expr, from, to, stepMs, { signal, timeoutMs: REPLAY_QUERY_MS }),
+            allSeries.queryRange(expr, from, to, stepMs, { signal, timeoutMs: REPLAY_QUERY_MS }),
         },
         commandsOf: async (alertId) =>
           (await readCommands(database, { alertId, limit: COMMANDS_OF_ALERT_MAX })).map(({ id }) => id),

@@ -11,6 +11,8 @@ import { formatValue } from "./shapes.js";
 export interface FederateDeps {
   readonly series: Pick<TimeSeriesDoor, "query">;
   readonly clock: Clock;
+  /** What a series does not say itself, and all of this house say to others. @default none */
+  readonly externalLabels?: Labels;
 }
 
 interface Newest {
@@ -24,7 +26,7 @@ export const selectorText = (matchers: readonly Matcher[]): string =>
   `{${matchers.map(formatMatcher).join(",")}}`;
 
 export async function federate(
-  { series, clock }: FederateDeps,
+  { series, clock, externalLabels = {} }: FederateDeps,
   { fields, signal }: Asked,
 ): Promise<HttpAnswer> {
   const wanted = selectors(fields);
@@ -44,7 +46,8 @@ export async function federate(
     );
     for (const { labels, value } of current.samples) {
       const key = labelsKey(labels);
-      if (labels[METRIC_NAME] !== undefined) found.set(key, { labels, at: times.get(key) ?? now, value });
+      if (labels[METRIC_NAME] !== undefined)
+        found.set(key, { labels: { ...externalLabels, ...labels }, at: times.get(key) ?? now, value });
     }
   }
   return {

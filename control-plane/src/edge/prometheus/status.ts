@@ -1,4 +1,5 @@
 /** What this server says of itself, in the words of a Prometheus. */
+import type { Labels } from "../../kernel/labels.js";
 import { type Duration, formatDuration, type Instant } from "../../kernel/time.js";
 import type { Clock } from "../../platform/system.js";
 import type { TimeSeriesDoor } from "../../timeseries/timeseries.module.js";
@@ -14,6 +15,8 @@ export interface StatusDeps {
   readonly ruleFiles: readonly string[];
   /** How long samples are kept. */
   readonly retention: Duration;
+  /** What this house says of itself to other systems. @default none */
+  readonly externalLabels?: Labels;
 }
 
 /** The release of Prometheus whose API and language are spoken; clients choose their features by it. */
@@ -22,11 +25,11 @@ const LISTED_DEFAULT = 10;
 const LISTED_MAX = 1_000;
 
 export function statusEndpoints(deps: StatusDeps): readonly Endpoint[] {
-  const { ruleFiles, startedAt, clock, retention } = deps;
+  const { startedAt, clock, retention } = deps;
   const iso = (at: Instant): string => new Date(at).toISOString();
   return [
     enveloped("status/buildinfo", GET, QUERY, async () => ({ data: buildInfo(deps.version) })),
-    enveloped("status/config", GET, QUERY, async () => ({ data: { yaml: configText(ruleFiles) } })),
+    enveloped("status/config", GET, QUERY, async () => ({ data: { yaml: configText(deps) } })),
     enveloped("status/flags", GET, QUERY, async () => ({ data: flags(retention) })),
     enveloped("status/runtimeinfo", GET, QUERY, async () => ({
       data: {
@@ -66,9 +69,15 @@ function buildInfo(version: string): object {
 }
 
 /** A configuration that a Prometheus would take: what is read from files here. */
-function configText(ruleFiles: readonly string[]): string {
-  if (ruleFiles.length === 0) return "global: {}\n";
-  return `global: {}\nrule_files:\n${ruleFiles.map((file) => `  - ${JSON.stringify(file)}\n`).join("")}`;
+function configText({ ruleFiles, externalLabels = {} }: StatusDeps): string {
+  const labels = Object.entries(externalLabels).map(
+    ([name, value]) => `    ${name}: ${JSON.stringify(value)}\n`,
+  );
+  const files = ruleFiles.map((file) => `  - ${JSON.stringify(file)}\n`);
+  return [
+    labels.length === 0 ? "global: {}\n" : `global:\n  external_labels:\n${labels.join("")}`,
+    files.length === 0 ? "" : `rule_files:\n${files.join("")}`,
+  ].join("");
 }
 
 const flags = (retention: Duration): Readonly<Record<string, string>> => ({
