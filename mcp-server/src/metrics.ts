@@ -49,6 +49,8 @@ export function createMeter(
     readonly loopLagMs: () => number;
     /** Of the breaker around the control plane; absent where there is none. */
     readonly breaker?: () => BreakerState;
+    /** Of the account of calls; absent where none is kept. */
+    readonly journal?: () => { readonly waiting: number; readonly lost: number };
   },
   processMetrics: boolean,
 ): Meter {
@@ -120,6 +122,25 @@ export function createMeter(
         this.set({ closed: 0, "half-open": 1, open: 2 }[breaker().kind]);
       },
     });
+  if (readings.journal !== undefined) {
+    const { journal } = readings;
+    new Gauge({
+      name: "mcp_journal_calls_waiting",
+      help: "Answers that are not written in the journal yet.",
+      registers,
+      collect() {
+        this.set(journal().waiting);
+      },
+    });
+    new Gauge({
+      name: "mcp_journal_calls_lost",
+      help: "Answers since the start that could not be written in the journal.",
+      registers,
+      collect() {
+        this.set(journal().lost);
+      },
+    });
+  }
   new Gauge({
     name: "mcp_event_loop_lag_seconds",
     help: "The longest the event loop was held up within the last 10 seconds.",

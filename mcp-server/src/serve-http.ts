@@ -67,7 +67,12 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
   const watch = new ControlPlaneWatch((withinMs) => controlPlane.reach(withinMs), clock, logger);
   const meter = createMeter(
     clock,
-    { ready: () => watch.isReady(), loopLagMs: () => lag.worst() },
+    {
+      ready: () => watch.isReady(),
+      loopLagMs: () => lag.worst(),
+      breaker: () => controlPlane.breaker().state,
+      journal: () => ledger,
+    },
     parts.processMetrics,
   );
   const whoAmI = (token: string) =>
@@ -107,14 +112,14 @@ export async function startHttp(parts: HttpParts): Promise<RunningServer> {
     factory: servers.factory(),
     bus: feed,
     onListen: (auth) => feed.watchAs(auth.token),
-    clock,
-    hex,
-    bodyBytesMax: config.bodyBytesMax,
-    listenersMax: LISTEN_STREAMS_MAX,
     newsOf: ({ token }, meta) => {
       const traceparent = formatTraceparent(spanBelow(hex));
       return commandNews(controlPlane.speakAs({ token, traceparent }).commands, meta, hex);
     },
+    clock,
+    hex,
+    bodyBytesMax: config.bodyBytesMax,
+    listenersMax: LISTEN_STREAMS_MAX,
     onError,
   });
   const toolNames = new Set((parts.tools ?? catalogue).map((tool) => tool.name));
