@@ -182,6 +182,7 @@ const libraries = [
   onlyIn("host-readings", "node_modules/systeminformation/", ["^agent/src/collect/"]),
   onlyIn("processes", "^(?:node:)?child_process$", [
     "^agent/src/run/process\\.ts$",
+    "^agent/src/failover/guard/",
     `${controlPlane}/platform/postgres/embedded\\.ts$`,
     `${cli}lint/shell-syntax\\.ts$`,
     "^e2e/harness/",

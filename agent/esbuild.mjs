@@ -53,7 +53,7 @@ const root = fileURLToPath(new URL(".", import.meta.url));
 rmSync(`${root}dist/chunks`, { recursive: true, force: true });
 const result = await build({
   absWorkingDir: root,
-  entryPoints: { agent: "src/main.ts" },
+  entryPoints: { agent: "src/main.ts", guard: "src/failover/guard/main.ts" },
   outdir: "dist",
   outExtension: { ".js": ".mjs" },
   chunkNames: "chunks/[name]-[hash]",

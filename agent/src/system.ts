@@ -29,6 +29,12 @@ export interface Draws {
   secret(): string;
 }
 
+/**
+ * CLOCK_MONOTONIC in ms, which every process of the host reads the same, unlike {@link Clock.monotonic}: for a deadline that
+ * is given to another process. It stands still while the host is suspended.
+ */
+export const hostMonotonic = (): number => Number(process.hrtime.bigint()) / 1e6;
+
 /** The three together. */
 export interface System {
   readonly clock: Clock;
