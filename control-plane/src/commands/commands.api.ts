@@ -1,27 +1,19 @@
 /** CommandsService: proto message ↔ command. */
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import {
-  type CommandSchema,
-  CommandsService,
-  type OutputPieceSchema,
-  type PlanSchema,
-  CommandState as WireState,
-} from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
+import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import { canonicalJson, type Json } from "../kernel/canonical-json.js";
 import { OpsError } from "../kernel/errors.js";
 import { commandId } from "../kernel/ids.js";
-import { HOUR, type Instant, MINUTE, SECOND } from "../kernel/time.js";
+import { HOUR, MINUTE, SECOND } from "../kernel/time.js";
 import { formatTraceparent } from "../kernel/trace.js";
 import type { CallContext } from "../platform/call.js";
 import type { Database } from "../platform/postgres/database.js";
 import type { Live } from "../platform/redis/live.js";
 import type { Clock } from "../platform/system.js";
 import { type CommandDesk, commandChannel } from "./command-desk.js";
-import { readCommands, readOutput, type StoredOutput } from "./commands.store.js";
-import { COMMAND_STATES, type Command, type CommandState, isOpen, type Plan } from "./domain/command.js";
-import type { Inverse } from "./domain/read-plan.js";
+import { outputToWire, stateFromWire, toWire } from "./command-wire.api.js";
+import { readCommands, readOutput } from "./commands.store.js";
+import { type Command, isOpen } from "./domain/command.js";
 
 const LIMITS = {
   requestIdLength: 64,
@@ -44,96 +36,6 @@ export interface CommandsApiPorts {
   readonly desk: CommandDesk;
   readonly live: Live;
   readonly clock: Clock;
-}
-
-function stateToWire(state: CommandState): WireState {
-  return (COMMAND_STATES.indexOf(state) + 1) as WireState;
-}
-
-function stateFromWire(state: WireState): CommandState | undefined {
-  return state === WireState.UNSPECIFIED ? undefined : COMMAND_STATES[state - 1];
-}
-
-function toWire(command: Command): MessageInitShape<typeof CommandSchema> {
-  return {
-    commandId: command.id,
-    nodeId: command.nodeId,
-    nodeName: command.nodeName,
-    action: command.action,
-    argumentsJson: command.argumentsJson,
-    state: stateToWire(command.state),
-    because: command.because,
-    requestedBy: command.requestedBy,
-    reason: command.reason,
-    ...(command.plan === undefined ? {} : { plan: planToWire(command.plan, command.expiresAt) }),
-    ...(command.approvedBy === undefined ? {} : { approvedBy: command.approvedBy }),
-    requestedAt: timestampFromMs(command.requestedAt),
-    changedAt: timestampFromMs(command.changedAt),
-    expiresAt: timestampFromMs(command.expiresAt),
-    generation: BigInt(command.generation),
-    exitCode: command.exitCode,
-    summary: command.summary,
-    resultJson: command.resultJson,
-    alertId: command.alertId,
-    verification: command.verification,
-    traceparent: command.traceparent,
-    approvals: command.approvals.map(({ actor, at, reason, elicited }) => ({
-      actor,
-      at: timestampFromMs(at),
-      reason,
-      elicited,
-    })),
-    undoesCommandId: command.undoes,
-    undoneByCommandId: command.undoneBy,
-  };
-}
-
-function planToWire(plan: Plan, expiresAt: Instant): MessageInitShape<typeof PlanSchema> {
-  const { reach } = plan;
-  return {
-    hash: plan.hash,
-    summary: plan.summary,
-    planJson: plan.json,
-    verdict: plan.verdict,
-    verdictBecause: plan.verdictBecause,
-    madeAt: timestampFromMs(plan.madeAt),
-    approvalsNeeded: plan.approvals,
-    approverRole: plan.verdict === "ask" ? plan.approver : "",
-    elicitation: plan.elicitation,
-    ...(reach === undefined
-      ? {}
-      : {
-          blastRadius: {
-            nodes: [...reach.nodes],
-            components: [...reach.components],
-            dependents: [...reach.dependents],
-            roleShare: reach.roleShare,
-            criticality: reach.criticality ?? "",
-          },
-        }),
-    ...inverseToWire(plan.inverse),
-    expectedEffect: plan.effect,
-    observedHash: plan.observedHash,
-    expiresAt: timestampFromMs(expiresAt),
-    policyRule: plan.rule,
-    drift: [...plan.drift],
-  };
-}
-
-function inverseToWire(inverse: Inverse): { inverseKind: string; inverseJson: string } {
-  if (inverse.kind !== "action") return { inverseKind: inverse.kind, inverseJson: "" };
-  const action = JSON.stringify(inverse.action);
-  return { inverseKind: "action", inverseJson: `{"action":${action},"arguments":${inverse.argumentsJson}}` };
-}
-
-function outputToWire(output: StoredOutput): MessageInitShape<typeof OutputPieceSchema> {
-  return {
-    stream: output.stream,
-    offset: BigInt(output.offset),
-    data: output.data,
-    skippedBytes: BigInt(output.skippedBytes),
-    at: timestampFromMs(output.at),
-  };
 }
 
 function bounded(
