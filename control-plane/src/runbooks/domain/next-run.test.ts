@@ -338,6 +338,22 @@ test("a cancelled run begins nothing more, and has what is under way cancelled, 
   expect([...world.asked.values()].map(({ state }) => state)).toEqual(["cancelled"]);
 });
 
+test.each(["sent", "awaiting-approval"] as const)(
+  "while its command is %s nothing is new, and the run stays the very same",
+  (state) => {
+    const world = new World();
+    world.takes = 2;
+    world.ends = () => state;
+    world.nodes = ["n1", "n2", "n3"];
+    const { node: _, ...step } = act("do", { selector: { role: "db" }, atOnce: 2 }) as { node: string };
+    let run = start(book([step, { id: "rest", wait: { for: "1h" }, needs: [] }]));
+    for (let i = 0; i < 6; i++) run = world.beat(run);
+    const quiet = world.beat(run);
+    expect(quiet).toBe(run);
+    expect(run.steps["do"]?.state).toBe(state === "sent" ? "running" : "waiting");
+  },
+);
+
 test("the journal is told of each move once", () => {
   const world = new World();
   let run = start(book([act("do")]));

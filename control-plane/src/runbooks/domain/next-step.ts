@@ -117,8 +117,9 @@ export function nextStep(
   }
 }
 
-const said = (state: StepRun, because: string): StepRun =>
-  state.because === because ? state : { ...state, because };
+/** The same state when it says so already: what is no news is not stored, and wakes nobody. */
+const said = (state: StepRun, because: string, now: "running" | "waiting" = "running"): StepRun =>
+  state.because === because && state.state === now ? state : { ...state, state: now, because };
 
 function judge(question: Question, answer: Answer | undefined) {
   if (answer?.kind === "samples") return judgeAnswer(question.expect, question.absent, answer.findings);
@@ -158,6 +159,11 @@ function nextAction(
   if (state.verifyingSince !== undefined) return nextVerification(run, step, work, state, answers, now);
 
   let next = state;
+  // Of several nodes one is told of: the first that waits for a person, else the first that is under way.
+  let word: { readonly because: string; readonly now: "running" | "waiting" } | undefined;
+  const tell = (because: string, now: "running" | "waiting" = "running"): void => {
+    if (word === undefined || (word.now === "running" && now === "waiting")) word = { because, now };
+  };
   const moved = targets.map((target): Target => {
     if (target.end !== undefined) return target;
     const answer = answers.get(targetKey(step.id, target.node));
@@ -167,7 +173,7 @@ function nextAction(
         next = noted(next, `${target.node}: ${answer.because}`);
         return { ...target, end: "failed" };
       }
-      next = said(next, `${target.node}: ${answer.because}`);
+      tell(`${target.node}: ${answer.because}`);
       return target;
     }
     if (answer.kind === "refused") {
@@ -182,13 +188,14 @@ function nextAction(
       const because = waiting
         ? `command ${command.id} on ${target.node} waits for an approval: ${command.because}`
         : `command ${command.id} on ${target.node} is ${command.state}`;
-      next = said({ ...next, state: waiting ? "waiting" : "running" }, because);
+      tell(because, waiting ? "waiting" : "running");
       return known;
     }
     next = noted({ ...next, state: "running" }, `${target.node}: ${textOf(command, run.dryRun)}`);
     if (end === "succeeded" && !run.dryRun) next = { ...next, done: [...(next.done ?? []), command.id] };
     return { ...known, end };
   });
+  if (word !== undefined) next = said(next, word.because, word.now);
   const changed = moved.some(
     (target, index) => target.commandId !== targets[index]?.commandId || target.end !== targets[index]?.end,
   );
