@@ -20,6 +20,7 @@ import { PlanStore } from "./run/plans.js";
 import { allowedActions, policyHash } from "./run/policy.js";
 import { runProgram } from "./run/process.js";
 import { Runner } from "./run/runner.js";
+import { runsSystemd, TransientUnits } from "./run/transient-unit.js";
 import { SelfWatch } from "./self-watch.js";
 import type { System } from "./system.js";
 
@@ -97,6 +98,7 @@ export async function startAgent(
     plans,
     policy: config.actions,
     actions: allActions,
+    units: runsSystemd() ? new TransientUnits(runProgram, paths.units, system) : undefined,
     orderKeys: () => keeper.orderKeys,
     nodeId: () => keeper.nodeId,
     clockOffsetMs: () => watch.clockOffsetMs,

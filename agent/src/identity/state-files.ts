@@ -52,6 +52,8 @@ export function statePaths(stateDir: string): {
   readonly outbox: string;
   readonly journal: string;
   readonly plans: string;
+  /** Output of programs in units of their own. */
+  readonly units: string;
   readonly probeToken: string;
   readonly lock: string;
 } {
@@ -63,6 +65,7 @@ export function statePaths(stateDir: string): {
     outbox: join(stateDir, "outbox"),
     journal: join(stateDir, "journal.log"),
     plans: join(stateDir, "plans"),
+    units: join(stateDir, "units"),
     probeToken: join(stateDir, "probe-token"),
     lock: join(stateDir, "lock"),
   };

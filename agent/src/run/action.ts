@@ -5,7 +5,7 @@ import type { Json } from "./canonical.js";
 import type { ArgumentsOf } from "./command.js";
 import type { Plan } from "./plans.js";
 import type { LocalPolicy } from "./policy.js";
-import type { RunProgram } from "./process.js";
+import type { ProgramEnd, RunProgram } from "./process.js";
 
 /** What an action may use. */
 export interface ActionContext {
@@ -65,6 +65,11 @@ export interface Action<A extends ActionName> {
   observe?(args: ArgumentsOf<A>, context: ActionContext): Promise<Observation>;
   /** Does what the plan says, and nothing that it does not say. */
   run(args: ArgumentsOf<A>, plan: Plan, context: ActionContext): Promise<Done>;
+  /**
+   * After the agent died while the last program of `run` ran in a unit of its own, and that has ended: does the rest.
+   * Programs of actions without this run in the agent's own process group.
+   */
+  adopt?(args: ArgumentsOf<A>, plan: Plan, context: ActionContext, end: ProgramEnd): Promise<Done>;
   /** After the agent died in the middle of `run`: what is known, in a sentence. Touches nothing. */
   afterInterruption(args: ArgumentsOf<A>, plan: Plan, context: ActionContext): Promise<string>;
 }

@@ -29,6 +29,7 @@ import { terminateQuery } from "./actions/terminate-query.js";
 import type { ActionArguments } from "./command.js";
 import { stateHash } from "./drift.js";
 import type { Plan } from "./plans.js";
+import type { ProgramEnd } from "./process.js";
 
 /** One of each. */
 export type Actions = { readonly [A in ActionName]: Action<A> };
@@ -69,6 +70,7 @@ interface SomeAction {
   observed(plan: Plan): ObservedState;
   observe?(args: ActionArguments, context: ActionContext): Promise<Observation>;
   run(args: ActionArguments, plan: Plan, context: ActionContext): Promise<Done>;
+  adopt?(args: ActionArguments, plan: Plan, context: ActionContext, end: ProgramEnd): Promise<Done>;
   afterInterruption(args: ActionArguments, plan: Plan, context: ActionContext): Promise<string>;
 }
 
@@ -111,6 +113,17 @@ export function run(
   context: ActionContext,
 ): Promise<Done> {
   return actionOf(actions, args).run(args, plan, context);
+}
+
+/** Does the rest after a program that outlived the agent; undefined when the action cannot. */
+export function adopting(
+  actions: Actions,
+  args: ActionArguments,
+): ((plan: Plan, context: ActionContext, end: ProgramEnd) => Promise<Done>) | undefined {
+  const action = actionOf(actions, args);
+  if (action.adopt === undefined) return undefined;
+  return (plan, context, end) =>
+    action.adopt?.(args, plan, context, end) ?? Promise.reject(new Error("it cannot be adopted"));
 }
 
 /** Asks what is known after it was interrupted. */

@@ -1,18 +1,19 @@
 /** One command from its start to its end: runs the action, sends its output, and says how it ended. */
 import { type Log, reasonOf } from "../log.js";
 import type { System } from "../system.js";
-import type { ActionContext } from "./action.js";
-import { type Actions, observe, preview, run } from "./actions.js";
+import type { ActionContext, Done } from "./action.js";
+import { type Actions, adopting, observe, preview, run } from "./actions.js";
 import type { Json } from "./canonical.js";
 import { canonicalJson } from "./canonical.js";
 import type { ActionArguments, EventBody, Outcome, VerifiedOrder } from "./command.js";
 import { driftSince, restsOnState } from "./drift.js";
 import type { Journal } from "./journal.js";
 import { BoundedOutput } from "./output.js";
-import type { PlanStore } from "./plans.js";
+import type { Plan, PlanStore } from "./plans.js";
 import type { LocalPolicy } from "./policy.js";
-import { runProgram, startDetached } from "./process.js";
+import { type RunProgram, runProgram, startDetached } from "./process.js";
 import { redactText } from "./redact.js";
+import { inOwnScope, type TransientUnits } from "./transient-unit.js";
 
 /** What an execution needs. */
 export interface ExecutionParts {
@@ -22,6 +23,8 @@ export interface ExecutionParts {
   readonly plans: PlanStore;
   readonly policy: LocalPolicy;
   readonly actions: Actions;
+  /** Undefined where systemd does not run the host. */
+  readonly units: TransientUnits | undefined;
 }
 
 type Ending = Extract<EventBody, { kind: "finished" }>;
@@ -36,6 +39,7 @@ const stopGraceMs = 15_000;
 export class Execution {
   readonly #parts: ExecutionParts;
   readonly #stop = new AbortController();
+  #programs: RunProgram | undefined;
   #stopped: { readonly outcome: Outcome; readonly because: string } | undefined;
 
   constructor(
@@ -52,17 +56,27 @@ export class Execution {
     this.#stop.abort();
   }
 
-  /** Runs it and resolves when its end is in the journal. */
-  async start(): Promise<void> {
+  /** Whether what it runs lives on without the agent, and is found again by the next life. */
+  get outlivesAgent(): boolean {
+    const { units, actions } = this.#parts;
+    return units !== undefined && this.order.mode === "run" && adopting(actions, this.args) !== undefined;
+  }
+
+  /**
+   * Runs it and resolves when its end is in the journal.
+   * @param adopted the unit that an earlier life started, to be followed instead of beginning anew
+   */
+  async start(adopted?: string): Promise<void> {
     const { journal, system, log } = this.#parts;
     const { commandId, mode, action, timeoutMs, outputBytesMax } = this.order;
-    const drift = mode === "run" ? await this.#drift() : [];
+    const drift = mode === "run" && adopted === undefined ? await this.#drift() : [];
     if (drift.length > 0) {
       const detail = drift.join("; ").slice(0, 2000);
       log("warn", "a plan was not carried out: the world has changed since", { commandId, action, detail });
       return journal.append(commandId, mode, { kind: "refused", because: "drifted", detail });
     }
-    const begun = journal.append(commandId, mode, { kind: "started" });
+    const begun =
+      adopted === undefined ? journal.append(commandId, mode, { kind: "started" }) : Promise.resolve();
     // What is to be done once must be known to have begun. A preview touches nothing, and may be made again.
     if (mode === "run") await begun;
     const output = new BoundedOutput(outputBytesMax, ({ stream, offset, data, skippedBytes }) => {
@@ -80,7 +94,7 @@ export class Execution {
     const started = system.clock.monotonic();
     let ending: Ending;
     try {
-      ending = await Promise.race([this.#act(output, started + timeoutMs), this.#stopsToo()]);
+      ending = await Promise.race([this.#act(output, started + timeoutMs, adopted), this.#stopsToo()]);
     } catch (error) {
       ending = finished("failed", 1, `${action} failed: ${reasonOf(error)}`);
     } finally {
@@ -99,7 +113,7 @@ export class Execution {
     });
   }
 
-  async #act(output: BoundedOutput, deadline: number): Promise<Ending> {
+  async #act(output: BoundedOutput, deadline: number, adopted?: string): Promise<Ending> {
     const { actions, plans } = this.#parts;
     let said = false;
     const context = this.#context(deadline, (text, stream = "stdout") => {
@@ -119,7 +133,10 @@ export class Execution {
     const plan = plans.find(this.order.planHash);
     if (plan === undefined)
       return finished("failed", 1, `the plan ${this.order.planHash} is not here any more`);
-    const done = await run(actions, this.args, plan, context);
+    const done =
+      adopted === undefined
+        ? await run(actions, this.args, plan, context)
+        : await this.#adopt(adopted, plan, context);
     return {
       ...finished(done.succeeded ? "succeeded" : "failed", done.exitCode, done.summary),
       resultJson: canonicalJson(redactLeaves(done.result)),
@@ -128,8 +145,36 @@ export class Execution {
   }
 
   #context(deadline: number, say: ActionContext["say"]): ActionContext {
-    const { policy, system } = this.#parts;
-    return { policy, system, signal: this.#stop.signal, deadline, say, runProgram, startDetached };
+    const { policy, system, units } = this.#parts;
+    return {
+      policy,
+      system,
+      signal: this.#stop.signal,
+      deadline,
+      say,
+      runProgram: units !== undefined && this.outlivesAgent ? this.#inUnits(units) : runProgram,
+      startDetached: (argv) => startDetached(units === undefined ? argv : inOwnScope(argv)),
+    };
+  }
+
+  #inUnits(units: TransientUnits): RunProgram {
+    this.#programs ??= units.programsOf(this.order.commandId);
+    return this.#programs;
+  }
+
+  async #adopt(unit: string, plan: Plan, context: ActionContext): Promise<Done> {
+    const { units, actions, system } = this.#parts;
+    const adopt = adopting(actions, this.args);
+    if (units === undefined || adopt === undefined) throw new Error(`${unit} cannot be adopted`);
+    context.say(`the agent was restarted; ${unit} is followed, its output from the beginning`);
+    const timeoutMs = Math.max(1_000, context.deadline - system.clock.monotonic());
+    const end = await units.follow(unit, {
+      timeoutMs,
+      signal: context.signal,
+      output: (stream, text) => context.say(text.trimEnd(), stream),
+    });
+    // The rest of its programs take the turns after those that the earlier life took.
+    return adopt(plan, { ...context, runProgram }, end);
   }
 
   /** What has changed of what the plan rests on. Looks only; a look that fails is a change: nothing is done blindly. */

@@ -29,7 +29,8 @@ export type RunProgram = (call: ProgramCall) => Promise<ProgramEnd>;
 /** How long a process group may take to obey TERM before it is killed. */
 const graceMs = 5_000;
 
-const environment = {
+/** All that a program inherits. */
+export const programEnvironment = {
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   LANG: "C.UTF-8",
   LC_ALL: "C.UTF-8",
@@ -45,7 +46,7 @@ export const runProgram: RunProgram = ({ argv, timeoutMs, signal, output }) =>
     const child = spawn(program, rest, {
       cwd: "/",
       detached: true,
-      env: environment,
+      env: programEnvironment,
       shell: false,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -100,7 +101,7 @@ export function startDetached(
     const child = spawn(program, rest, {
       cwd: "/",
       detached: true,
-      env: environment,
+      env: programEnvironment,
       shell: false,
       stdio: "ignore",
     });

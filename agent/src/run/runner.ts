@@ -58,7 +58,7 @@ export class Runner {
     for (const entry of this.#parts.journal.unfinished()) {
       const last = entry.events.at(-1)?.body.kind;
       if (last === undefined || last === "accepted") await this.#takeUp(entry);
-      else await this.#reportInterrupted(entry);
+      else if (!(await this.#adopt(entry))) await this.#reportInterrupted(entry);
     }
   }
 
@@ -96,10 +96,12 @@ export class Runner {
     this.#stopping = true;
     // What was accepted and not begun stays in the journal and is begun in the agent's next life.
     this.#waiting.length = 0;
-    for (const execution of this.#running.values()) execution.stop("cancelled", "the agent was stopped");
+    // What lives on in a unit of its own is followed by the next life.
+    const ending = (): Execution[] => [...this.#running.values()].filter((one) => !one.outlivesAgent);
+    for (const execution of ending()) execution.stop("cancelled", "the agent was stopped");
     const { clock, timers } = this.#parts.system;
     const until = clock.monotonic() + ms;
-    while (this.#running.size > 0 && clock.monotonic() < until) await timers.sleep(20);
+    while (ending().length > 0 && clock.monotonic() < until) await timers.sleep(20);
   }
 
   async #judge(signed: SignedOrder): Promise<void> {
@@ -190,12 +192,12 @@ export class Runner {
     }
   }
 
-  #run(execution: Execution): void {
+  #run(execution: Execution, adopted?: string): void {
     const { order } = execution;
     const key = commandKey(order.commandId, order.mode);
     this.#running.set(key, execution);
     this.#count("started");
-    this.#begin(execution)
+    (adopted === undefined ? this.#begin(execution) : execution.start(adopted))
       .catch((error: unknown) =>
         this.#parts.log("error", "a command broke off", { ...naming(order), because: reasonOf(error) }),
       )
@@ -228,6 +230,22 @@ export class Runner {
       return journal.append(order.commandId, order.mode, { kind: "refused", because, detail });
     }
     this.#enqueue(order, verdict.arguments);
+  }
+
+  /** Whether what was running lives on in a unit of its own: it is then followed to its end, and the rest is done. */
+  async #adopt({ order }: JournalEntry): Promise<boolean> {
+    const { units, policy, log } = this.#parts;
+    if (units === undefined || order.mode !== "run") return false;
+    const verdict = allow(policy, order.action, order.argumentsJson);
+    if (verdict.kind === "deny") return false;
+    const execution = new Execution(this.#parts, order, verdict.arguments);
+    if (!execution.outlivesAgent) return false;
+    const unit = await units.find(order.commandId);
+    if (unit === undefined) return false;
+    log("info", "a command is taken up again", { ...naming(order), unit });
+    this.#count("adopted");
+    this.#run(execution, unit);
+    return true;
   }
 
   async #reportInterrupted({ order }: JournalEntry): Promise<void> {

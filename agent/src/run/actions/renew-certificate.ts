@@ -59,17 +59,23 @@ export const renewCertificate: Action<"renew-certificate"> = {
       return failed(`${args.certificate} is another one than when it was planned; nothing was done`);
     try {
       await keep(certificate, now);
-      const because = await replace(args, certificate, now, context);
-      const after = await readPair(certificate.certFile, certificate.keyFile);
-      if (because !== undefined) return await putBack(certificate, now, after, because, context);
-      return {
-        succeeded: true,
-        exitCode: 0,
-        summary: `${args.certificate} ends ${after.notAfter} now, before ${now.notAfter}${certificate.served === undefined ? "" : "; it is served"}`,
-        result: { before: { ...now }, after: { ...after } },
-      };
+      return await settle(certificate, now, await replace(args, certificate, now, context), context);
     } catch (error) {
       return putBack(certificate, now, undefined, reasonOf(error), context);
+    }
+  },
+
+  async adopt(args, plan, context, end): Promise<Done> {
+    const certificate = declared(context.policy.renewCertificate?.certificates, args.certificate);
+    if (certificate === undefined) return failed(`${args.certificate} is not declared on this host any more`);
+    // What was there before is in the plan; its files were kept before anything began.
+    const before = Object(plan["before"]) as PairFacts;
+    try {
+      const wentWell = end.kind === "exited" && end.exitCode === 0;
+      const because = wentWell ? await check(args, certificate, before, context) : describeEnd(end);
+      return await settle(certificate, before, because, context);
+    } catch (error) {
+      return putBack(certificate, before, undefined, reasonOf(error), context);
     }
   },
 
@@ -139,6 +145,16 @@ async function replace(
     const because = await program(certificate.renew, context, context.deadline);
     if (because !== undefined) return because;
   }
+  return check(args, certificate, now, context);
+}
+
+/** Whether what lies in the files now is better than what was there, and whether it is served. */
+async function check(
+  args: Arguments,
+  certificate: DeclaredCertificate,
+  now: PairFacts,
+  context: ActionContext,
+): Promise<string | undefined> {
   const after = await readPair(certificate.certFile, certificate.keyFile);
   const unsound = whyNotSound(after, context.system.clock.now());
   if (unsound !== undefined) return unsound;
@@ -146,6 +162,23 @@ async function replace(
   if (args.restore === undefined && after.endsAt <= now.endsAt)
     return `the new one ends ${after.notAfter}, not later than the old one`;
   return serve(certificate, after, context);
+}
+
+/** The end: the new one stays, or the old one is put back because of something. */
+async function settle(
+  certificate: DeclaredCertificate,
+  before: PairFacts,
+  because: string | undefined,
+  context: ActionContext,
+): Promise<Done> {
+  const after = await readPair(certificate.certFile, certificate.keyFile);
+  if (because !== undefined) return putBack(certificate, before, after, because, context);
+  return {
+    succeeded: true,
+    exitCode: 0,
+    summary: `${certificate.name} ends ${after.notAfter} now, before ${before.notAfter}${certificate.served === undefined ? "" : "; it is served"}`,
+    result: { before: { ...before }, after: { ...after } },
+  };
 }
 
 /** Has the server take it up, and sees it there. */
