@@ -147,13 +147,13 @@ async function readPast(
   );
   const known = new Set(ours.map(({ fingerprint }) => fingerprint));
   const posted = await readPostedFirings(database, from, to);
-  if (posted.length > 0)
-    notes.push(
-      "alerts that others posted are known only as far as they are kept or someone was told of them",
-    );
   const others = posted
     .filter(({ fingerprint }) => !known.has(fingerprint))
     .map(({ labels, startsAt, endsAt }) => firingOf(labels, startsAt, endsAt));
+  if (others.length > 0)
+    notes.push(
+      "alerts that others posted are known only as far as they are kept or someone was told of them",
+    );
   const firings = [...ours, ...others];
   if (firings.length > FIRINGS_MAX)
     notes.push(`only the first ${FIRINGS_MAX} of ${firings.length} firings are taken`);
