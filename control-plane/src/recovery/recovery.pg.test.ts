@@ -91,7 +91,7 @@ describe("a decision log", () => {
     const wrong = { ...policy, marginMs: 0 };
     await expect(
       fixture.database.transaction((tx) => registerCluster(tx, "wrong", wrong, "z", 1)),
-    ).rejects.toThrow(/marginMs: 0, expected at least 80.*z is no member/);
+    ).rejects.toThrow(/marginMs: 0, expected at least 180.*z is no member/);
   });
 });
 

@@ -96,7 +96,7 @@ test("a policy that cannot hold is refused, with what was expected", () => {
   expect(faultsOfPolicy({ ...good, members: ["a"] }).join()).toContain("expected at least 2");
   expect(faultsOfPolicy({ ...good, members: ["a", "a"] })).toEqual(["members: a name stands there twice"]);
   expect(faultsOfPolicy({ ...good, required: 2 }).join()).toContain("expected 1 to 1");
-  expect(faultsOfPolicy({ ...good, marginMs: 79 }).join()).toContain("expected at least 80");
+  expect(faultsOfPolicy({ ...good, marginMs: 179 }).join()).toContain("expected at least 180");
   expect(faultsOfPolicy({ ...good, renewMs: 1_001 }).join()).toContain("at most a third");
   expect(faultsOfPolicy({ ...good, silentMs: 600 }).join()).toContain("more than two reports");
 });

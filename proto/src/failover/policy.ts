@@ -84,10 +84,12 @@ export function faultsOfPolicy(policy: FailoverPolicy): readonly string[] {
   if (!(renewMs > 0 && renewMs * 3 <= leaseMs)) {
     faults.push(`renewMs: ${renewMs}, expected at most a third of leaseMs (${leaseMs})`);
   }
-  // A quartz clock drifts by less than 0.05 %, one that is being slewed by up to 0.5 %: two of them part by 1 %.
-  if (!(marginMs >= leaseMs / 100 + 50)) {
+  // A quartz clock drifts by less than 0.05 %, one that is being slewed by up to 0.5 %: two of them part by 1 %. On a
+  // host with six times the work it could do, a guard was 52 ms late and its PostgreSQL gone 142 ms after the deadline.
+  const marginMsMin = leaseMs / 100 + 150;
+  if (!(marginMs >= marginMsMin)) {
     faults.push(
-      `marginMs: ${marginMs}, expected at least ${leaseMs / 100 + 50} (1 % of leaseMs and 50 to kill)`,
+      `marginMs: ${marginMs}, expected at least ${marginMsMin} (1 % of leaseMs, and 150 ms to kill)`,
     );
   }
   if (!(policy.silentMs > policy.reportMs * 2)) {

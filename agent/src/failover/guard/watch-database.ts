@@ -8,7 +8,7 @@ import { type GuardEvent, noDeadline, stepGuard } from "@mainstay/proto/failover
 import type { Instant } from "@mainstay/proto/failover/words";
 import { programEnvironment } from "../../run/process.js";
 
-/** How long an immediate shutdown may take before everything is killed: the protocol's margin has 50 ms for a kill. */
+/** How long an immediate shutdown may take before everything is killed: the protocol's margin has 150 ms for a kill. */
 const QUIT_GRACE_MS = 25;
 /** The deadline is looked at this often besides its own timer, as timers may be late when the host was busy. */
 const LOOK_MS = 50;
