@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { connectControlPlane } from "../dist/control-plane/client.js";
+import { growAsNeeded } from "../dist/heap.js";
 import { createLogger, gatherLines } from "../dist/logger.js";
 import { startHttp } from "../dist/serve-http.js";
 import { startStdio } from "../dist/serve-stdio.js";
@@ -33,6 +34,7 @@ const echo = (name) =>
 const fill = Math.max(0, Number(tools) - catalogue.length - 1);
 const all = [...catalogue, echo("echo"), ...Array.from({ length: fill }, (_, i) => echo(`echo_${i}`))];
 
+growAsNeeded();
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 const logger = createLogger(system.clock, gatherLines(process.stderr, system.clock).write, "info");
 const controlPlane = connectControlPlane({ address, security: "plaintext", timeoutMs: 10_000 });
