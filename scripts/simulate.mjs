@@ -26,23 +26,25 @@ function whole(name, text) {
   return Number(text);
 }
 
+const replay = values.replay === undefined ? undefined : whole("replay", values.replay);
+const seed = values.seed === undefined ? Math.floor(Math.random() * 1e9) : whole("seed", values.seed);
+const steps = whole("steps", values.steps);
+
 await bootstrap(progressTo(write));
 const { simulate, simulateRun } = await import("@mainstay/proto/failover/simulator/simulate");
 
-if (values.replay !== undefined) {
-  const report = simulateRun(whole("replay", values.replay), { tell: write });
+if (replay !== undefined) {
+  const report = simulateRun(replay, { tell: write });
   write(JSON.stringify(report));
   process.exit(report.violation === null ? 0 : 1);
 }
-const seed = values.seed === undefined ? Math.floor(Math.random() * 1e9) : whole("seed", values.seed);
-const steps = whole("steps", values.steps);
 write(`seed ${seed}, ${steps} steps`);
 const startedAt = performance.now();
 const report = simulate({ seed, steps });
 write(
   `${report.steps} steps in ${((performance.now() - startedAt) / 1000).toFixed(1)} s: ${report.runs} runs, ` +
     `${(report.simulatedMs / 3_600_000).toFixed(1)} h simulated, ${report.decisions} decisions, ` +
-    `${report.promotions} promotions, ${report.acknowledged} writes acknowledged, ${report.lost} lost within the RPO`,
+    `${report.promotions} promotions, ${report.acknowledged} writes acknowledged, ${report.lost} lost within the RPO or as a person accepted`,
 );
 if (report.failed !== null) {
   write(`FAILED: ${report.failed.violation}`);
