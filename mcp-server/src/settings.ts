@@ -159,7 +159,7 @@ export const SETTINGS = {
     flag: "toolsets",
     env: "MAINSTAY_MCP_TOOLSETS",
     value: "A,B",
-    says: "offer only these toolsets; all: every one (those that cost a model less than 5,000 tokens; not runbooks)",
+    says: "offer only these toolsets; all: every one (those that cost a model less than 5,000 tokens; not runbooks, rollouts, safety)",
   },
   allowTools: {
     flag: "allow-tools",

@@ -13,7 +13,9 @@ import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal
 import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
+import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
+import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
 import { type ErrorCode, OpsError } from "../errors.js";
 import { systemClock } from "../system.js";
 import { accessRoom, delegationRoom } from "./access.js";
@@ -29,6 +31,7 @@ import { mcpRoom } from "./mcp.js";
 import { metricsRoom } from "./metrics.js";
 import { requestStatesRoom } from "./request-states.js";
 import { runbooksRoom } from "./runbooks.js";
+import { rolloutsRoom, safetyRoom } from "./safety.js";
 
 export interface ControlPlaneOptions {
   /** host:port of the operator gRPC. */
@@ -81,7 +84,9 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
     mcp: createGrpcClient(McpService, address, credential, options),
     metrics: createGrpcClient(MetricsService, address, credential, options),
     requestStates: createGrpcClient(RequestStatesService, address, credential, options),
+    rollouts: createGrpcClient(RolloutsService, address, credential, options),
     runbooks: createGrpcClient(RunbooksService, address, credential, options),
+    safety: createGrpcClient(SafetyService, address, credential, options),
     // Whether the control plane is there is asked whatever came of other calls.
     serving: createGrpcClient(Health, address, credential, unguarded),
   };
@@ -134,8 +139,14 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
         get requestStates() {
           return requestStatesRoom(openLine(clients.requestStates, address, speaker, timeoutMs));
         },
+        get rollouts() {
+          return rolloutsRoom(openLine(clients.rollouts, address, speaker, timeoutMs));
+        },
         get runbooks() {
           return runbooksRoom(openLine(clients.runbooks, address, speaker, timeoutMs));
+        },
+        get safety() {
+          return safetyRoom(openLine(clients.safety, address, speaker, timeoutMs));
         },
       };
     },

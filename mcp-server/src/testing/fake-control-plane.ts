@@ -35,27 +35,14 @@ import { HealthService, HealthStatus } from "@mainstay/proto/gen/mainstay/operat
 import { type EntrySchema, JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { type McpCall, McpService, McpSwitch } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService, type SeriesResultSchema } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
-import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
-import {
-  RunbookRunState,
-  type RunbookSchema,
-  RunbooksService,
-} from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
+import type { RunbookSchema } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { toServiceDefinition } from "@mainstay/proto/grpc-js";
+import { type Answers, addFurtherServices, Refusal } from "./fake-services.js";
 
 export interface Heard {
   readonly method: string;
   readonly token: string;
   readonly traceparent: string;
-}
-
-class Refusal extends Error {
-  constructor(
-    readonly code: status,
-    readonly details: string,
-  ) {
-    super(details);
-  }
 }
 
 const PLAN_HASH = "5a".repeat(32);
@@ -158,39 +145,8 @@ export class FakeControlPlane {
     server.addService(toServiceDefinition(JournalService), this.#journal());
     server.addService(toServiceDefinition(McpService), this.#mcp());
     server.addService(toServiceDefinition(CommandsService), this.#commands());
-    const { listRunbooks, getRunbook, runRunbook, getRunbookRun } = RunbooksService.method;
-    const runbook = (wanted: string): MessageInitShape<typeof RunbookSchema> => {
-      const found = this.runbooks.find(({ name }) => name === wanted);
-      if (found === undefined) throw new Refusal(status.NOT_FOUND, `no runbook "${wanted}"`);
-      return found;
-    };
-    server.addService(toServiceDefinition(RunbooksService), {
-      listRunbooks: this.#answers(listRunbooks, () => ({ runbooks: this.runbooks })),
-      getRunbook: this.#answers(getRunbook, ({ name }) => ({
-        runbook: runbook(name),
-        text: `name: ${name}\n`,
-      })),
-      runRunbook: this.#answers(runRunbook, ({ name, dryRun, parametersJson }) => ({
-        run: { runId: "r-1", runbook: name, dryRun, parametersJson, state: RunbookRunState.RUNNING },
-      })),
-      getRunbookRun: this.#answers(getRunbookRun, ({ runId }) => ({
-        run: {
-          runId,
-          runbook: "disk-space",
-          state: RunbookRunState.SUCCEEDED,
-          steps: [{ id: "look", findings: [this.finding] }],
-        },
-      })),
-    });
-    const { getStateKey, useState } = RequestStatesService.method;
-    server.addService(toServiceDefinition(RequestStatesService), {
-      getStateKey: this.#answers(getStateKey, () => ({ key: new Uint8Array(32).fill(7) })),
-      useState: this.#answers(useState, ({ stateId }) => {
-        const first = !this.usedStates.has(stateId);
-        this.usedStates.add(stateId);
-        return { first };
-      }),
-    });
+    const answers: Answers = (method, answer) => this.#answers(method, answer);
+    addFurtherServices(server, this, answers);
     this.#port = await new Promise<number>((resolve, reject) =>
       server.bindAsync(
         this.#port === 0 ? "127.0.0.1:0" : this.address,

@@ -197,6 +197,12 @@ describe("reading", () => {
       { entries: [{ position: 1, facts: { value: 0.93 } }, {}], next_after_position: 2 },
     ],
     ["journal_verify", {}, { intact: true, entries: 5 }],
+    [
+      "safety_get",
+      {},
+      { automatic_allowed: false, brake_tripped: true, domains: [{ value: "a", storm: "storm" }] },
+    ],
+    ["rollouts_list", {}, { rollouts: [{ rollout_id: "ro-1", state: "running", wave: 2, succeeded: 1 }] }],
   ])("%s %j answers from what the control plane says", async (name, input, expected) => {
     const result = await call(name, input, "viewer-token");
     expect(textOf(result)).not.toMatch(/^[A-Z_]+:/);

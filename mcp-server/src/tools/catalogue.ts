@@ -7,6 +7,7 @@ import { healthTools } from "./health.js";
 import { journalTools } from "./journal.js";
 import { metricsTools } from "./metrics.js";
 import { runbooksTools } from "./runbooks.js";
+import { safetyTools } from "./safety.js";
 import type { Tool } from "./tool.js";
 
 export const catalogue: readonly Tool[] = [
@@ -18,4 +19,5 @@ export const catalogue: readonly Tool[] = [
   ...changesTools,
   ...journalTools,
   ...runbooksTools,
+  ...safetyTools,
 ];

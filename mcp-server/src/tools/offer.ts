@@ -15,6 +15,8 @@ export const TOOLSETS = [
   "certificates",
   "journal",
   "runbooks",
+  "rollouts",
+  "safety",
 ] as const;
 export type Toolset = (typeof TOOLSETS)[number];
 

@@ -125,7 +125,15 @@ export const CHANNELS: readonly Channel[] = [
     world: (t) => ({ finding: t }),
     reads: [["runbook_run_get", { run_id: "r-1" }]],
   },
-  { name: "a fact of health", world: (t) => ({ fact: t }), reads: [["health_overview", {}]] },
+  {
+    name: "a fact of health",
+    world: (t) => ({ fact: t }),
+    reads: [
+      ["health_overview", {}],
+      ["safety_get", {}],
+      ["rollouts_list", {}],
+    ],
+  },
   { name: "an error", world: (t) => ({ refusal: t }), reads: [["command_get", { command_id: "nobody" }]] },
 ];
 

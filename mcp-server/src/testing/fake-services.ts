@@ -1,0 +1,101 @@
+/** More of the made-up control plane: runbooks, the safety budget, rollouts, states of requests. */
+import type { DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { type Server, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
+import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
+import { RolloutState, RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
+import {
+  RunbookRunState,
+  type RunbookSchema,
+  RunbooksService,
+} from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
+import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
+import { toServiceDefinition } from "@mainstay/proto/grpc-js";
+
+export class Refusal extends Error {
+  constructor(
+    readonly code: status,
+    readonly details: string,
+  ) {
+    super(details);
+  }
+}
+
+/** Makes an answer a handler that knows its caller. */
+export type Answers = <M extends DescMethod>(
+  method: M,
+  answer: (request: MessageShape<M["input"]>) => MessageInitShape<M["output"]>,
+) => (
+  call: ServerUnaryCall<MessageShape<M["input"]>, MessageShape<M["output"]>>,
+  done: sendUnaryData<MessageShape<M["output"]>>,
+) => void;
+
+/** What of the world these services tell. */
+export interface FurtherWorld {
+  readonly runbooks: MessageInitShape<typeof RunbookSchema>[];
+  readonly usedStates: Set<string>;
+  readonly fact: string;
+  readonly finding: string;
+}
+
+export function addFurtherServices(server: Server, fake: FurtherWorld, answers: Answers): void {
+  const { listRunbooks, getRunbook, runRunbook, getRunbookRun } = RunbooksService.method;
+  const runbook = (wanted: string): MessageInitShape<typeof RunbookSchema> => {
+    const found = fake.runbooks.find(({ name }) => name === wanted);
+    if (found === undefined) throw new Refusal(status.NOT_FOUND, `no runbook "${wanted}"`);
+    return found;
+  };
+  server.addService(toServiceDefinition(RunbooksService), {
+    listRunbooks: answers(listRunbooks, () => ({ runbooks: fake.runbooks })),
+    getRunbook: answers(getRunbook, ({ name }) => ({
+      runbook: runbook(name),
+      text: `name: ${name}\n`,
+    })),
+    runRunbook: answers(runRunbook, ({ name, dryRun, parametersJson }) => ({
+      run: { runId: "r-1", runbook: name, dryRun, parametersJson, state: RunbookRunState.RUNNING },
+    })),
+    getRunbookRun: answers(getRunbookRun, ({ runId }) => ({
+      run: {
+        runId,
+        runbook: "disk-space",
+        state: RunbookRunState.SUCCEEDED,
+        steps: [{ id: "look", findings: [fake.finding] }],
+      },
+    })),
+  });
+  const { getSafety } = SafetyService.method;
+  server.addService(toServiceDefinition(SafetyService), {
+    getSafety: answers(getSafety, () => ({
+      automaticAllowed: false,
+      because: fake.fact,
+      brake: { tripped: true, because: "too many actions failed" },
+      budget: { taken: 7, actionsPerHour: 30, failed: 2 },
+      domains: [{ label: "zone", value: "a", nodes: 4, unhealthy: 3, storm: "storm" }],
+      openCases: 1,
+    })),
+  });
+  const { listRollouts } = RolloutsService.method;
+  server.addService(toServiceDefinition(RolloutsService), {
+    listRollouts: answers(listRollouts, () => ({
+      rollouts: [
+        {
+          rolloutId: "ro-1",
+          spec: { action: "restart-service" },
+          state: RolloutState.RUNNING,
+          wave: 2,
+          waves: 3,
+          counts: { targets: 10, succeeded: 1 },
+          heldBecause: fake.fact,
+        },
+      ],
+    })),
+  });
+  const { getStateKey, useState } = RequestStatesService.method;
+  server.addService(toServiceDefinition(RequestStatesService), {
+    getStateKey: answers(getStateKey, () => ({ key: new Uint8Array(32).fill(7) })),
+    useState: answers(useState, ({ stateId }) => {
+      const first = !fake.usedStates.has(stateId);
+      fake.usedStates.add(stateId);
+      return { first };
+    }),
+  });
+}
