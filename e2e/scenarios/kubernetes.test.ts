@@ -1,5 +1,6 @@
 /** An agent acts on a cluster: every action is planned, run, verified by kubectl, and undone or refused. */
 import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { CommandState } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -226,6 +227,21 @@ describe("acting on a cluster", () => {
     expect(stuck.command.summary).toContain(`${node} stays cordoned`);
     expect(await available("shop")).toBe("3");
     await undo(stuck.plan);
+  });
+
+  test("what the actions printed is found by its words, over REST and on the command line", async () => {
+    const url = `http://127.0.0.1:${stack.ports.rest}/api/mainstay/v1/outputs?query=cordon%20or%20%22is%20evicted%22`;
+    const answer = await fetch(url, { headers: { authorization: `Bearer ${operator.token}` } });
+    const { hits } = (await answer.json()) as { hits: { action: string; lines: string[] }[] };
+    expect(hits.map(({ action }) => action)).toContain("evict-pod");
+    expect(hits.flatMap(({ lines }) => lines).join()).toMatch(/web\/shop-.* is evicted/);
+    const cli = join(import.meta.dirname, "../../control-plane/cli/dist/main.js");
+    const settings = [
+      ...["--address", `127.0.0.1:${stack.ports.grpc}`],
+      ...["--token-file", join(stack.state, "operator-token")],
+    ];
+    const { stdout } = await run(process.execPath, [cli, "outputs", "search", "evicted", ...settings]);
+    expect(stdout).toMatch(/evict-pod .*web\/shop-/);
   });
 
   test("outside what the host declares it is refused", async () => {
