@@ -24,7 +24,6 @@ import {
   CommandState,
   CommandsService,
   type OutputPieceSchema,
-  PlanSchema,
 } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import {
   FleetService,
@@ -37,15 +36,13 @@ import { type McpCall, McpService, McpSwitch } from "@mainstay/proto/gen/mainsta
 import { MetricsService, type SeriesResultSchema } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import type { RunbookSchema } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { toServiceDefinition } from "@mainstay/proto/grpc-js";
-import { type Answers, addFurtherServices, Refusal } from "./fake-services.js";
+import { type Answers, addFurtherServices, planOf, Refusal } from "./fake-services.js";
 
 export interface Heard {
   readonly method: string;
   readonly token: string;
   readonly traceparent: string;
 }
-
-const PLAN_HASH = "5a".repeat(32);
 
 export class FakeControlPlane {
   readonly tokens = new Map<string, { readonly name: string; readonly roles: readonly Role[] }>([
@@ -392,29 +389,6 @@ export class FakeControlPlane {
     };
   }
 
-  #plan(): MessageShape<typeof PlanSchema> {
-    return create(PlanSchema, {
-      hash: PLAN_HASH,
-      summary: this.planSummary,
-      planJson: JSON.stringify(this.planSteps),
-      verdict: this.verdict,
-      verdictBecause: "the rule asks for an approval",
-      policyRule: "AI clients ask",
-      approvalsNeeded: this.verdict === "ask" ? this.approvalsNeeded : 0,
-      approverRole: "approver",
-      elicitation: this.elicitation,
-      blastRadius: {
-        nodes: ["db-1"],
-        components: ["database"],
-        dependents: ["web"],
-        roleShare: 0.5,
-        criticality: "high",
-      },
-      inverseKind: "irreversible",
-      expectedEffect: "3.1 GB more are free",
-    });
-  }
-
   #commands() {
     const { requestCommand, applyCommand, approveCommand, undoCommand } = CommandsService.method;
     const { cancelCommand, getCommand, listCommands } = CommandsService.method;
@@ -442,7 +416,7 @@ export class FakeControlPlane {
           requestedBy: { kind: "human", name: caller.name },
           state: made ? CommandState.PLANNED : CommandState.PLANNING,
           because: made ? "the plan is held" : "the agent is asked",
-          ...(made ? { plan: this.#plan() } : {}),
+          ...(made ? { plan: planOf(this) } : {}),
         });
         this.commands.set(request.requestId, command);
         return { command };
@@ -478,7 +452,7 @@ export class FakeControlPlane {
           commandId: `c-${this.commands.size + 1}`,
           undoesCommandId: undone.commandId,
           state: CommandState.PLANNED,
-          plan: this.#plan(),
+          plan: planOf(this),
         });
         this.commands.set(requestId, command);
         return { command };

@@ -1,6 +1,7 @@
 /** More of the made-up control plane: runbooks, the safety budget, rollouts, states of requests. */
-import type { DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { create, type DescMethod, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import { type Server, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
+import { PlanSchema } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RolloutState, RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import {
@@ -28,6 +29,40 @@ export type Answers = <M extends DescMethod>(
   call: ServerUnaryCall<MessageShape<M["input"]>, MessageShape<M["output"]>>,
   done: sendUnaryData<MessageShape<M["output"]>>,
 ) => void;
+
+const PLAN_HASH = "5a".repeat(32);
+
+/** What policy and the agent say to a change. */
+export interface PlannedWorld {
+  readonly planSummary: string;
+  readonly planSteps: unknown;
+  readonly verdict: string;
+  readonly elicitation: boolean;
+  readonly approvalsNeeded: number;
+}
+
+export function planOf(fake: PlannedWorld): MessageShape<typeof PlanSchema> {
+  return create(PlanSchema, {
+    hash: PLAN_HASH,
+    summary: fake.planSummary,
+    planJson: JSON.stringify(fake.planSteps),
+    verdict: fake.verdict,
+    verdictBecause: "the rule asks for an approval",
+    policyRule: "AI clients ask",
+    approvalsNeeded: fake.verdict === "ask" ? fake.approvalsNeeded : 0,
+    approverRole: "approver",
+    elicitation: fake.elicitation,
+    blastRadius: {
+      nodes: ["db-1"],
+      components: ["database"],
+      dependents: ["web"],
+      roleShare: 0.5,
+      criticality: "high",
+    },
+    inverseKind: "irreversible",
+    expectedEffect: "3.1 GB more are free",
+  });
+}
 
 /** What of the world these services tell. */
 export interface FurtherWorld {
