@@ -16,8 +16,15 @@ export interface StoredAlert extends Alert {
   readonly group: string;
 }
 
+/** Ids by the labels of an alert, which stay the same object as long as it lives. */
+const ids = new WeakMap<Labels, { readonly ruleKey: string; readonly id: AlertId }>();
+
 export function idOf(ruleKey: string, labels: Labels): AlertId {
-  return alertId(sha256Hex(`${ruleKey}\n${labelsKey(labels)}`).slice(0, 20));
+  const known = ids.get(labels);
+  if (known?.ruleKey === ruleKey) return known.id;
+  const id = alertId(sha256Hex(`${ruleKey}\n${labelsKey(labels)}`).slice(0, 20));
+  ids.set(labels, { ruleKey, id });
+  return id;
 }
 
 interface Row {
@@ -106,7 +113,7 @@ export async function readFiringSince(
 export interface AlertChanges {
   readonly rule: string;
   readonly group: string;
-  /** All of the rule's alerts as they are now. */
+  /** Those of the rule's alerts that are to be written as they are now; who resolved comes with its transition. */
   readonly alerts: readonly Alert[];
   readonly transitions: readonly Transition[];
   readonly flaps: readonly FlapTurn[];
@@ -175,6 +182,17 @@ async function upsertAlerts(tx: Transaction, rows: readonly NamedAlert[]): Promi
       because = excluded.because, value = excluded.value, active_at = excluded.active_at, fired_at = excluded.fired_at,
       kept_since = excluded.kept_since, resolved_at = excluded.resolved_at, turns = excluded.turns,
       flapping = excluded.flapping`);
+}
+
+/** Writes what alerts say at the moment: value, reason and texts. Where they stand is stored already. */
+export async function saveSayings(tx: Transaction, alerts: readonly Alert[]): Promise<void> {
+  await tx.query(sql`
+    update alert set value = a.value, because = a.because, annotations = a.annotations::jsonb
+    from unnest(
+      ${alerts.map((a) => idOf(a.ruleKey, a.labels))}::text[], ${alerts.map((a) => a.value)}::float8[],
+      ${alerts.map((a) => a.because)}::text[], ${alerts.map((a) => JSON.stringify(a.annotations))}::text[]
+    ) as a (id, value, because, annotations)
+    where alert.alert_id = a.id`);
 }
 
 /** What the journal calls a transition. */

@@ -205,6 +205,7 @@ export class Evaluator {
     const kept = this.#groupLoops.filter((loop) => wanted.has(JSON.stringify(loop.group)));
     const ended = this.#groupLoops.filter((loop) => !kept.includes(loop));
     await Promise.all(ended.map((loop) => loop.stop()));
+    await judge.settled();
     judge.use(this.#groups);
     await this.#endOrphans();
     await judge.forget(gone, this.#ports.system.clock.now());
@@ -223,6 +224,7 @@ export class Evaluator {
     const loops = this.#groupLoops;
     this.#groupLoops = [];
     await Promise.all(loops.map((loop) => loop.stop()));
+    await this.#judge?.settled();
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {

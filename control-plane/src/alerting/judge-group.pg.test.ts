@@ -75,8 +75,8 @@ async function house(before: { series?: MemorySeries; nodes?: readonly string[] 
     series,
     written,
     judge,
-    loseLead: () => {
-      lead = false;
+    loseLead: (lost = true) => {
+      lead = !lost;
     },
     set: (at: Instant, value: number, labels: Labels = { __name__: "x", node: "a" }) =>
       series.append(labels, at, value),
@@ -155,6 +155,62 @@ describe("an alert over a kill", () => {
       health: "err",
       lastError: "not the lead",
     });
+  });
+});
+
+describe("what an alert says", () => {
+  const rules = group([{ alert: "High", expr: "x > 1", annotations: { summary: "{{ $value }}" } }]);
+  const said = async () =>
+    (await readAlerts(fixture.database, 0)).map(({ value, annotations }) => [value, annotations["summary"]]);
+  /** Changes with every write of the row. */
+  const version = async () =>
+    (await fixture.database.query<{ xmin: string }>(sql`select xmin::text from alert`)).map(
+      (row) => row.xmin,
+    );
+
+  test("follows the turn that found it, and is not written when it is as it was", async () => {
+    const it = await house();
+    const turn = async (at: number, value: number) => {
+      it.set(T0 + at * MINUTE, value);
+      await it.judge.judge(rules, T0 + at * MINUTE);
+      await it.judge.settled();
+      return said();
+    };
+    expect(await turn(0, 5)).toEqual([[5, "5"]]);
+    expect(await turn(1, 6)).toEqual([[6, "6"]]);
+    // Of a firing alert whose reason is by now the same.
+    const before = await version();
+    expect(await turn(2, 6)).toEqual([[6, "6"]]);
+    expect(await version()).toEqual(before);
+    expect(await turn(3, 7)).toEqual([[7, "7"]]);
+    expect(await version()).not.toEqual(before);
+  });
+
+  test("is written in order, and before the next turn of its group", async () => {
+    const it = await house();
+    for (let at = 0; at < 5; at++) {
+      it.set(T0 + at * MINUTE, 5 + at);
+      await it.judge.judge(rules, T0 + at * MINUTE);
+    }
+    await it.judge.settled();
+    expect(await said()).toEqual([[9, "9"]]);
+  });
+
+  test("of one who does not lead any more is not written, fails no turn, and follows when it can", async () => {
+    const it = await house();
+    it.set(T0, 5);
+    await it.judge.judge(rules, T0);
+    it.loseLead();
+    it.set(T0 + MINUTE, 6);
+    await it.judge.judge(rules, T0 + MINUTE);
+    await it.judge.settled();
+    expect(await said()).toEqual([[5, "5"]]);
+    expect(it.judge.statusOf(rules.rules[0] as RuleGroup["rules"][number]).health).toBe("ok");
+    it.loseLead(false);
+    it.set(T0 + 2 * MINUTE, 6);
+    await it.judge.judge(rules, T0 + 2 * MINUTE);
+    await it.judge.settled();
+    expect(await said()).toEqual([[6, "6"]]);
   });
 });
 

@@ -10,16 +10,19 @@ import type { Database, Transaction } from "../platform/postgres/database.js";
 import type { Clock } from "../platform/system.js";
 import type { Sample } from "../promql/value.js";
 import type { KeyedExpression, OwnSample } from "../timeseries/timeseries.module.js";
+import { AlertSayings } from "./alert-sayings.js";
 import { idOf, saveChanges } from "./alerts.store.js";
 import { withAbsentNodes } from "./domain/absent-nodes.js";
 import {
   type Alert,
+  alertKey,
   evaluateRule,
   type RuleOutcome,
   type TemplateSurroundings,
 } from "./domain/evaluate-rule.js";
 import type { AlertingRule, RecordingRule, Rule, RuleGroup } from "./domain/rule.js";
 import { alertSeries, recordSeries } from "./domain/rule-series.js";
+import { whatToStore } from "./domain/what-to-store.js";
 import { type Answers, type EvaluateMany, vectorIn, withQueries } from "./engine-answers.js";
 
 export interface JudgePorts {
@@ -66,12 +69,19 @@ export class GroupJudge {
   /** What recording rules gave last, by rule key; one that is not in it has not been judged since the start. */
   readonly #recorded = new Map<string, ReadonlyMap<string, Labels>>();
   readonly #status = new Map<string, RuleStatus>();
+  readonly #sayings: AlertSayings;
   /** Series that only one rule records: what is there at the start is that rule's. */
   #recordedOnce: ReadonlySet<string> = new Set();
 
   constructor(ports: JudgePorts, alerts: Map<string, ReadonlyMap<string, Alert>>) {
     this.#ports = ports;
     this.#alerts = alerts;
+    this.#sayings = new AlertSayings(ports);
+  }
+
+  /** Resolves when all that the turns so far have left for afterwards is stored, or has failed to be. */
+  settled(): Promise<void> {
+    return this.#sayings.settled();
   }
 
   statusOf(rule: Rule): RuleStatus {
@@ -98,8 +108,20 @@ export class GroupJudge {
     await this.#ports.append(ended.map((labels) => ({ labels, timestampMs: now, value: "stale" })));
   }
 
-  /** Judges the group at `now`. Rejects when nothing in it could be judged. */
+  /**
+   * Judges the group at `now`. Where its alerts stand is stored when it resolves; what they say follows, and is stored
+   * before the group's next turn begins. Rejects when nothing in it could be judged.
+   */
   async judge(group: RuleGroup, now: Instant): Promise<void> {
+    await this.#sayings.settled(group);
+    try {
+      await this.#judgeAll(group, now);
+    } finally {
+      this.#sayings.follow(group);
+    }
+  }
+
+  async #judgeAll(group: RuleGroup, now: Instant): Promise<void> {
     const at = now - group.queryOffset;
     // Recording rules feed the rules after them, so a group that has one goes rule by rule; others in one hop.
     const ordered = group.rules.some((rule) => rule.kind === "recording");
@@ -218,32 +240,39 @@ export class GroupJudge {
   async #keep(group: RuleGroup, judged: readonly JudgedRule[], now: Instant): Promise<void> {
     await this.#save(group, judged, now);
     for (const { rule, outcome } of judged)
-      this.#alerts.set(rule.key, new Map(outcome.alerts.map((alert) => [labelsKey(alert.labels), alert])));
+      this.#alerts.set(rule.key, new Map(outcome.alerts.map((alert) => [alertKey(alert), alert])));
     const at = now - group.queryOffset;
     await this.#ports.append(
       judged.flatMap(({ outcome }) => alertSeries(outcome.alerts, outcome.transitions, at)),
     );
   }
 
+  /** Stores what changed of where alerts stand; what changed only of what they say is noted to follow. */
   async #save(group: RuleGroup, judged: readonly JudgedRule[], now: Instant): Promise<void> {
     const { database, assertLead, logger } = this.#ports;
-    const told = judged.filter(
-      ({ outcome: { alerts, transitions, flaps } }) =>
-        alerts.some(({ state }) => state.kind !== "resolved") || transitions.length > 0 || flaps.length > 0,
-    );
-    if (told.length === 0) return;
-    await database.transaction(async (tx) => {
-      await assertLead(tx);
-      await saveChanges(
-        tx,
-        told.map(({ rule, outcome }) => ({ rule: rule.name, group: group.name, ...outcome })),
-        now,
-      );
+    const said: Alert[] = [];
+    const changes = judged.map(({ rule, outcome }) => {
+      const known = this.#alerts.get(rule.key);
+      const alerts = outcome.alerts.filter((alert) => {
+        const storing = whatToStore(known?.get(alertKey(alert)), alert);
+        if (storing === "later" || (storing === "not" && this.#sayings.isBehind(alert))) said.push(alert);
+        return storing === "now";
+      });
+      return { rule: rule.name, group: group.name, ...outcome, alerts };
     });
-    for (const { rule, outcome } of told) {
-      for (const { alert, to } of outcome.transitions) {
+    const told = changes.filter(
+      ({ alerts, transitions, flaps }) => alerts.length > 0 || transitions.length > 0 || flaps.length > 0,
+    );
+    if (told.length > 0)
+      await database.transaction(async (tx) => {
+        await assertLead(tx);
+        await saveChanges(tx, told, now);
+      });
+    this.#sayings.note(group, said);
+    for (const { rule, transitions } of told) {
+      for (const { alert, to } of transitions) {
         logger.info("an alert changed state", {
-          rule: rule.name,
+          rule,
           to,
           because: alert.because,
           alertId: idOf(alert.ruleKey, alert.labels),

@@ -71,6 +71,18 @@ export const NO_SURROUNDINGS: TemplateSurroundings = { externalLabels: {}, exter
 /** A resolved alert is remembered so long (as in Prometheus), or for as long as its firings count. */
 const RESOLVED_REMEMBERED: Duration = 15 * MINUTE;
 
+/** By the labels of alerts, which stay the same object as long as the alert lives. */
+const keys = new WeakMap<Labels, string>();
+
+/** The `labelsKey` of an alert's labels. */
+export function alertKey({ labels }: Pick<Alert, "labels">): string {
+  const known = keys.get(labels);
+  if (known !== undefined) return known;
+  const key = labelsKey(labels);
+  keys.set(labels, key);
+  return key;
+}
+
 interface Found {
   readonly labels: Labels;
   readonly annotations: Labels;
@@ -86,8 +98,9 @@ export function evaluateRule(input: RuleInput, now: Instant): RuleOutcome {
       ...{ labels: sample.labels, value: sample.value, now, ...input.surroundings },
       ...(input.ask === undefined ? {} : { ask: input.ask }),
     };
-    const labels = alertLabels(rule, sample.labels, context);
-    const key = labelsKey(labels);
+    const its = alertLabels(rule, sample.labels, context);
+    const key = labelsKey(its);
+    const labels = known.get(key)?.labels ?? its;
     if (holding.has(key)) {
       const because = "vector contains metrics with the same labelset after applying alert labels";
       return { kind: "failed", because };
