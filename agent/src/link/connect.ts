@@ -6,6 +6,7 @@ import {
   HelloSchema,
   type Inventory,
 } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
+import type { FailoverMessage } from "@mainstay/proto/gen/mainstay/agent/v1/failover_pb";
 import type { Log } from "../log.js";
 import { reasonOf } from "../log.js";
 import type { System } from "../system.js";
@@ -123,6 +124,11 @@ export class Link {
     return this.#say({ case: "renew", value: { $typeName: "mainstay.agent.v1.RenewRequest", csr } });
   }
 
+  /** Says it now, before all else, or not at all: failover's messages are of no use later. */
+  sayFailover(message: FailoverMessage): boolean {
+    return this.#state.kind === "live" && this.#say({ case: "failover", value: message });
+  }
+
   /** The newest inventory; sent once on each stream and whenever it is another. */
   offerInventory(message: Inventory): void {
     if (this.#inventory?.message.hash === message.hash) return;
@@ -190,6 +196,9 @@ export class Link {
         break;
       case "order-keys":
         listener.orderKeys(effect.keys);
+        break;
+      case "failover":
+        listener.failover?.(effect.message);
         break;
       case "announce-again":
         this.#announcer = new Announcer();

@@ -6,6 +6,7 @@ import type {
   RenewResponse,
   SignedOrder,
 } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
+import type { FailoverMessage } from "@mainstay/proto/gen/mainstay/agent/v1/failover_pb";
 import type { Secure } from "./channel.js";
 import type { AcknowledgedEvents } from "./session.js";
 
@@ -26,6 +27,8 @@ export interface LinkListener {
   cancelOrder(commandId: string, because: string): void;
   renewed(renewed: RenewResponse): void;
   orderKeys(keys: readonly OrderKey[]): void;
+  /** What the control plane says as a voter of a database cluster. */
+  failover?(message: FailoverMessage): void;
   /** The control plane's clock minus this host's, in ms. */
   clockOffset(ms: number): void;
   /** The link is live, or no longer. */

@@ -12,6 +12,7 @@ import type {
   RenewResponse,
   SignedOrder,
 } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
+import type { FailoverMessage } from "@mainstay/proto/gen/mainstay/agent/v1/failover_pb";
 import { backoffMs, linkBackoff, slowBackoff } from "./backoff.js";
 
 /** Where the link stands. Times are `now` values of the clock that only rises, in ms. */
@@ -53,6 +54,7 @@ export type LinkEffect =
   | { readonly kind: "cancel-order"; readonly commandId: string; readonly because: string }
   | { readonly kind: "renewed"; readonly renewed: RenewResponse }
   | { readonly kind: "order-keys"; readonly keys: readonly OrderKey[] }
+  | { readonly kind: "failover"; readonly message: FailoverMessage }
   | { readonly kind: "announce-again" }
   | { readonly kind: "end-stream" }
   | { readonly kind: "cut-stream" }
@@ -228,6 +230,8 @@ function onMessage(state: Running, message: ConnectResponse, now: number, draw: 
       };
     case "renewed":
       return { state, effects: [{ kind: "renewed", renewed: body.value }] };
+    case "failover":
+      return { state, effects: [{ kind: "failover", message: body.value }] };
     case "resendSeries":
       return {
         state,

@@ -91,6 +91,16 @@ describe("the certificate authority", () => {
     expect(issued.chainPem.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
   });
 
+  test("a named node's certificate counts for a server of that name too, and of no other", async () => {
+    const issued = await (await open()).issueForNode(await request(P256), NODE, "db-1");
+    const leaf = new NodeCertificate(issued.chainPem);
+    expect(leaf.keyUsage).toEqual(["1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.1"]);
+    expect(leaf.checkHost("db-1.node.mainstay")).toBe("db-1.node.mainstay");
+    for (const name of ["control-plane.mainstay", "localhost", "db-1", "db-2.node.mainstay"]) {
+      expect(leaf.checkHost(name)).toBeUndefined();
+    }
+  });
+
   test("never issues past its own end", async () => {
     const authority = await open();
     fake.clock.set(authority.expiresAt - HOUR);

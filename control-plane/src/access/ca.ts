@@ -28,6 +28,9 @@ cryptoProvider.set(webcrypto as typeof globalThis.crypto);
 /** The DNS name by which agents know the control plane, wherever it listens. */
 export const CONTROL_PLANE_NAME = "control-plane.mainstay";
 
+/** Under it each node has a DNS name, by which other nodes know it. */
+const NODE_DOMAIN = "node.mainstay";
+
 const CA_LIFETIME: Duration = 10 * 365 * DAY;
 const SERVER_LIFETIME: Duration = 90 * DAY;
 
@@ -100,12 +103,19 @@ export class CertificateAuthority {
     return { keyHash };
   }
 
-  /** A client certificate for the key of `csr`: CN and URI name the node, and nothing is taken from the request but its key. */
-  async issueForNode(csr: Uint8Array, node: NodeId): Promise<IssuedCertificate> {
+  /**
+   * A certificate for the key of `csr`: CN and URI name the node, and nothing is taken from the request but its key. With a
+   * `name` it also counts for the agents of a database cluster, who call each other: as `NAME.node.mainstay` and no other.
+   */
+  async issueForNode(csr: Uint8Array, node: NodeId, name?: string): Promise<IssuedCertificate> {
     const { publicKey } = await checkRequest(csr);
+    const uses = [ExtendedKeyUsage.clientAuth, ...(name === undefined ? [] : [ExtendedKeyUsage.serverAuth])];
     return this.#issue(publicKey, node, this.#options.clientLifetime, [
-      new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth]),
-      new SubjectAlternativeNameExtension([{ type: "url", value: `mainstay://node/${node}` }]),
+      new ExtendedKeyUsageExtension(uses),
+      new SubjectAlternativeNameExtension([
+        { type: "url", value: `mainstay://node/${node}` },
+        ...(name === undefined ? [] : [{ type: "dns" as const, value: `${name}.${NODE_DOMAIN}` }]),
+      ]),
     ]);
   }
 

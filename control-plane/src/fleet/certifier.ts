@@ -18,6 +18,6 @@ export interface Certifier {
   readonly fingerprint: string;
   /** Checks a certificate request; the hash names its key. Throws INVALID_ARGUMENT. */
   inspect(csr: Uint8Array): Promise<{ readonly keyHash: string }>;
-  /** A client certificate for the request's key. Throws INVALID_ARGUMENT. */
-  issueForNode(csr: Uint8Array, node: NodeId): Promise<NodeCertificateText>;
+  /** A certificate for the request's key, by which other nodes know the node as `name`. Throws INVALID_ARGUMENT. */
+  issueForNode(csr: Uint8Array, node: NodeId, name: string): Promise<NodeCertificateText>;
 }

@@ -142,7 +142,7 @@ export async function enrollAgent(deps: EnrolmentDeps, wish: EnrolmentWish): Pro
     const verdict = decideEnrolment({ ...names, keyHash, holder }, now);
     if (verdict.kind === "refused") throw new OpsError(verdict.code, `enroll: ${verdict.because}`);
     const node = await settleNode(deps, tx, verdict, keyHash, wish.hostname, now);
-    const certificate = await certifier.issueForNode(wish.csr, node.nodeId);
+    const certificate = await certifier.issueForNode(wish.csr, node.nodeId, node.nodeName);
     await insertCertificate(tx, { ...certificate, nodeId: node.nodeId });
     await useJoinToken(tx, presented.id, { nodeId: node.nodeId, keyHash }, now);
     await appendEntries(tx, [
@@ -198,12 +198,12 @@ export async function renewCertificate(
   csr: Uint8Array,
 ): Promise<NodeCertificateText> {
   const { keyHash } = await certifier.inspect(csr);
-  const certificate = await certifier.issueForNode(csr, id);
   const now = system.clock.now();
-  await database.transaction(async (tx) => {
+  return database.transaction(async (tx) => {
     const name = await changeKey(tx, id, keyHash);
     if (name === undefined)
       throw new OpsError("PERMISSION_DENIED", `renew certificate: node ${id} was revoked`);
+    const certificate = await certifier.issueForNode(csr, id, name);
     await insertCertificate(tx, { ...certificate, nodeId: id });
     await appendEntries(tx, [
       {
@@ -215,8 +215,8 @@ export async function renewCertificate(
         facts: { name, serial: certificate.serial, certificateExpiresAt: certificate.expiresAt },
       },
     ]);
+    return certificate;
   });
-  return certificate;
 }
 
 function hashOf(secret: string): Buffer {
