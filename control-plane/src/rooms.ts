@@ -124,11 +124,16 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     logger,
     stateDirectory: config.stateDirectory,
     secrets,
+    transit:
+      secrets && config.vault?.transitKey !== undefined
+        ? { engine: secrets.transit, key: config.vault.transitKey }
+        : undefined,
     serverNames: config.serverNames,
     certificateHours: config.certificateHours,
   });
   lifecycle.startLoop(access.serverCertificates.loop);
   lifecycle.startLoop(access.mcpSwitch.loop);
+  if (access.orderKeyLoop !== undefined) lifecycle.startLoop(access.orderKeyLoop);
 
   const replicaId = system.draws.id(clock.now());
   const series = createTimeSeries({
@@ -231,11 +236,18 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     countNodes,
     safety,
   });
-  const line = agentLine(
-    fleet.sessions,
-    (order) => access.orderSigner.sign(order),
-    () => clock.now(),
-  );
+  /** The newest key that the agent of a stream was offered with its welcome, which came right before this. */
+  const offered = new WeakMap<object, string>();
+  fleet.sessions.onConnected((session) => offered.set(session, access.orderSigner.keyId));
+  const line = agentLine({
+    sessions: fleet.sessions,
+    sign: (order, node) => {
+      const session = fleet.sessions.get(node);
+      return access.orderSigner.sign(order, session && offered.get(session));
+    },
+    clock,
+    logger,
+  });
   const dispatcher = new Dispatcher({ database, desk, line, live, clock, logger });
   fleet.sessions.onConnected(() => dispatcher.loop.wake());
   dispatcher.start();
@@ -410,6 +422,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     loops: () => [
       access.serverCertificates.loop.status,
       access.mcpSwitch.loop.status,
+      ...(access.orderKeyLoop === undefined ? [] : [access.orderKeyLoop.status]),
       leadership.loop.status,
       fleet.liveness.loop.status,
       components.loop.status,

@@ -1,8 +1,9 @@
 /**
  * A contract server for Vault: no Vault can run here, so this speaks the part of its HTTP API that Mainstay uses, with
- * its status codes: AppRole login, KV version 2 with check-and-set, and /sys/health. Tests that use it run against a
- * real Vault when VAULT_TEST_ADDR, VAULT_TEST_ROLE_ID and VAULT_TEST_SECRET_ID are set.
+ * its status codes: AppRole login, KV version 2 with check-and-set, Ed25519 keys of the transit engine, and /sys/health.
+ * Tests that use it run against a real Vault when VAULT_TEST_ADDR, VAULT_TEST_ROLE_ID and VAULT_TEST_SECRET_ID are set.
  */
+import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 
 export interface VaultAccess {
@@ -10,6 +11,8 @@ export interface VaultAccess {
   readonly roleId: string;
   readonly secretId: string;
 }
+
+type Say = (status: number, body?: unknown) => void;
 
 export class VaultContractServer implements VaultAccess {
   readonly roleId = "role-of-the-control-plane";
@@ -19,6 +22,13 @@ export class VaultContractServer implements VaultAccess {
   healthStatus = 200;
   /** Secrets by path below the mount. */
   readonly secrets = new Map<string, Record<string, unknown>>();
+  /** Keys of the transit engine, each with its versions; the first is version 1. */
+  readonly transitKeys = new Map<
+    string,
+    { readonly privateKey: KeyObject; readonly publicKey: KeyObject }[]
+  >();
+  /** Signatures made. */
+  signatures = 0;
   readonly #tokens = new Set<string>();
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
@@ -38,7 +48,7 @@ export class VaultContractServer implements VaultAccess {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let text = "";
     for await (const chunk of request) text += String(chunk);
-    const say = (status: number, body: unknown = {}): void => {
+    const say: Say = (status, body = {}) => {
       response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
     };
     const path = new URL(request.url ?? "/", "http://vault").pathname;
@@ -55,6 +65,10 @@ export class VaultContractServer implements VaultAccess {
     }
     if (!this.#tokens.has(String(request.headers["x-vault-token"])))
       return say(403, { errors: ["permission denied"] });
+    const [, what, key] = /^\/v1\/transit\/(keys|sign)\/([\w.-]+)$/.exec(path) ?? [];
+    if (key !== undefined && what === "keys")
+      return this.#transitKey(request.method === "GET", key, body, say);
+    if (key !== undefined) return this.#sign(key, body, say);
     const secret = /^\/v1\/secret\/data\/(.+)$/.exec(path)?.[1];
     if (secret === undefined) return say(404, { errors: [] });
     const known = this.secrets.get(secret);
@@ -69,5 +83,51 @@ export class VaultContractServer implements VaultAccess {
     }
     this.secrets.set(secret, data ?? {});
     return say(200, { data: { version: 1 } });
+  }
+
+  /** As `vault write -f transit/keys/KEY/rotate`. */
+  rotate(key: string): void {
+    this.transitKeys.set(key, [...(this.transitKeys.get(key) ?? []), generateKeyPairSync("ed25519")]);
+  }
+
+  #transitKey(asked: boolean, key: string, body: Record<string, unknown>, say: Say): void {
+    const versions = this.transitKeys.get(key);
+    if (!asked) {
+      // Making one that is there changes nothing.
+      if (versions === undefined && body["type"] === "ed25519") this.rotate(key);
+      say(body["type"] === "ed25519" ? 200 : 400);
+      return;
+    }
+    if (versions === undefined) {
+      say(404, { errors: [] });
+      return;
+    }
+    const keys = versions.map(({ publicKey }, index) => {
+      const raw = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url");
+      return [
+        String(index + 1),
+        { name: "ed25519", public_key: raw.toString("base64"), creation_time: "2026-01-01T00:00:00Z" },
+      ];
+    });
+    say(200, {
+      data: {
+        ...{ name: key, type: "ed25519", latest_version: versions.length },
+        ...{ min_decryption_version: 1, min_encryption_version: 0, supports_signing: true },
+        keys: Object.fromEntries(keys),
+      },
+    });
+  }
+
+  #sign(key: string, { input, key_version: asked = 0 }: Record<string, unknown>, say: Say): void {
+    const versions = this.transitKeys.get(key) ?? [];
+    const version = asked === 0 ? versions.length : Number(asked);
+    const pair = versions[version - 1];
+    if (pair === undefined) {
+      say(400, { errors: ["signing key not found"] });
+      return;
+    }
+    this.signatures++;
+    const signature = sign(null, Buffer.from(String(input), "base64"), pair.privateKey).toString("base64");
+    say(200, { data: { key_version: version, signature: `vault:v${version}:${signature}` } });
   }
 }

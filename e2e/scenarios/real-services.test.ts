@@ -14,6 +14,8 @@ import { type RedisServer, startRedis } from "../harness/redis.js";
 import { Stack } from "../harness/stack.js";
 import { until, untilTrue } from "../harness/until.js";
 
+const TRANSIT_KEY = "mainstay-orders";
+
 let redis: RedisServer;
 let vault: VaultAccess;
 let contract: VaultContractServer | undefined;
@@ -39,6 +41,7 @@ beforeAll(async () => {
     VAULT_ADDR: vault.address,
     VAULT_ROLE_ID: vault.roleId,
     VAULT_SECRET_ID: vault.secretId,
+    VAULT_TRANSIT_KEY: TRANSIT_KEY,
   };
   one = await Stack.start({ env });
   two = await Stack.start({ env, databaseUrl: one.databaseUrl });
@@ -66,11 +69,20 @@ describe("two replicas with real services", () => {
     expect((await operator.commands().getCommand({ commandId })).output.length).toBeGreaterThan(0);
   });
 
+  test("have Vault sign, also after its key was rotated: with the version that the agent was offered", async () => {
+    if (contract === undefined) return;
+    const before = contract.signatures;
+    contract.rotate(TRANSIT_KEY);
+    const { commandId } = await diagnose();
+    await reaches(operator, commandId, [CommandState.SUCCEEDED]);
+    // For its plan, and to run it.
+    expect(contract.signatures).toBeGreaterThanOrEqual(before + 2);
+  });
+
   test("keep no key on disk: Vault has them", () => {
     const files = readdirSync(one.state).filter((name) => name.endsWith(".key"));
     expect(files).toEqual([]);
-    if (contract !== undefined)
-      expect([...contract.secrets.keys()].sort()).toEqual(["mainstay/ca", "mainstay/order-key"]);
+    if (contract !== undefined) expect([...contract.secrets.keys()].sort()).toEqual(["mainstay/ca"]);
     expect(readFileSync(join(one.state, "ca.pem"), "utf8")).toBe(
       readFileSync(join(two.state, "ca.pem"), "utf8"),
     );

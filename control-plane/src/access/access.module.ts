@@ -6,9 +6,11 @@ import type { ServiceImplementation } from "@mainstay/proto/service";
 import { type Duration, HOUR } from "../kernel/time.js";
 import type { CallContext } from "../platform/call.js";
 import type { Logger } from "../platform/logger.js";
+import type { Loop } from "../platform/loop.js";
 import type { Database } from "../platform/postgres/database.js";
 import type { System } from "../platform/system.js";
 import type { Secrets } from "../platform/vault/secrets.js";
+import type { Transit } from "../platform/vault/transit.js";
 import { accessApi } from "./access.api.js";
 import { Authenticator } from "./authenticate.js";
 import { CertificateAuthority } from "./ca.js";
@@ -16,10 +18,11 @@ import { fileKeyStore, vaultKeyStore } from "./key-store.js";
 import { ensureLocalTokens, type LocalTokens } from "./local-token.js";
 import { mcpApi } from "./mcp.api.js";
 import { McpSwitchWatch } from "./mcp-switch.loop.js";
-import { OrderSigner } from "./order-signer.js";
+import { OrderSigner, type SignsOrders } from "./order-signer.js";
 import { writePrivateFile } from "./private-file.js";
 import { requestStatesApi } from "./request-states.api.js";
 import { ServerCertificates } from "./server-certificate.js";
+import { TransitSigner } from "./transit-signer.js";
 
 export { Authenticator } from "./authenticate.js";
 export {
@@ -29,7 +32,7 @@ export {
   type ServerCertificate,
 } from "./ca.js";
 export type { LocalTokens } from "./local-token.js";
-export { OrderSigner, type PublicOrderKey, type Signature } from "./order-signer.js";
+export { OrderSigner, type PublicOrderKey, type Signature, type SignsOrders } from "./order-signer.js";
 export { ServerCertificates } from "./server-certificate.js";
 
 export interface AccessDeps {
@@ -40,6 +43,8 @@ export interface AccessDeps {
   readonly stateDirectory: string;
   /** Vault, when it is configured: the keys are then kept there and not in files. */
   readonly secrets: Pick<Secrets, "read" | "create"> | undefined;
+  /** Who signs orders, when it is not a key that is kept there: a key in Vault's transit engine. */
+  readonly transit?: { readonly engine: Transit; readonly key: string } | undefined;
   /** Names and addresses for the server certificate besides localhost. */
   readonly serverNames: readonly string[];
   /** How long an agent's certificate lives, in hours. @default 24 */
@@ -51,7 +56,9 @@ export interface Access {
   readonly authority: CertificateAuthority;
   /** Start and stop `serverCertificates.loop` with the house's other loops. */
   readonly serverCertificates: ServerCertificates;
-  readonly orderSigner: OrderSigner;
+  readonly orderSigner: SignsOrders;
+  /** Start and stop it with the house's other loops; undefined when the key that signs orders stays as it is. */
+  readonly orderKeyLoop: Loop | undefined;
   /** Start and stop `mcpSwitch.loop` with the house's other loops. */
   readonly mcpSwitch: McpSwitchWatch;
   readonly api: ServiceImplementation<typeof AccessService, CallContext>;
@@ -69,7 +76,13 @@ export async function openAccess(deps: AccessDeps): Promise<Access> {
   const store = secrets === undefined ? fileKeyStore(stateDirectory, system.draws) : vaultKeyStore(secrets);
   const clientLifetime: Duration = (deps.certificateHours ?? 24) * HOUR;
   const authority = await CertificateAuthority.open({ store, system, clientLifetime });
-  const orderSigner = await OrderSigner.open(store);
+  const transitSigner =
+    deps.transit &&
+    (await TransitSigner.open({
+      ...{ transit: deps.transit.engine, key: deps.transit.key, clock: system.clock, logger },
+      former: await OrderSigner.former(store),
+    }));
+  const orderSigner = transitSigner ?? (await OrderSigner.open(store));
   const serverCertificates = await ServerCertificates.open({
     authority,
     names: deps.serverNames,
@@ -86,6 +99,7 @@ export async function openAccess(deps: AccessDeps): Promise<Access> {
   await mcpSwitch.look();
   return {
     mcpSwitch,
+    orderKeyLoop: transitSigner?.loop,
     mcpApi: mcpApi({ database, system, switchWatch: mcpSwitch }),
     ...{ authenticator, authority, serverCertificates, orderSigner, api, caFile, localTokens },
     requestStatesApi: requestStatesApi({ database, system }),

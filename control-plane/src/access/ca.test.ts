@@ -181,6 +181,7 @@ describe("the order signer", () => {
     const again = await OrderSigner.open(store);
     const bytes = new TextEncoder().encode("an order");
     const { keyId, signature } = signer.sign(bytes);
+    expect(keyId).toBe(signer.keyId);
     const [known] = again.publicKeys();
     if (known === undefined) throw new Error("no key");
     expect(known.keyId).toBe(keyId);

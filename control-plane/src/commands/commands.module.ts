@@ -11,5 +11,5 @@ export {
 export { type AgentLine, Dispatcher } from "./dispatch.loop.js";
 export type { TargetNode } from "./judge-command.js";
 export type { CommandRequest } from "./new-command.js";
-export { agentLine, fromWireEvent, type SessionsPort, type SignOrder } from "./orders.api.js";
+export { agentLine, fromWireEvent, type SessionsPort } from "./orders.api.js";
 export { outputsApi } from "./outputs.api.js";

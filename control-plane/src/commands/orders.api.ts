@@ -13,8 +13,11 @@ import {
 import { cleanText } from "../kernel/clean-text.js";
 import { commandId, type NodeId } from "../kernel/ids.js";
 import type { Instant } from "../kernel/time.js";
+import type { Logger } from "../platform/logger.js";
+import type { Clock } from "../platform/system.js";
 import type { AgentLine } from "./dispatch.loop.js";
 import type { Command, CommandEvent, OrderMode } from "./domain/command.js";
+import { SignThenSend } from "./sign-then-send.js";
 
 /** What an agent keeps and sends of one action's output. */
 const OUTPUT_BYTES_MAX = 128 * 1024;
@@ -28,25 +31,50 @@ export interface SessionsPort {
   send(node: NodeId, message: ConnectResponse): "sent" | "not-connected" | "slow";
 }
 
-/** Signs the bytes of an order. */
-export type SignOrder = (order: Uint8Array) => { readonly keyId: string; readonly signature: Uint8Array };
+interface Signed {
+  readonly keyId: string;
+  readonly signature: Uint8Array;
+}
 
-export function agentLine(sessions: SessionsPort, sign: SignOrder, now: () => Instant): AgentLine {
+export interface AgentLinePorts {
+  readonly sessions: SessionsPort;
+  /** Signs the bytes of an order for the agent of a node. May throw UNAVAILABLE. */
+  readonly sign: (order: Uint8Array, node: NodeId) => Signed | Promise<Signed>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export function agentLine({ sessions, sign, clock, logger }: AgentLinePorts): AgentLine {
+  const onItsWay = new SignThenSend(clock, ({ id }, error) =>
+    logger.warn("an order cannot be signed and waits", { commandId: id }, error),
+  );
   return {
     session: (node) => sessions.generation(node),
     order: (command, mode) => {
-      const bytes = toBinary(OrderSchema, toOrder(command, mode, now()));
-      const message = create(ConnectResponseSchema, {
-        body: { case: "order", value: { order: bytes, ...sign(bytes) } },
+      const { nodeId, expiresAt } = command;
+      const stream = sessions.generation(nodeId);
+      return onItsWay.order(command, {
+        sign: () => {
+          const order = toBinary(OrderSchema, toOrder(command, mode, clock.now()));
+          const together = ({ keyId, signature }: Signed) => ({ order, keyId, signature });
+          const signed = sign(order, nodeId);
+          return signed instanceof Promise ? signed.then(together) : together(signed);
+        },
+        // Over another stream it is ordered anew.
+        wanted: () => sessions.generation(nodeId) === stream && clock.now() < expiresAt,
+        send: (order) => {
+          const message = create(ConnectResponseSchema, { body: { case: "order", value: order } });
+          return sessions.send(nodeId, message) === "sent";
+        },
       });
-      return sessions.send(command.nodeId, message) === "sent";
     },
-    cancel: (command, because) => {
-      const message = create(ConnectResponseSchema, {
-        body: { case: "cancel", value: { commandId: orderId(command), because } },
-      });
-      return sessions.send(command.nodeId, message) === "sent";
-    },
+    cancel: (command, because) =>
+      onItsWay.behind(command, () => {
+        const message = create(ConnectResponseSchema, {
+          body: { case: "cancel", value: { commandId: orderId(command), because } },
+        });
+        return sessions.send(command.nodeId, message) === "sent";
+      }),
   };
 }
 

@@ -21,6 +21,9 @@ export interface VaultConfig {
     | { readonly kind: "token"; readonly token: string }
     | { readonly kind: "approle"; readonly roleId: string; readonly secretId: string };
   readonly mount: string;
+  /** The key in the transit engine that signs orders; undefined: one that is kept in the KV engine. */
+  readonly transitKey?: string;
+  readonly transitMount?: string;
 }
 
 export interface Config {
@@ -131,6 +134,20 @@ const SETTINGS = {
     file: "vaultMount",
     value: "NAME",
     help: "where the KV engine, version 2, is mounted (default secret)",
+  },
+  vaultTransitKey: {
+    flag: "vault-transit-key",
+    env: "VAULT_TRANSIT_KEY",
+    file: "vaultTransitKey",
+    value: "NAME",
+    help: "a key of Vault's transit engine that signs orders, and never leaves it (default: one that is kept in the KV engine)",
+  },
+  vaultTransitMount: {
+    flag: "vault-transit-mount",
+    env: "VAULT_TRANSIT_MOUNT",
+    file: "vaultTransitMount",
+    value: "NAME",
+    help: "where the transit engine is mounted (default transit)",
   },
   host: {
     flag: "host",
@@ -420,7 +437,11 @@ export function parseConfig(
     redisUrl: url("redisUrl", ["redis:", "rediss:"]),
     vault: readVault(
       url("vaultAddress", ["http:", "https:"]),
-      text("vaultMount"),
+      {
+        mount: text("vaultMount"),
+        transitKey: text("vaultTransitKey"),
+        transitMount: text("vaultTransitMount"),
+      },
       text("vaultTokenFile"),
       env,
       readFile,
@@ -500,14 +521,26 @@ function readSettingsFile(
 
 function readVault(
   address: string | undefined,
-  mount: string | undefined,
+  named: Readonly<Record<"mount" | "transitKey" | "transitMount", string | undefined>>,
   tokenFile: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
   readFile: (path: string) => string,
   faults: string[],
 ): VaultConfig | undefined {
-  if (address === undefined) return undefined;
-  const shape = { address, mount: mount ?? "secret" };
+  const { mount, transitKey, transitMount } = named;
+  if (address === undefined) {
+    if (transitKey !== undefined) faults.push("VAULT_TRANSIT_KEY is set, but no VAULT_ADDR");
+    return undefined;
+  }
+  // It becomes part of a path.
+  if (transitKey !== undefined && !/^[\w.-]{1,128}$/.test(transitKey))
+    faults.push(`the transit key is "${transitKey}", expected letters, digits, "_", "-" and "."`);
+  const shape = {
+    address,
+    mount: mount ?? "secret",
+    ...(transitKey === undefined ? {} : { transitKey }),
+    ...(transitMount === undefined ? {} : { transitMount }),
+  };
   const roleId = env["VAULT_ROLE_ID"];
   const secretId = env["VAULT_SECRET_ID"];
   if (roleId !== undefined && secretId !== undefined)

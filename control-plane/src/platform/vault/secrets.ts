@@ -1,5 +1,5 @@
 /**
- * Vault: reads and writes the few secrets the house keeps there (KV version 2), and renews its own token.
+ * Vault: reads and writes the few secrets the house keeps there (KV version 2), has it sign, and renews its own token.
  * Nothing else sees a Vault token.
  */
 import NodeVault from "node-vault";
@@ -9,6 +9,7 @@ import { HOUR, SECOND } from "../../kernel/time.js";
 import type { Guard } from "../breakers.js";
 import type { Logger } from "../logger.js";
 import type { Clock } from "../system.js";
+import { type Transit, vaultTransit } from "./transit.js";
 
 export interface VaultOptions {
   /** Such as https://vault:8200. */
@@ -19,6 +20,8 @@ export interface VaultOptions {
     | { readonly kind: "approle"; readonly roleId: string; readonly secretId: string };
   /** Where the KV engine (version 2) is mounted. @default "secret" */
   readonly mount?: string;
+  /** Where the transit engine is mounted. @default "transit" */
+  readonly transitMount?: string;
   /** @default 3,000 */
   readonly timeoutMs?: number;
   /** Leaves Vault alone when it does not answer. @default every call is made */
@@ -35,6 +38,8 @@ export interface Secrets {
   read(path: string): Promise<Readonly<Record<string, string>> | undefined>;
   /** Writes all fields. Fails with ABORTED when there is a secret already, so that two replicas cannot both be first. */
   create(path: string, fields: Readonly<Record<string, string>>): Promise<void>;
+  /** Keys that sign and never leave Vault. */
+  readonly transit: Transit;
   health(): Promise<VaultHealth>;
   close(): Promise<void>;
 }
@@ -124,6 +129,28 @@ export async function connectVault(options: VaultOptions): Promise<Secrets> {
           throw translate(`write "${path}"`, cause);
         }
       }),
+    transit: vaultTransit(
+      {
+        read: (what, path) =>
+          guarded(async () => {
+            try {
+              return await client.read(path);
+            } catch (cause) {
+              if (FAILURE.safeParse(cause).data?.response.statusCode === 404) return undefined;
+              throw translate(what, cause);
+            }
+          }),
+        write: (what, path, body) =>
+          guarded(async () => {
+            try {
+              return await client.write(path, body);
+            } catch (cause) {
+              throw translate(what, cause);
+            }
+          }),
+      },
+      options.transitMount ?? "transit",
+    ),
     async health() {
       try {
         const response = await fetch(new URL("/v1/sys/health", options.address), {
