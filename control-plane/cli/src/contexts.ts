@@ -70,8 +70,8 @@ export function chooseContext(
   const context = Object.hasOwn(contexts, name) ? contexts[name] : undefined;
   if (context !== undefined) return { name, context };
   if (name === DEFAULT_CONTEXT) return { name, context: { readOnly: true } };
-  const known = Object.keys(contexts).sort().join(", ") || "none";
-  throw new Failure(`there is no context "${name}"; there is ${known}`);
+  const known = [...new Set([DEFAULT_CONTEXT, ...Object.keys(contexts)])].sort().join(", ");
+  throw new Failure(`there is no context "${name}", expected one of ${known}`);
 }
 
 /** For whom a context is armed until when, by its name; ms since 1970. */

@@ -21,7 +21,9 @@ const UNAVAILABLE = 14;
 export function toFailure(error: unknown, address: string): Failure {
   if (error instanceof Failure) return error;
   const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
-  const message = messageOf(error).replace(/^\d+ [A-Z_]+: /, "");
+  const message = messageOf(error)
+    .replace(/^\d+ [A-Z_]+: /, "")
+    .replace(/[.;]? *Resolution note: *$/, "");
   if (typeof code !== "number") return new Failure(message);
   if (DENIED.includes(code)) return new Failure(message, EXIT.denied);
   if (code === UNAVAILABLE)

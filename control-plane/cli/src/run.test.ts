@@ -5,7 +5,10 @@ import { status } from "@grpc/grpc-js";
 import { AlertState, ListAlertsResponseSchema } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
 import { CommandState, GetCommandResponseSchema } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { GetOverviewResponseSchema, HealthStatus } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
-import { VerifyJournalResponseSchema } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import {
+  ListEntriesResponseSchema,
+  VerifyJournalResponseSchema,
+} from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { COMMANDS } from "./run.js";
 import { FakeHouse, fails } from "./testing/fake-house.js";
@@ -49,6 +52,21 @@ describe("against a control plane", () => {
     const { out } = await house.types("health", "-o", "json");
     expect(JSON.parse(out)).toMatchObject({ status: "HEALTH_STATUS_HEALTHY", nodesLive: 2 });
     expect((await house.types("health", "-o", "yaml")).out).toContain("status: HEALTH_STATUS_HEALTHY");
+  });
+
+  test("takes options before the command as well", async () => {
+    house.answers = { getOverview: overview(HealthStatus.HEALTHY) };
+    const { code, out } = await house.types("-o", "json", "health");
+    expect([code, JSON.parse(out)]).toMatchObject([0, { nodesLive: 2 }]);
+  });
+
+  test.each([
+    { typed: "alert", asked: "alert." },
+    { typed: "alert.fired", asked: "alert.fired" },
+  ])("journal --kind $typed asks for $asked", async ({ typed, asked }) => {
+    house.answers = { listEntries: () => create(ListEntriesResponseSchema) };
+    expect((await house.types("journal", "--kind", typed)).code).toBe(0);
+    expect(house.seenRequest).toMatchObject({ kind: asked });
   });
 
   test.each([
@@ -118,7 +136,13 @@ describe("against a control plane", () => {
 
 describe("typed wrongly", () => {
   test.each([
-    { args: ["nope"], says: 'there is no command "nope"' },
+    { args: ["nope"], says: 'there is no command "nope"; mainstay --help lists them' },
+    {
+      args: ["commands", "nope"],
+      says: 'there is no command "commands nope"; mainstay commands --help lists them',
+    },
+    { args: ["failover", "explain", "main", "last"], says: 'the epoch is "last", expected a whole number' },
+    { args: ["mcp", "set", "off"], says: "give --reason TEXT" },
     { args: ["alerts", "-o", "xml"], says: '-o is "xml", expected table, json or yaml' },
     { args: ["commands", "get"], says: "usage: mainstay commands get ID" },
     { args: ["health", "--fast"], says: "Unknown option '--fast'" },
@@ -132,6 +156,20 @@ describe("typed wrongly", () => {
 });
 
 describe("help", () => {
+  test("tells a noun's own options, and its shorter names", async () => {
+    const { out } = await house.types("journal", "--help");
+    expect(out).toContain("usage: mainstay journal [--last N");
+    expect(out).toContain("--kind KIND");
+    expect(out).toContain("journal verify");
+    expect((await house.types("help", "commands", "list")).out).toContain("Also: mainstay list.");
+  });
+
+  test("is what a noun without a verb gets, as a failure", async () => {
+    const { code, out } = await house.types("commands");
+    expect(code).toBe(1);
+    expect(out).toContain("commands approve");
+  });
+
   test("stands at every level and asks nobody", async () => {
     expect((await house.types("--help")).out).toContain("rules test");
     expect((await house.types("commands", "--help")).out).toContain("commands approve");

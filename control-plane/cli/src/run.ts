@@ -68,20 +68,28 @@ const GENERAL: CommandOptions = {
   "ca-file": { type: "string" },
 };
 
+/** The general options whose value is the next word. */
+const VALUED: ReadonlySet<string> = new Set([
+  ...Object.entries(GENERAL).flatMap(([name, { type }]) => (type === "string" ? [`--${name}`] : [])),
+  "-o",
+]);
+
 const GENERAL_HELP = `  -o, --output FORM     table, json or yaml (default table)
 ${SETTINGS_HELP}
   -h, --help            this text`;
 
 /** Runs what `args` (without node and script) say. Answers the exit code; never rejects. */
-export async function run(args: readonly string[], around: Surroundings): Promise<ExitCode> {
+export async function run(typed: readonly string[], around: Surroundings): Promise<ExitCode> {
+  const args = commandFirst(typed);
   const { command, rest, group } = find(args);
   const wantsHelp = args.includes("--help") || args.includes("-h");
   if (command === undefined) {
-    if (wantsHelp || args.length === 0) {
+    if (wantsHelp || args.join(" ") === group) {
       around.write(groupHelp(group));
       return wantsHelp ? EXIT.ok : EXIT.failed;
     }
-    around.warn(`mainstay: there is no command "${args.join(" ")}"; mainstay --help lists them`);
+    const lister = `mainstay ${group} --help`.replace("  ", " ");
+    around.warn(`mainstay: there is no command "${args.join(" ")}"; ${lister} lists them`);
     return EXIT.failed;
   }
   if (wantsHelp) {
@@ -159,6 +167,14 @@ function parse(command: Command, rest: readonly string[]): { values: Flags; posi
   }
 }
 
+/** `-o json health` is `health -o json`, and `help health` is `health --help`. */
+function commandFirst(args: readonly string[]): readonly string[] {
+  let at = 0;
+  while (args[at]?.startsWith("-") === true) at += VALUED.has(args[at] ?? "") ? 2 : 1;
+  const inOrder = [...args.slice(at), ...args.slice(0, at)];
+  return inOrder[0] === "help" ? [...inOrder.slice(1), "--help"] : inOrder;
+}
+
 interface Found {
   readonly command: Command | undefined;
   readonly rest: readonly string[];
@@ -181,28 +197,34 @@ function find(args: readonly string[]): Found {
     if (asksForGroup) return { command: undefined, rest: [], group: name };
     if (command !== undefined) return { command, rest: args.slice(length), group: name };
   }
-  return { command: undefined, rest: args, group: "" };
+  const [first = ""] = words;
+  const isGroup = COMMANDS.some(({ name }) => name.startsWith(`${first} `));
+  return { command: undefined, rest: args, group: isGroup ? first : "" };
 }
 
 function groupHelp(group: string): string {
   const shown = COMMANDS.filter(({ name }) => group === "" || name === group || name.startsWith(`${group} `));
   const width = Math.max(...shown.map(({ name }) => name.length));
   const title = group === "" ? "mainstay: the operator's hand on the control plane" : `mainstay ${group}`;
+  // A noun that is a command too has options of its own, and this is where they are asked for.
+  const own = shown.find(({ name }) => name === group);
+  const usage = own === undefined ? "COMMAND [options]" : `${own.name} ${own.usage}`.trimEnd();
   return `${title}
 
-usage: mainstay COMMAND [options]
+usage: mainstay ${usage}
 
 ${shown.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).join("\n")}
 
-${GENERAL_HELP}
+${own === undefined || own.help === "" ? "" : `${own.help}\n`}${GENERAL_HELP}
 
 mainstay COMMAND --help tells more. Exit codes: 0 ok, 1 failed, 2 degraded, 3 denied, 4 waiting for approval.`;
 }
 
-function commandHelp({ name, usage, summary, help }: Command): string {
+function commandHelp({ name, usage, summary, aliases = [], help }: Command): string {
+  const shorter = aliases.map((alias) => ` Also: mainstay ${alias}.`).join("");
   return `usage: mainstay ${`${name} ${usage}`.trimEnd()}
 
-${summary}
+${summary}${shorter}
 
 ${help === "" ? "" : `${help}\n`}${GENERAL_HELP}`;
 }

@@ -90,7 +90,7 @@ describe("a context", () => {
     const env = { ...home(), MAINSTAY_ADDRESS: "" };
     expect((await house.typesIn(env, "health")).err).toContain("127.0.0.1:1 cannot be reached");
     expect((await house.typesIn(env, "health", "--context", "none")).err).toContain(
-      'there is no context "none"; there is lab',
+      'there is no context "none", expected one of default, lab',
     );
     await here("context", "remove", "nobody");
     expect((await here("context", "list")).out).not.toContain("nobody");

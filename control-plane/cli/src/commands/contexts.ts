@@ -1,5 +1,5 @@
 /** Contexts: which control planes there are, and which may be changed for a while. */
-import { formatDuration, MINUTE, parseDuration } from "#src/kernel/time";
+import { formatDuration, MINUTE, parseDuration, SECOND } from "#src/kernel/time";
 import { type Command, type Invocation, textFlag } from "../command.js";
 import {
   type Context,
@@ -24,7 +24,7 @@ async function list({ guard, form, write, now }: Invocation): Promise<ExitCode> 
   const rows = names.map((name) => {
     const { readOnly = true, ...context }: Partial<Context> = contexts[name] ?? {};
     const left = (armed[name] ?? 0) - now();
-    const may = left > 0 ? `armed for ${formatDuration(left)}` : "read-only";
+    const may = left > 0 ? `armed for ${formatDuration(Math.ceil(left / SECOND) * SECOND)}` : "read-only";
     return {
       name,
       current: name === (current ?? DEFAULT_CONTEXT),

@@ -19,7 +19,7 @@ async function entries(invocation: Invocation): Promise<ExitCode> {
     afterPosition: BigInt(after ?? 0),
     size: numberOf(invocation, "last") ?? SIZE_DEFAULT,
     subject: textFlag(invocation, "subject") ?? "",
-    kind: textFlag(invocation, "kind") ?? "",
+    kind: kindOf(textFlag(invocation, "kind") ?? ""),
     tail: after === undefined,
   });
   invocation.write(
@@ -38,6 +38,11 @@ async function entries(invocation: Invocation): Promise<ExitCode> {
     ),
   );
   return EXIT.ok;
+}
+
+/** Kinds have a dot inside; a word without one is a family, which the contract writes with a dot behind. */
+function kindOf(word: string): string {
+  return word === "" || word.includes(".") ? word : `${word}.`;
 }
 
 function numberOf(invocation: Invocation, flag: string): number | undefined {

@@ -34,8 +34,11 @@ async function set(invocation: Invocation): Promise<ExitCode> {
   const [name = ""] = invocation.positionals;
   const state = STATES[name];
   if (state === undefined) throw new Failure(`the state is "${name}", expected on, read-only or off`);
+  const because = textFlag(invocation, "reason") ?? "";
+  if (state !== McpSwitch.ON && because.trim() === "")
+    throw new Failure("give --reason TEXT: it is told to whoever is refused");
   const { mcp } = await invocation.controlPlane();
-  await mcp.setMcpSwitch({ state, because: textFlag(invocation, "reason") ?? "" });
+  await mcp.setMcpSwitch({ state, because });
   return show(invocation);
 }
 

@@ -9,6 +9,7 @@ import {
 import { formatDuration } from "#src/kernel/time";
 import type { Command, Invocation } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
+import { Failure } from "../failure.js";
 import { printable, render, table } from "../output.js";
 
 const duration = (ms: bigint | undefined, unitMs = 1): string =>
@@ -65,12 +66,10 @@ async function list({ controlPlane, positionals, form, write }: Invocation): Pro
 }
 
 async function explain({ controlPlane, positionals, form, write }: Invocation): Promise<ExitCode> {
-  const { recovery } = await controlPlane();
   const [cluster = "", epoch = ""] = positionals;
-  const answer = await recovery.explainDecision({
-    cluster,
-    epoch: BigInt(/^\d{1,15}$/.test(epoch) ? epoch : 0),
-  });
+  if (!/^\d{1,15}$/.test(epoch)) throw new Failure(`the epoch is "${epoch}", expected a whole number`);
+  const { recovery } = await controlPlane();
+  const answer = await recovery.explainDecision({ cluster, epoch: BigInt(epoch) });
   write(
     render(form, toJson(ExplainDecisionResponseSchema, answer), () => {
       const { decision, steps, faults } = answer;

@@ -150,7 +150,7 @@ export const safetyCommands: readonly Command[] = [
   {
     name: "safety",
     usage: "",
-    summary: "the brake, the budget and each domain; exit code 2 when automatic action is held",
+    summary: "The brake, the budget and each domain; exit code 2 when automatic action is held.",
     help: "",
     options: {},
     positionals: { least: 0, most: 0 },
@@ -159,7 +159,7 @@ export const safetyCommands: readonly Command[] = [
   {
     name: "brake trip",
     usage: "--reason TEXT",
-    summary: "stop all automatic action, everywhere, at once",
+    summary: "Stop all automatic action, everywhere, at once.",
     help: REASON_HELP,
     options: REASON,
     positionals: { least: 0, most: 0 },
@@ -168,7 +168,7 @@ export const safetyCommands: readonly Command[] = [
   {
     name: "brake reset",
     usage: "--reason TEXT",
-    summary: "let automatic action go on",
+    summary: "Let automatic action go on.",
     help: REASON_HELP,
     options: REASON,
     changes: true,
@@ -178,7 +178,7 @@ export const safetyCommands: readonly Command[] = [
   {
     name: "cases list",
     usage: "[--all]",
-    summary: "what automatic action could not settle; exit code 2 when a case is open",
+    summary: "What automatic action could not settle; exit code 2 when a case is open.",
     help: "  --all                 the closed ones too",
     options: { all: { type: "boolean" } },
     positionals: { least: 0, most: 0 },
@@ -187,7 +187,7 @@ export const safetyCommands: readonly Command[] = [
   {
     name: "cases close",
     usage: "ID --reason TEXT",
-    summary: "close a case; automatic action on its target may go on",
+    summary: "Close a case; automatic action on its target may go on.",
     help: REASON_HELP,
     options: REASON,
     changes: true,
@@ -197,7 +197,7 @@ export const safetyCommands: readonly Command[] = [
   {
     name: "effects",
     usage: "",
-    summary: "how often each action helped against each alert; exit code 2 when one is demoted",
+    summary: "How often each action helped against each alert; exit code 2 when one is demoted.",
     help: "",
     options: {},
     positionals: { least: 0, most: 0 },

@@ -34,7 +34,7 @@ export function describe(command: WireCommand): string {
   return [
     `${command.commandId}: ${enumWords(CommandState, command.state)}, because ${command.because}`,
     `${command.action} on ${command.nodeName}, arguments ${command.argumentsJson}`,
-    `requested by ${command.requestedBy?.kind ?? ""}:${command.requestedBy?.name ?? ""} at ${timeText(command.requestedAt)}: ${command.reason}`,
+    `requested by ${command.requestedBy?.kind ?? ""}:${command.requestedBy?.name ?? ""} at ${timeText(command.requestedAt)}${command.reason === "" ? "" : `: ${command.reason}`}`,
     ...(plan === undefined ? [] : describePlan(plan)),
     ...command.approvals.map(
       ({ actor, at, reason, elicited }) =>

@@ -30,6 +30,7 @@ export class FakeHouse {
   person: ((question: string) => Promise<string>) | undefined;
   /** The last that was shown. */
   seenToken = "";
+  seenRequest: unknown;
   readonly folder = mkdtempSync(join(tmpdir(), "mainstay-cli-"));
   readonly #server = new Server();
   #address = "";
@@ -40,6 +41,7 @@ export class FakeHouse {
       const handlers = service.methods.map(({ localName }) => [
         localName,
         (call: ServerUnaryCall<unknown, object>, done: sendUnaryData<object>) => {
+          house.seenRequest = call.request;
           house.seenToken = String(call.metadata.get("authorization")[0]);
           try {
             done(null, (house.answers[localName] ?? fails(status.UNIMPLEMENTED, "not in this test"))());
