@@ -38,11 +38,12 @@ const orders: Readonly<Record<Order["kind"], FailoverOrderKind>> = {
 };
 
 /**
- * Names a policy: all voters must go by the same, for one with a shorter lease would give away what another still has.
- * Not a secret; 64 bits of FNV-1a, in hex.
+ * Names what all voters must go by alike: one with a shorter lease would give away what another still has. What only the
+ * control plane goes by is not in it. Not a secret; 64 bits of FNV-1a, in hex.
  */
 export function policyName(policy: FailoverPolicy): string {
-  const entries = Object.entries(policy).sort(([a], [b]) => (a < b ? -1 : 1));
+  const { members, mode, required, rpoBytes, leaseMs, marginMs } = policy;
+  const entries = [[...members].sort(), mode, required, rpoBytes, leaseMs, marginMs];
   let hash = 0xcbf29ce484222325n;
   for (const character of JSON.stringify(entries)) {
     hash = BigInt.asUintN(64, (hash ^ BigInt(character.codePointAt(0) ?? 0)) * 0x100000001b3n);
