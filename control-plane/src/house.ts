@@ -31,6 +31,7 @@ import { Lifecycle } from "./lifecycle.js";
 import type { Config } from "./platform/config.js";
 import type { Logger } from "./platform/logger.js";
 import type { System } from "./platform/system.js";
+import { hearFailover } from "./recovery/recovery.module.js";
 import { openRooms, type Rooms } from "./rooms.js";
 import { RETENTION_DEFAULT } from "./timeseries/timeseries.module.js";
 import { isLoopback, openIdentities } from "./tls.js";
@@ -187,7 +188,7 @@ async function announceDoors({ config }: Ground, { leadership }: Rooms, doors: D
 
 function openAgentLink(
   ground: Ground,
-  { access, fleet, leadership, series, catchUp, desk, dispatcher }: Rooms,
+  { access, fleet, leadership, failover, series, catchUp, desk, dispatcher }: Rooms,
 ): AgentLink {
   const { database, system, logger } = ground;
   return new AgentLink({
@@ -199,6 +200,7 @@ function openAgentLink(
     certifier: access.authority,
     orderKeys: () => access.orderSigner.publicKeys(),
     admit: () => leadership.assertLeads(),
+    hearFailover: (node, message) => hearFailover(failover, node, message),
     telemetry: {
       openSession: (node) => catchUp.openSession(node),
       onDurable: (heard) => series.onDurable(heard),

@@ -46,7 +46,7 @@ import { guardOf } from "./platform/breakers.js";
 import { HttpClient } from "./platform/http-client.js";
 import type { LoopStatus } from "./platform/loop.js";
 import { PolicyFile } from "./platform/policy-file.js";
-import { recoveryApi } from "./recovery/recovery.module.js";
+import { FailoverDesk, FailoverLoop, failoverLine, recoveryApi } from "./recovery/recovery.module.js";
 import {
   NO_REMEDIATION,
   parseRemediation,
@@ -81,6 +81,7 @@ export interface Rooms {
   readonly access: Access;
   readonly fleet: Fleet;
   readonly leadership: Leadership;
+  readonly failover: FailoverLoop;
   /** This replica's own engine; it sees all samples while this replica leads. */
   readonly series: TimeSeries;
   /** The engine that sees all samples, wherever it is. */
@@ -365,10 +366,26 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   rolloutDriver.start();
   lifecycle.started("rollouts", () => rolloutDriver.stop());
 
+  const failover: FailoverLoop = new FailoverLoop({
+    database,
+    system,
+    logger,
+    mayLead,
+    topology: () => components.current,
+    send: failoverLine(fleet.sessions, (cluster) => failover.policyOf(cluster)),
+    append: async (samples) => {
+      await append(samples);
+    },
+  });
+  failover.loop.start();
+  lifecycle.started("failover", () => failover.stop());
+  const failoverDesk = new FailoverDesk({ database, system, wake: () => failover.wake() });
+
   return {
     access,
     fleet,
     leadership,
+    failover,
     series,
     allSeries,
     catchUp,
@@ -394,7 +411,12 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       }),
       safety: safetyApi({ database, clock, safety, policy: () => safetyPolicy.current }),
       topology: topologyApi({ topology: () => components.current, fleet: () => readPlacedNodes(database) }),
-      recovery: recoveryApi({ database, topology: () => components.current }),
+      recovery: recoveryApi({
+        database,
+        clock,
+        topology: () => components.current,
+        desk: failoverDesk,
+      }),
       runbooks: runbooks.api,
       commands: commandsApi({ database, desk, live, clock }),
       outputs: outputsApi(database),
@@ -434,6 +456,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       dispatcher.loop.status,
       remediation.loop.status,
       remediator.loop.status,
+      failover.loop.status,
       ...runbooks.loops(),
       ...evaluator.loops(),
       ...notification.loops(),

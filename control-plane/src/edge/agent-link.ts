@@ -10,6 +10,7 @@ import {
   type EnrollResponseSchema,
   type Hello,
 } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
+import type { FailoverMessage } from "@mainstay/proto/gen/mainstay/agent/v1/failover_pb";
 import type { PublicOrderKey } from "../access/access.module.js";
 import { admitAgent } from "../fleet/domain/admit-agent.js";
 import { HEARTBEAT } from "../fleet/domain/agent.js";
@@ -59,6 +60,8 @@ export interface AgentLinkDeps {
   readonly admit?: () => Promise<void>;
   readonly telemetry: Pick<TimeSeriesDoor, "openSession" | "onDurable">;
   readonly commandEvents: CommandEvents;
+  /** What a node says of its database cluster. @default nobody listens */
+  readonly hearFailover?: (node: string, message: FailoverMessage) => void;
 }
 
 export class AgentLink {
@@ -170,6 +173,7 @@ export class AgentLink {
         session,
         frames,
         commandEvents,
+        hearFailover: this.#deps.hearFailover ?? (() => undefined),
         renew: (csr) => renewCertificate(this.#deps, peer.nodeId, csr),
         caPem: this.#deps.certifier.certificatePem,
         signal: ended.signal,

@@ -1,73 +1,43 @@
-/** RecoveryService: proto message ↔ account of a decision, judged objective. */
-import type { MessageInitShape } from "@bufbuild/protobuf";
+/** RecoveryService: proto message ↔ objectives, decisions, clusters, what people ask of them, drills. */
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { checkTrace } from "@mainstay/proto/failover/check-trace";
-import {
-  type JudgedObjectiveSchema,
-  type RecoveryDecisionSchema,
-  RecoveryService,
-} from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
+import { localPolicy } from "@mainstay/proto/failover/policy";
+import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import { cleanText } from "../kernel/clean-text.js";
 import { OpsError } from "../kernel/errors.js";
-import { SECOND } from "../kernel/time.js";
+import { type Duration, SECOND } from "../kernel/time.js";
 import type { CallContext } from "../platform/call.js";
 import type { Queryable } from "../platform/postgres/database.js";
+import type { Clock } from "../platform/system.js";
 import type { Topology } from "../topology/domain/component.js";
 import { accountDecision, type DecisionAccount } from "./domain/account-decision.js";
-import { type JudgedObjective, judgeObjective } from "./domain/judge-objective.js";
+import { estimateCluster, judgeObjective } from "./domain/judge-objective.js";
+import { drillsOf, standDrills } from "./drills.js";
+import type { FailoverDesk } from "./failover-desk.js";
 import { readClusters, readDecisions, readRecords } from "./recovery.store.js";
+import {
+  clusterToWire,
+  decisionToWire,
+  drillToWire,
+  objectiveToWire,
+  requestToWire,
+} from "./recovery-wire.api.js";
+import { readRequests } from "./requests.store.js";
 
 /** So many decisions of a component are looked through for one that measured something. */
 const DECISIONS_JUDGED = 50;
-const DECISIONS_MAX = 500;
+const LIST = { default: 50, max: 500 } as const;
+/** The components' own form of an id, which a cluster has. */
+const CLUSTER = /^[a-z0-9][a-z0-9-]{0,62}$/;
+const MEMBERS_MAX = 15;
+const LEASE_DEFAULT: Duration = 3 * SECOND;
 
 export interface RecoveryApiPorts {
   readonly database: Queryable;
   readonly topology: () => Topology;
-}
-
-const whole = (value: number): bigint => BigInt(Math.max(0, Math.round(value)));
-
-function decisionToWire(
-  cluster: string,
-  account: DecisionAccount,
-): MessageInitShape<typeof RecoveryDecisionSchema> {
-  const { epoch, kind, from, trigger, outcome } = account;
-  return {
-    cluster,
-    epoch: BigInt(epoch),
-    kind,
-    from,
-    trigger,
-    outcome,
-    candidate: account.candidate ?? "",
-    startedAt: timestampFromMs(Math.floor(account.startedAt)),
-    ...(account.endedAt === undefined ? {} : { endedAt: timestampFromMs(Math.floor(account.endedAt)) }),
-    ...(account.openAfter === undefined ? {} : { openAfterMs: whole(account.openAfter) }),
-    ...(account.missingBytes === undefined ? {} : { missingBytes: whole(account.missingBytes) }),
-    fencedBy: account.fencedBy ?? "",
-    approvedBy: account.approvedBy ?? "",
-  };
-}
-
-function objectiveToWire(judged: JudgedObjective): MessageInitShape<typeof JudgedObjectiveSchema> {
-  const { component, verdict, because, rto, rpo, measured } = judged;
-  return {
-    component,
-    verdict,
-    because,
-    ...(rto === undefined ? {} : { rtoSeconds: whole(rto / SECOND) }),
-    ...(rpo === undefined ? {} : { rpoSeconds: whole(rpo / SECOND) }),
-    ...(measured === undefined
-      ? {}
-      : {
-          measuredEpoch: BigInt(measured.epoch),
-          measuredAt: timestampFromMs(Math.floor(measured.at)),
-          measuredOpenAfterMs: whole(measured.openAfter),
-        }),
-    ...(measured?.missingBytes === undefined ? {} : { measuredMissingBytes: whole(measured.missingBytes) }),
-  };
+  readonly clock: Clock;
+  readonly desk: FailoverDesk;
 }
 
 async function readAccounts(
@@ -84,16 +54,31 @@ async function readAccounts(
 export function recoveryApi({
   database,
   topology,
+  clock,
+  desk,
 }: RecoveryApiPorts): ServiceImplementation<typeof RecoveryService, CallContext> {
+  const viewOf = async (cluster: string) => {
+    const found = (await readClusters(database)).find((one) => one.cluster === cluster);
+    return found === undefined ? {} : { cluster: clusterToWire(found) };
+  };
   return {
     async listObjectives() {
+      const clusters = await readClusters(database);
+      const drills = await standDrills(database, topology(), clock.now());
       const judged = topology().map(async (component) => {
         const accounts = await readAccounts(database, { cluster: component.id, limit: DECISIONS_JUDGED });
+        const cluster = clusters.find((one) => one.cluster === component.id && one.releasedAt === undefined);
+        const live = cluster && estimateCluster(cluster.policy, cluster.state, cluster.observed);
+        const passed = drills.find(
+          ({ drill, standing }) => drill.cluster === component.id && standing.last === "passed",
+        );
         return objectiveToWire(
           judgeObjective(
             component,
             accounts.map(({ account }) => account),
+            live,
           ),
+          passed?.standing.lastAt,
         );
       });
       return { objectives: await Promise.all(judged) };
@@ -102,7 +87,7 @@ export function recoveryApi({
     async listDecisions({ cluster, limit }) {
       const accounts = await readAccounts(database, {
         ...(cluster === "" ? {} : { cluster }),
-        limit: Math.min(limit === 0 ? 50 : limit, DECISIONS_MAX),
+        limit: limitOf(limit),
       });
       return { decisions: accounts.map(({ cluster: of, account }) => decisionToWire(of, account)) };
     },
@@ -128,5 +113,104 @@ export function recoveryApi({
         faults: faults.map(({ index, because }) => `record ${index + 1}: ${because}`),
       };
     },
+
+    async listClusters({ includeReleased }) {
+      const clusters = await readClusters(database);
+      return {
+        clusters: clusters
+          .filter(({ releasedAt }) => includeReleased || releasedAt === undefined)
+          .map(clusterToWire),
+      };
+    },
+
+    async registerCluster(request, { caller }) {
+      const { cluster, members, primary, mode, required, rpoBytes, leaseMs, manual } = request;
+      if (!CLUSTER.test(cluster)) throw invalid("cluster", cluster, "a name of a-z, 0-9 and -");
+      if (members.length > MEMBERS_MAX)
+        throw invalid("members", `${members.length}`, `at most ${MEMBERS_MAX}`);
+      if (mode !== "synchronous" && mode !== "asynchronous")
+        throw invalid("mode", mode, "synchronous or asynchronous");
+      // As the agents make theirs of their settings, for both must come to the same.
+      const lease = leaseMs === 0 ? LEASE_DEFAULT : leaseMs;
+      const policy = localPolicy([...members].sort(), {
+        mode,
+        rpoBytes: Number(rpoBytes),
+        manual,
+        leaseMs: lease,
+        renewMs: Math.floor(lease / 6),
+        ...(required === 0 ? {} : { required }),
+      });
+      await desk.register(cluster, policy, primary, caller.actor);
+      return viewOf(cluster);
+    },
+
+    async releaseCluster({ cluster, reason }, { caller }) {
+      await desk.release(cluster, caller.actor, reason);
+      return {};
+    },
+
+    async planFailover({ cluster, kind, to }) {
+      const plan = await desk.plan({ cluster, kind: readKind(kind), to });
+      const { hash, steps, against, needsApproval, from } = plan;
+      return { planHash: hash, steps: [...steps], against: [...against], needsApproval, from, to: plan.to };
+    },
+
+    async requestFailover({ cluster, kind, to, planHash, reason }, { caller }) {
+      const wish = { cluster, kind: readKind(kind), to, planHash, reason, drill: "" };
+      return { request: requestToWire(await desk.request(wish, caller.actor)) };
+    },
+
+    async decideFailover({ cluster, requestId, epoch, answer, reason, acceptLoss }, { caller: { actor } }) {
+      if (requestId !== "") {
+        if (answer !== "approve" && answer !== "refuse") throw invalid("answer", answer, "approve or refuse");
+        const approved = answer === "approve";
+        return {
+          request: requestToWire(await desk.decideRequest(cluster, requestId, approved, reason, actor)),
+        };
+      }
+      if (answer !== "approve" && answer !== "refuse" && answer !== "vouch")
+        throw invalid("answer", answer, "approve, refuse or vouch");
+      const decided: Parameters<FailoverDesk["decideDecision"]>[1] = {
+        kind: answer,
+        epoch: Number(epoch),
+        acceptLoss,
+        reason,
+      };
+      return { request: requestToWire(await desk.decideDecision(cluster, decided, actor)) };
+    },
+
+    async pauseCluster({ cluster, paused, reason }, { caller }) {
+      return { request: requestToWire(await desk.pause(cluster, paused, reason, caller.actor)) };
+    },
+
+    async listRequests({ cluster, limit }) {
+      const filter = { ...(cluster === "" ? {} : { cluster }), limit: limitOf(limit) };
+      return { requests: (await readRequests(database, filter)).map(requestToWire) };
+    },
+
+    async listDrills() {
+      const stood = await standDrills(database, topology(), clock.now());
+      return { drills: stood.map(({ drill, standing }) => drillToWire(drill, standing)) };
+    },
+
+    async startDrill({ drill: id, reason }, { caller }) {
+      const drill = drillsOf(topology()).find((one) => one.id === id);
+      if (drill === undefined)
+        throw new OpsError("NOT_FOUND", `there is no drill "${cleanText(id, 100)}" in the components file`);
+      const { cluster, kind } = drill;
+      const { hash } = await desk.plan({ cluster, kind, to: "" });
+      const wish = { cluster, kind, to: "", planHash: hash, reason, drill: id };
+      return { request: requestToWire(await desk.request(wish, caller.actor)) };
+    },
   };
+}
+
+const limitOf = (limit: number): number => Math.min(limit === 0 ? LIST.default : limit, LIST.max);
+
+const invalid = (field: string, value: string, expected: string): OpsError =>
+  new OpsError("INVALID_ARGUMENT", `${field} is "${cleanText(value, 100)}", expected ${expected}`);
+
+function readKind(kind: string): "switchover" | "force" {
+  if (kind === "switchover" || kind === "force") return kind;
+  throw invalid("kind", kind, "switchover or force");
 }

@@ -7,9 +7,17 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readEntries } from "../journal/journal.module.js";
 import { MINUTE } from "../kernel/time.js";
 import { sql } from "../platform/postgres/sql.js";
+import { fakeSystem } from "../platform/testing/fake-system.js";
 import { createTestDatabase, type TestDatabase } from "../platform/testing/test-database.js";
 import type { Topology } from "../topology/domain/component.js";
-import { appendRecords, readClusters, recoveryApi, registerCluster, takeTerm } from "./recovery.module.js";
+import {
+  appendRecords,
+  FailoverDesk,
+  readClusters,
+  recoveryApi,
+  registerCluster,
+  takeTerm,
+} from "./recovery.module.js";
 import { readRecords } from "./recovery.store.js";
 
 const policy = localPolicy(["a", "b"], { mode: "asynchronous", rpoBytes: 20 });
@@ -42,7 +50,14 @@ const component = (id: string, rto: number): Topology[number] => ({
 });
 const topology: Topology = [component("kept", MINUTE), component("late", 1), component("calm", MINUTE)];
 const context = {} as Parameters<ReturnType<typeof recoveryApi>["listDecisions"]>[1];
-const api = () => recoveryApi({ database: fixture.database, topology: () => topology });
+const system = fakeSystem();
+const api = () =>
+  recoveryApi({
+    database: fixture.database,
+    topology: () => topology,
+    clock: system.clock,
+    desk: new FailoverDesk({ database: fixture.database, system, wake: () => undefined }),
+  });
 
 describe("a decision log", () => {
   test("is what a control plane goes on with, wherever it was killed", async () => {

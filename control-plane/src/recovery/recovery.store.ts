@@ -9,6 +9,7 @@ import { OpsError } from "../kernel/errors.js";
 import type { Instant } from "../kernel/time.js";
 import type { Database, Queryable, Transaction } from "../platform/postgres/database.js";
 import { sql } from "../platform/postgres/sql.js";
+import type { Observation } from "./domain/observation.js";
 import { tellRecord } from "./domain/tell-record.js";
 
 /** A log is checked and told as a whole up to so many records; holders change far more often than owners. */
@@ -19,9 +20,15 @@ export interface RecoveryCluster {
   readonly policy: FailoverPolicy;
   readonly firstPrimary: string;
   readonly state: ClusterState;
+  /** As whoever drives it last saw it. */
+  readonly observed: { readonly at: Instant; readonly seen: Observation } | undefined;
+  readonly releasedAt: Instant | undefined;
 }
 
-/** Takes a cluster under failover; `primary` owns epoch 1. False when it was there already: then it stays as it was. */
+/**
+ * Takes a cluster under failover; `primary` owns epoch 1. False when it was there already: then it stays as it was. One that
+ * was let go comes back with the owner that its log ends with, and goes on with its epochs: they are never used twice.
+ */
 export async function registerCluster(
   tx: Transaction,
   cluster: string,
@@ -38,7 +45,9 @@ export async function registerCluster(
     insert into recovery_cluster (cluster, term, records, policy, first_primary, state, registered_at)
     values (${cluster}, 0, 0, ${JSON.stringify(policy)}, ${primary}, ${JSON.stringify(firstCluster(primary))},
       ${new Date(now)})
-    on conflict (cluster) do nothing returning cluster`);
+    on conflict (cluster) do update set policy = excluded.policy, released_at = null, registered_at = excluded.registered_at
+      where recovery_cluster.released_at is not null and recovery_cluster.state->>'primary' = ${primary}
+    returning cluster`);
   return rows.length === 1;
 }
 
@@ -47,20 +56,69 @@ interface ClusterRow {
   policy: FailoverPolicy;
   first_primary: string;
   state: ClusterState;
+  observed: Observation | null;
+  observed_at: Date | null;
+  released_at: Date | null;
 }
+
+const COLUMNS = sql`cluster, policy, first_primary, state, observed, observed_at, released_at`;
 
 const toCluster = (row: ClusterRow): RecoveryCluster => ({
   cluster: row.cluster,
   policy: row.policy,
   firstPrimary: row.first_primary,
   state: row.state,
+  observed:
+    row.observed === null || row.observed_at === null
+      ? undefined
+      : { at: row.observed_at.getTime(), seen: row.observed },
+  releasedAt: row.released_at?.getTime(),
 });
 
+/** All that were ever registered, by name. */
 export async function readClusters(db: Queryable): Promise<readonly RecoveryCluster[]> {
-  const rows = await db.query<ClusterRow>(
-    sql`select cluster, policy, first_primary, state from recovery_cluster order by cluster`,
-  );
+  const rows = await db.query<ClusterRow>(sql`select ${COLUMNS} from recovery_cluster order by cluster`);
   return rows.map(toCluster);
+}
+
+/** Undefined when it is not registered, or was let go. */
+export async function readCluster(db: Queryable, cluster: string): Promise<RecoveryCluster | undefined> {
+  const [row] = await db.query<ClusterRow>(sql`
+    select ${COLUMNS} from recovery_cluster where cluster = ${cluster} and released_at is null`);
+  return row === undefined ? undefined : toCluster(row);
+}
+
+/** Since when it is under failover; undefined when it is not. */
+export async function readRegisteredAt(db: Queryable, cluster: string): Promise<Instant | undefined> {
+  const [row] = await db.query<{ registered_at: Date }>(sql`
+    select registered_at from recovery_cluster where cluster = ${cluster} and released_at is null`);
+  return row?.registered_at.getTime();
+}
+
+/** Lets go of a cluster: whoever drives it finds its term gone. False while a decision is open, or when it is not there. */
+export async function releaseCluster(db: Queryable, cluster: string, now: Instant): Promise<boolean> {
+  const rows = await db.query(sql`
+    update recovery_cluster set released_at = ${new Date(now)}, term = term + 1
+    where cluster = ${cluster} and released_at is null and state->'decision' = 'null'::jsonb returning cluster`);
+  return rows.length === 1;
+}
+
+/** Whether `term` is the last; then `seen` is kept, when it is given. */
+export async function confirmTerm(
+  db: Queryable,
+  cluster: string,
+  term: number,
+  seen: Observation | undefined,
+  now: Instant,
+): Promise<boolean> {
+  const mine = sql`cluster = ${cluster} and term = ${term} and released_at is null`;
+  const rows = await db.query(
+    seen === undefined
+      ? sql`select 1 from recovery_cluster where ${mine}`
+      : sql`update recovery_cluster set observed = ${JSON.stringify(seen)}, observed_at = ${new Date(now)}
+          where ${mine} returning cluster`,
+  );
+  return rows.length === 1;
 }
 
 /**
@@ -72,26 +130,33 @@ export async function takeTerm(
   cluster: string,
 ): Promise<RecoveryCluster & { readonly term: number }> {
   const [row] = await db.query<ClusterRow & { term: string }>(sql`
-    update recovery_cluster set term = term + 1 where cluster = ${cluster}
-    returning cluster, policy, first_primary, state, term`);
+    update recovery_cluster set term = term + 1 where cluster = ${cluster} and released_at is null
+    returning ${COLUMNS}, term`);
   if (row === undefined) throw new OpsError("NOT_FOUND", `failover of ${cluster}: it is not registered`);
   return { ...toCluster(row), term: Number(row.term) };
 }
 
 /**
  * Writes records down, with the journal's entries, in one transaction: all or none. `deposed` when the term is not the
- * last any more: then nothing of what they announce may be done. Throws INTERNAL for a record that may not follow.
+ * last any more: then nothing of what they announce may be done. `skipped` when `together`, which is done in the same
+ * transaction, says no. Throws INTERNAL for a record that may not follow.
  */
 export async function appendRecords(
   database: Database,
   cluster: string,
   term: number,
   records: readonly LogRecord[],
-): Promise<{ readonly kind: "written"; readonly state: ClusterState } | { readonly kind: "deposed" }> {
+  together: (tx: Transaction) => Promise<boolean> = async () => true,
+): Promise<
+  | { readonly kind: "written"; readonly state: ClusterState }
+  | { readonly kind: "deposed" }
+  | { readonly kind: "skipped" }
+> {
   return database.transaction(async (tx) => {
     const [row] = await tx.query<{ records: string; state: ClusterState }>(sql`
       select records, state from recovery_cluster where cluster = ${cluster} and term = ${term} for update`);
     if (row === undefined) return { kind: "deposed" };
+    if (!(await together(tx))) return { kind: "skipped" };
     let position = Number(row.records);
     let { state } = row;
     for (const record of records) {

@@ -133,9 +133,19 @@ function choose(turn: ControlTurn, decision: Decision): void {
     candidate: choice.candidate.node,
     lsn: choice.candidate.lsn,
     lossEstimate: lossEstimate(ownerLsn, choice.candidate),
+    lossMs: lossAsTime(turn, decision, choice.candidate),
     proof: choice.proof,
     evidence: evidenceOf(turn),
   });
+}
+
+/** From what the candidate had of the owner until the owner was last heard open. */
+function lossAsTime(turn: ControlTurn, { from }: Decision, candidate: PromiseEvidence): Duration | null {
+  const owner = turn.state.seen[from];
+  if (owner === undefined || owner.openAt === null) return null;
+  if (candidate.node === from || candidate.lsn >= owner.state.lsn) return 0;
+  const coveredAt = turn.state.seen[candidate.node]?.coveredAt ?? null;
+  return coveredAt === null ? null : Math.max(0, owner.openAt - coveredAt);
 }
 
 function isSilent(turn: ControlTurn, node: NodeId, since: Instant): boolean {

@@ -230,6 +230,8 @@ function react(turn: ControlTurn, from: VoterId, report: Reported, direct: boole
 function noteState(turn: ControlTurn, from: VoterId, state: NodeState, direct: boolean): void {
   const { now } = turn;
   const before = turn.state.seen[from];
+  const owner = turn.state.seen[turn.state.kept.primary];
+  const covers = owner !== undefined && owner.openAt !== null && state.lsn >= owner.state.lsn;
   const never = Number.NEGATIVE_INFINITY;
   turn.state.seen = {
     ...turn.state.seen,
@@ -237,6 +239,8 @@ function noteState(turn: ControlTurn, from: VoterId, state: NodeState, direct: b
       at: now,
       directAt: direct ? now : (before?.directAt ?? never),
       streamedAt: state.streaming ? now : (before?.streamedAt ?? never),
+      openAt: state.role === "primary" ? now : (before?.openAt ?? null),
+      coveredAt: covers ? owner.at : (before?.coveredAt ?? null),
       state,
     },
   };
@@ -292,7 +296,8 @@ function intend(
   const { kept } = turn.state;
   turn.state.promises = {};
   turn.state.stoppedAt = null;
-  append(turn, { kind: "intended", epoch: kept.taken + 1, from: kept.primary, ...wish });
+  const openAt = turn.state.seen[kept.primary]?.openAt ?? null;
+  append(turn, { kind: "intended", epoch: kept.taken + 1, from: kept.primary, openAt, ...wish });
   drive(turn);
 }
 

@@ -6,7 +6,7 @@
  * `chosen` (D2), `fenced` (D3), `promoting` (D4), `promoted`, `verified` (D5), `routed` (D6), and is closed (D7). It may
  * be aborted until `promoting` is written; its epoch is then burnt. Rejoining (D8) is no part of it.
  */
-import type { Epoch, Holders, Instant, Lsn, NodeId } from "./words.js";
+import type { Duration, Epoch, Holders, Instant, Lsn, NodeId } from "./words.js";
 
 /**
  * `failover` promotes another node; `reopen` opens the owner again in a new epoch, with all it has; `switchover` is
@@ -118,6 +118,8 @@ export type LogRecord = { readonly at: Instant } & (
       readonly ask: string | null;
       /** Given together with the wish for it. */
       readonly approval: Approval | null;
+      /** When the owner last said that it is open: since when it may be lost. Null when this control plane never heard it. */
+      readonly openAt?: Instant | null;
     }
   | { readonly kind: "approval-asked"; readonly epoch: Epoch; readonly because: string }
   | ({ readonly kind: "approved"; readonly epoch: Epoch } & Approval)
@@ -130,6 +132,8 @@ export type LogRecord = { readonly at: Instant } & (
       readonly lsn: Lsn;
       /** What the old owner was last heard to have, minus what the candidate has; null when it was not heard. */
       readonly lossEstimate: Lsn | null;
+      /** The same as time, at most; null when it is not known. */
+      readonly lossMs?: Duration | null;
       readonly proof: ChoiceProof;
       readonly evidence: readonly PromiseEvidence[];
     }

@@ -10,6 +10,10 @@ export interface Sighting {
   readonly directAt: Instant;
   /** When a replica last said that its log comes in. */
   readonly streamedAt: Instant;
+  /** When it last said that it is open for writes; null for never. */
+  readonly openAt: Instant | null;
+  /** A replica's: up to when what the owner had said of itself was here, too; null when it never was. */
+  readonly coveredAt: Instant | null;
   readonly state: NodeState;
 }
 

@@ -6,6 +6,7 @@ import {
   ConnectResponseSchema,
   type Frame,
 } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
+import type { FailoverMessage } from "@mainstay/proto/gen/mainstay/agent/v1/failover_pb";
 import { cleanInventory } from "../../fleet/domain/inventory.js";
 import { type Session, saveInventory } from "../../fleet/fleet.module.js";
 import { OpsError } from "../../kernel/errors.js";
@@ -32,6 +33,7 @@ export interface ServeAgentDeps {
   readonly session: Session;
   readonly frames: FrameSession;
   readonly commandEvents: CommandEvents;
+  readonly hearFailover: (node: string, message: FailoverMessage) => void;
   /** A new certificate for this node. */
   readonly renew: (csr: Uint8Array) => Promise<{ readonly chainPem: string; readonly expiresAt: Instant }>;
   readonly caPem: string;
@@ -102,6 +104,9 @@ export class AgentConversation {
         return undefined;
       case "renew":
         this.#renew(body.value.csr);
+        return undefined;
+      case "failover":
+        this.#deps.hearFailover(this.#deps.session.nodeName, body.value);
         return undefined;
       case "heartbeat":
         return undefined;

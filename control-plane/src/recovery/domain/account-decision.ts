@@ -16,6 +16,10 @@ export interface DecisionAccount {
   readonly endedAt: Instant | undefined;
   /** From the intention until the new owner was open for writes: what is compared with the RTO, without detection. */
   readonly openAfter: Duration | undefined;
+  /** From when the old owner was last heard open until the new one was: with detection. Undefined where that was not seen. */
+  readonly rto: Duration | undefined;
+  /** What is missing as time, at most. */
+  readonly rpo: Duration | undefined;
   /** Bytes of the write-ahead log that the candidate lacked by what was last heard of the owner. */
   readonly missingBytes: number | undefined;
   readonly fencedBy: string | undefined;
@@ -44,9 +48,21 @@ export function accountDecision(records: readonly LogRecord[]): DecisionAccount 
     startedAt: intended.at,
     endedAt: (closed ?? aborted)?.at,
     openAfter: promoted?.outcome === "open" ? promoted.at - intended.at : undefined,
+    rto: measuredRto(intended, promoted),
+    rpo: promoted?.outcome === "open" ? (chosen?.lossMs ?? undefined) : undefined,
     missingBytes: chosen?.lossEstimate ?? undefined,
     fencedBy: of("fenced")?.proof.how,
     approvedBy: approval?.by,
     steps: records.map((record) => ({ at: record.at, kind: record.kind, says: tellRecord(record) })),
   };
+}
+
+/** A planned switchover's owner is open until it is asked to stop. */
+function measuredRto(
+  intended: Extract<LogRecord, { kind: "intended" }>,
+  promoted: Extract<LogRecord, { kind: "promoted" }> | undefined,
+): Duration | undefined {
+  if (promoted?.outcome !== "open") return undefined;
+  const since = intended.decision === "switchover" ? intended.at : intended.openAt;
+  return since === undefined || since === null ? undefined : Math.max(0, promoted.at - since);
 }

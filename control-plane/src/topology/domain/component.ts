@@ -25,6 +25,14 @@ export interface Component {
   readonly dependsOn: readonly string[];
   readonly criticality: Criticality;
   readonly objectives: readonly RecoveryObjective[];
+  /** What is drilled with it, and how often at least. @default nothing */
+  readonly drills?: readonly ComponentDrill[];
+}
+
+/** `switchover`: its cluster changes its owner as planned. */
+export interface ComponentDrill {
+  readonly kind: "switchover";
+  readonly every: Duration;
 }
 
 /** Dependencies stand before what depends on them. */
@@ -57,6 +65,10 @@ const COMPONENT = z.strictObject({
     )
     .max(10)
     .default([]),
+  drills: z
+    .array(z.strictObject({ kind: z.enum(["switchover"]), every: DURATION }))
+    .max(10)
+    .default([]),
 });
 
 const FILE = z.strictObject({ components: z.array(COMPONENT).max(COMPONENTS_MAX).default([]) });
@@ -79,13 +91,14 @@ export function parseComponents(
     };
   }
   const components = parsed.data.components.map(
-    ({ id, title, selector, dependsOn, criticality, objectives }): Component => ({
+    ({ id, title, selector, dependsOn, criticality, objectives, drills }): Component => ({
       id,
       title: title ?? id,
       selector,
       dependsOn,
       criticality,
       objectives: objectives.map(({ source, rto, rpo }) => ({ source, rto, rpo })),
+      ...(drills.length === 0 ? {} : { drills }),
     }),
   );
   const faults: string[] = [];

@@ -15,7 +15,876 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file mainstay/operator/v1/recovery.proto.
  */
 export const file_mainstay_operator_v1_recovery: GenFile = /*@__PURE__*/
-  fileDesc("CiNtYWluc3RheS9vcGVyYXRvci92MS9yZWNvdmVyeS5wcm90bxIUbWFpbnN0YXkub3BlcmF0b3IudjEi+wIKD0p1ZGdlZE9iamVjdGl2ZRIRCgljb21wb25lbnQYASABKAkSGAoLcnRvX3NlY29uZHMYAiABKARIAIgBARIYCgtycG9fc2Vjb25kcxgDIAEoBEgBiAEBEg8KB3ZlcmRpY3QYBCABKAkSDwoHYmVjYXVzZRgFIAEoCRIbCg5tZWFzdXJlZF9lcG9jaBgGIAEoBEgCiAEBEi8KC21lYXN1cmVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIjChZtZWFzdXJlZF9vcGVuX2FmdGVyX21zGAggASgESAOIAQESIwoWbWVhc3VyZWRfbWlzc2luZ19ieXRlcxgJIAEoBEgEiAEBQg4KDF9ydG9fc2Vjb25kc0IOCgxfcnBvX3NlY29uZHNCEQoPX21lYXN1cmVkX2Vwb2NoQhkKF19tZWFzdXJlZF9vcGVuX2FmdGVyX21zQhkKF19tZWFzdXJlZF9taXNzaW5nX2J5dGVzIuUCChBSZWNvdmVyeURlY2lzaW9uEg8KB2NsdXN0ZXIYASABKAkSDQoFZXBvY2gYAiABKAQSDAoEa2luZBgDIAEoCRIMCgRmcm9tGAQgASgJEhEKCWNhbmRpZGF0ZRgFIAEoCRIPCgd0cmlnZ2VyGAYgASgJEg8KB291dGNvbWUYByABKAkSLgoKc3RhcnRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKDW9wZW5fYWZ0ZXJfbXMYCiABKARIAIgBARIaCg1taXNzaW5nX2J5dGVzGAsgASgESAGIAQESEQoJZmVuY2VkX2J5GAwgASgJEhMKC2FwcHJvdmVkX2J5GA0gASgJQhAKDl9vcGVuX2FmdGVyX21zQhAKDl9taXNzaW5nX2J5dGVzIlIKDERlY2lzaW9uU3RlcBImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEa2luZBgCIAEoCRIMCgRzYXlzGAMgASgJIhcKFUxpc3RPYmplY3RpdmVzUmVxdWVzdCJTChZMaXN0T2JqZWN0aXZlc1Jlc3BvbnNlEjkKCm9iamVjdGl2ZXMYASADKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5KdWRnZWRPYmplY3RpdmUiNgoUTGlzdERlY2lzaW9uc1JlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRINCgVsaW1pdBgCIAEoDSJSChVMaXN0RGVjaXNpb25zUmVzcG9uc2USOQoJZGVjaXNpb25zGAEgAygLMiYubWFpbnN0YXkub3BlcmF0b3IudjEuUmVjb3ZlcnlEZWNpc2lvbiI4ChZFeHBsYWluRGVjaXNpb25SZXF1ZXN0Eg8KB2NsdXN0ZXIYASABKAkSDQoFZXBvY2gYAiABKAQilgEKF0V4cGxhaW5EZWNpc2lvblJlc3BvbnNlEjgKCGRlY2lzaW9uGAEgASgLMiYubWFpbnN0YXkub3BlcmF0b3IudjEuUmVjb3ZlcnlEZWNpc2lvbhIxCgVzdGVwcxgCIAMoCzIiLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkRlY2lzaW9uU3RlcBIOCgZmYXVsdHMYAyADKAky/gMKD1JlY292ZXJ5U2VydmljZRKZAQoOTGlzdE9iamVjdGl2ZXMSKy5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0T2JqZWN0aXZlc1JlcXVlc3QaLC5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0T2JqZWN0aXZlc1Jlc3BvbnNlIiyC0+STAiYSJC9hcGkvbWFpbnN0YXkvdjEvcmVjb3Zlcnkvb2JqZWN0aXZlcxKVAQoNTGlzdERlY2lzaW9ucxIqLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3REZWNpc2lvbnNSZXF1ZXN0GisubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdERlY2lzaW9uc1Jlc3BvbnNlIiuC0+STAiUSIy9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvZGVjaXNpb25zErYBCg9FeHBsYWluRGVjaXNpb24SLC5tYWluc3RheS5vcGVyYXRvci52MS5FeHBsYWluRGVjaXNpb25SZXF1ZXN0Gi0ubWFpbnN0YXkub3BlcmF0b3IudjEuRXhwbGFpbkRlY2lzaW9uUmVzcG9uc2UiRoLT5JMCQBI+L2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycy97Y2x1c3Rlcn0vZGVjaXNpb25zL3tlcG9jaH1iBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("CiNtYWluc3RheS9vcGVyYXRvci92MS9yZWNvdmVyeS5wcm90bxIUbWFpbnN0YXkub3BlcmF0b3IudjEimwMKE1JlY292ZXJ5Q2x1c3RlclZpZXcSDwoHY2x1c3RlchgBIAEoCRIPCgdwcmltYXJ5GAIgASgJEg0KBWVwb2NoGAMgASgEEgwKBG1vZGUYBCABKAkSNAoHbWVtYmVycxgFIAMoCzIjLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkNsdXN0ZXJNZW1iZXISEAoIZWxpZ2libGUYBiADKAkSDgoGcGF1c2VkGAcgASgIEg4KBm1hbnVhbBgIIAEoCBIzCg9ob2xkX2Rvd25fdW50aWwYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXBoYXNlGAogASgJEhYKDmRlY2lzaW9uX2Vwb2NoGAsgASgEEg4KBmF3YWl0cxgMIAEoCRIPCgdiZWNhdXNlGA0gASgJEi8KC29ic2VydmVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWxlYXNlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAilgEKDUNsdXN0ZXJNZW1iZXISDAoEbm9kZRgBIAEoCRIMCgRyb2xlGAIgASgJEgsKA2xzbhgDIAEoBBIRCglzdHJlYW1pbmcYBCABKAgSEQoJZm9sbG93aW5nGAUgASgJEhYKCXNpbGVudF9tcxgGIAEoBEgAiAEBEhAKCHByb21pc2VkGAcgASgEQgwKCl9zaWxlbnRfbXMijQIKD0ZhaWxvdmVyUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSDAoEa2luZBgDIAEoCRIKCgJ0bxgEIAEoCRIOCgZyZWFzb24YBSABKAkSFAoMcmVxdWVzdGVkX2J5GAYgASgJEjAKDHJlcXVlc3RlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFc3RhdGUYCCABKAkSDwoHYmVjYXVzZRgJIAEoCRISCgpkZWNpZGVkX2J5GAogASgJEg0KBWVwb2NoGAsgASgEEhEKCXBsYW5faGFzaBgMIAEoCRINCgVkcmlsbBgNIAEoCSLAAgoFRHJpbGwSDQoFZHJpbGwYASABKAkSDwoHY2x1c3RlchgCIAEoCRIMCgRraW5kGAMgASgJEhUKDWV2ZXJ5X3NlY29uZHMYBCABKAQSKwoHbGFzdF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEbGFzdBgGIAEoCRIPCgdiZWNhdXNlGAcgASgJEg8KB292ZXJkdWUYCCABKAgSKgoGZHVlX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzY29yZRgKIAEoDRIaCg1vcGVuX2FmdGVyX21zGAsgASgESACIAQESGgoNbWlzc2luZ19ieXRlcxgMIAEoBEgBiAEBQhAKDl9vcGVuX2FmdGVyX21zQhAKDl9taXNzaW5nX2J5dGVzIi8KE0xpc3RDbHVzdGVyc1JlcXVlc3QSGAoQaW5jbHVkZV9yZWxlYXNlZBgBIAEoCCJTChRMaXN0Q2x1c3RlcnNSZXNwb25zZRI7CghjbHVzdGVycxgBIAMoCzIpLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlY292ZXJ5Q2x1c3RlclZpZXcioAEKFlJlZ2lzdGVyQ2x1c3RlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIPCgdtZW1iZXJzGAIgAygJEg8KB3ByaW1hcnkYAyABKAkSDAoEbW9kZRgEIAEoCRIQCghyZXF1aXJlZBgFIAEoDRIRCglycG9fYnl0ZXMYBiABKAQSEAoIbGVhc2VfbXMYByABKA0SDgoGbWFudWFsGAggASgIIlUKF1JlZ2lzdGVyQ2x1c3RlclJlc3BvbnNlEjoKB2NsdXN0ZXIYASABKAsyKS5tYWluc3RheS5vcGVyYXRvci52MS5SZWNvdmVyeUNsdXN0ZXJWaWV3IjgKFVJlbGVhc2VDbHVzdGVyUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIYChZSZWxlYXNlQ2x1c3RlclJlc3BvbnNlIkAKE1BsYW5GYWlsb3ZlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIMCgRraW5kGAIgASgJEgoKAnRvGAMgASgJInsKFFBsYW5GYWlsb3ZlclJlc3BvbnNlEhEKCXBsYW5faGFzaBgBIAEoCRINCgVzdGVwcxgCIAMoCRIPCgdhZ2FpbnN0GAMgAygJEhYKDm5lZWRzX2FwcHJvdmFsGAQgASgIEgwKBGZyb20YBSABKAkSCgoCdG8YBiABKAkiZgoWUmVxdWVzdEZhaWxvdmVyUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEgwKBGtpbmQYAiABKAkSCgoCdG8YAyABKAkSEQoJcGxhbl9oYXNoGAQgASgJEg4KBnJlYXNvbhgFIAEoCSJRChdSZXF1ZXN0RmFpbG92ZXJSZXNwb25zZRI2CgdyZXF1ZXN0GAEgASgLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuRmFpbG92ZXJSZXF1ZXN0IoABChVEZWNpZGVGYWlsb3ZlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWVwb2NoGAMgASgEEg4KBmFuc3dlchgEIAEoCRIOCgZyZWFzb24YBSABKAkSEwoLYWNjZXB0X2xvc3MYBiABKAgiUAoWRGVjaWRlRmFpbG92ZXJSZXNwb25zZRI2CgdyZXF1ZXN0GAEgASgLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuRmFpbG92ZXJSZXF1ZXN0IkYKE1BhdXNlQ2x1c3RlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIOCgZwYXVzZWQYAiABKAgSDgoGcmVhc29uGAMgASgJIk4KFFBhdXNlQ2x1c3RlclJlc3BvbnNlEjYKB3JlcXVlc3QYASABKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5GYWlsb3ZlclJlcXVlc3QiNQoTTGlzdFJlcXVlc3RzUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEg0KBWxpbWl0GAIgASgNIk8KFExpc3RSZXF1ZXN0c1Jlc3BvbnNlEjcKCHJlcXVlc3RzGAEgAygLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuRmFpbG92ZXJSZXF1ZXN0IhMKEUxpc3REcmlsbHNSZXF1ZXN0IkEKEkxpc3REcmlsbHNSZXNwb25zZRIrCgZkcmlsbHMYASADKAsyGy5tYWluc3RheS5vcGVyYXRvci52MS5EcmlsbCIyChFTdGFydERyaWxsUmVxdWVzdBINCgVkcmlsbBgBIAEoCRIOCgZyZWFzb24YAiABKAkiTAoSU3RhcnREcmlsbFJlc3BvbnNlEjYKB3JlcXVlc3QYASABKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5GYWlsb3ZlclJlcXVlc3QixgYKD0p1ZGdlZE9iamVjdGl2ZRIRCgljb21wb25lbnQYASABKAkSGAoLcnRvX3NlY29uZHMYAiABKARIAIgBARIYCgtycG9fc2Vjb25kcxgDIAEoBEgBiAEBEg8KB3ZlcmRpY3QYBCABKAkSDwoHYmVjYXVzZRgFIAEoCRIbCg5tZWFzdXJlZF9lcG9jaBgGIAEoBEgCiAEBEi8KC21lYXN1cmVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIjChZtZWFzdXJlZF9vcGVuX2FmdGVyX21zGAggASgESAOIAQESIwoWbWVhc3VyZWRfbWlzc2luZ19ieXRlcxgJIAEoBEgEiAEBEjUKBnN0YXRlZBgKIAMoCzIlLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlN0YXRlZE9iamVjdGl2ZRIcCg9tZWFzdXJlZF9ydG9fbXMYCyABKARIBYgBARIcCg9tZWFzdXJlZF9ycG9fbXMYDCABKARIBogBARITCgtycG9fdmVyZGljdBgNIAEoCRIYCgtsaXZlX3Jwb19tcxgOIAEoBEgHiAEBEhsKDmxpdmVfcnBvX2J5dGVzGA8gASgESAiIAQESGAoLbGl2ZV9ydG9fbXMYECABKARICYgBARIUCgxsaXZlX2JlY2F1c2UYESABKAkSKwoHbGl2ZV9hdBgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFdHJlbmQYEyABKAkSLgoKZHJpbGxlZF9hdBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3JpdGljYWxpdHkYFSABKAlCDgoMX3J0b19zZWNvbmRzQg4KDF9ycG9fc2Vjb25kc0IRCg9fbWVhc3VyZWRfZXBvY2hCGQoXX21lYXN1cmVkX29wZW5fYWZ0ZXJfbXNCGQoXX21lYXN1cmVkX21pc3NpbmdfYnl0ZXNCEgoQX21lYXN1cmVkX3J0b19tc0ISChBfbWVhc3VyZWRfcnBvX21zQg4KDF9saXZlX3Jwb19tc0IRCg9fbGl2ZV9ycG9fYnl0ZXNCDgoMX2xpdmVfcnRvX21zInUKD1N0YXRlZE9iamVjdGl2ZRIOCgZzb3VyY2UYASABKAkSGAoLcnRvX3NlY29uZHMYAiABKARIAIgBARIYCgtycG9fc2Vjb25kcxgDIAEoBEgBiAEBQg4KDF9ydG9fc2Vjb25kc0IOCgxfcnBvX3NlY29uZHMipQMKEFJlY292ZXJ5RGVjaXNpb24SDwoHY2x1c3RlchgBIAEoCRINCgVlcG9jaBgCIAEoBBIMCgRraW5kGAMgASgJEgwKBGZyb20YBCABKAkSEQoJY2FuZGlkYXRlGAUgASgJEg8KB3RyaWdnZXIYBiABKAkSDwoHb3V0Y29tZRgHIAEoCRIuCgpzdGFydGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoNb3Blbl9hZnRlcl9tcxgKIAEoBEgAiAEBEhoKDW1pc3NpbmdfYnl0ZXMYCyABKARIAYgBARIRCglmZW5jZWRfYnkYDCABKAkSEwoLYXBwcm92ZWRfYnkYDSABKAkSEwoGcnRvX21zGA4gASgESAKIAQESEwoGcnBvX21zGA8gASgESAOIAQFCEAoOX29wZW5fYWZ0ZXJfbXNCEAoOX21pc3NpbmdfYnl0ZXNCCQoHX3J0b19tc0IJCgdfcnBvX21zIlIKDERlY2lzaW9uU3RlcBImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEa2luZBgCIAEoCRIMCgRzYXlzGAMgASgJIhcKFUxpc3RPYmplY3RpdmVzUmVxdWVzdCJTChZMaXN0T2JqZWN0aXZlc1Jlc3BvbnNlEjkKCm9iamVjdGl2ZXMYASADKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5KdWRnZWRPYmplY3RpdmUiNgoUTGlzdERlY2lzaW9uc1JlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRINCgVsaW1pdBgCIAEoDSJSChVMaXN0RGVjaXNpb25zUmVzcG9uc2USOQoJZGVjaXNpb25zGAEgAygLMiYubWFpbnN0YXkub3BlcmF0b3IudjEuUmVjb3ZlcnlEZWNpc2lvbiI4ChZFeHBsYWluRGVjaXNpb25SZXF1ZXN0Eg8KB2NsdXN0ZXIYASABKAkSDQoFZXBvY2gYAiABKAQilgEKF0V4cGxhaW5EZWNpc2lvblJlc3BvbnNlEjgKCGRlY2lzaW9uGAEgASgLMiYubWFpbnN0YXkub3BlcmF0b3IudjEuUmVjb3ZlcnlEZWNpc2lvbhIxCgVzdGVwcxgCIAMoCzIiLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkRlY2lzaW9uU3RlcBIOCgZmYXVsdHMYAyADKAkyyxAKD1JlY292ZXJ5U2VydmljZRKZAQoOTGlzdE9iamVjdGl2ZXMSKy5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0T2JqZWN0aXZlc1JlcXVlc3QaLC5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0T2JqZWN0aXZlc1Jlc3BvbnNlIiyC0+STAiYSJC9hcGkvbWFpbnN0YXkvdjEvcmVjb3Zlcnkvb2JqZWN0aXZlcxKVAQoNTGlzdERlY2lzaW9ucxIqLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3REZWNpc2lvbnNSZXF1ZXN0GisubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdERlY2lzaW9uc1Jlc3BvbnNlIiuC0+STAiUSIy9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvZGVjaXNpb25zErYBCg9FeHBsYWluRGVjaXNpb24SLC5tYWluc3RheS5vcGVyYXRvci52MS5FeHBsYWluRGVjaXNpb25SZXF1ZXN0Gi0ubWFpbnN0YXkub3BlcmF0b3IudjEuRXhwbGFpbkRlY2lzaW9uUmVzcG9uc2UiRoLT5JMCQBI+L2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycy97Y2x1c3Rlcn0vZGVjaXNpb25zL3tlcG9jaH0SkQEKDExpc3RDbHVzdGVycxIpLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RDbHVzdGVyc1JlcXVlc3QaKi5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0Q2x1c3RlcnNSZXNwb25zZSIqgtPkkwIkEiIvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2NsdXN0ZXJzEp0BCg9SZWdpc3RlckNsdXN0ZXISLC5tYWluc3RheS5vcGVyYXRvci52MS5SZWdpc3RlckNsdXN0ZXJSZXF1ZXN0Gi0ubWFpbnN0YXkub3BlcmF0b3IudjEuUmVnaXN0ZXJDbHVzdGVyUmVzcG9uc2UiLYLT5JMCJzoBKiIiL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycxKsAQoOUmVsZWFzZUNsdXN0ZXISKy5tYWluc3RheS5vcGVyYXRvci52MS5SZWxlYXNlQ2x1c3RlclJlcXVlc3QaLC5tYWluc3RheS5vcGVyYXRvci52MS5SZWxlYXNlQ2x1c3RlclJlc3BvbnNlIj+C0+STAjk6ASoiNC9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMve2NsdXN0ZXJ9OnJlbGVhc2USowEKDFBsYW5GYWlsb3ZlchIpLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlBsYW5GYWlsb3ZlclJlcXVlc3QaKi5tYWluc3RheS5vcGVyYXRvci52MS5QbGFuRmFpbG92ZXJSZXNwb25zZSI8gtPkkwI2OgEqIjEvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2NsdXN0ZXJzL3tjbHVzdGVyfTpwbGFuEq8BCg9SZXF1ZXN0RmFpbG92ZXISLC5tYWluc3RheS5vcGVyYXRvci52MS5SZXF1ZXN0RmFpbG92ZXJSZXF1ZXN0Gi0ubWFpbnN0YXkub3BlcmF0b3IudjEuUmVxdWVzdEZhaWxvdmVyUmVzcG9uc2UiP4LT5JMCOToBKiI0L2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycy97Y2x1c3Rlcn06cmVxdWVzdBKrAQoORGVjaWRlRmFpbG92ZXISKy5tYWluc3RheS5vcGVyYXRvci52MS5EZWNpZGVGYWlsb3ZlclJlcXVlc3QaLC5tYWluc3RheS5vcGVyYXRvci52MS5EZWNpZGVGYWlsb3ZlclJlc3BvbnNlIj6C0+STAjg6ASoiMy9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMve2NsdXN0ZXJ9OmRlY2lkZRKkAQoMUGF1c2VDbHVzdGVyEikubWFpbnN0YXkub3BlcmF0b3IudjEuUGF1c2VDbHVzdGVyUmVxdWVzdBoqLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlBhdXNlQ2x1c3RlclJlc3BvbnNlIj2C0+STAjc6ASoiMi9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMve2NsdXN0ZXJ9OnBhdXNlEpEBCgxMaXN0UmVxdWVzdHMSKS5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0UmVxdWVzdHNSZXF1ZXN0GioubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJlcXVlc3RzUmVzcG9uc2UiKoLT5JMCJBIiL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9yZXF1ZXN0cxKJAQoKTGlzdERyaWxscxInLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3REcmlsbHNSZXF1ZXN0GigubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdERyaWxsc1Jlc3BvbnNlIiiC0+STAiISIC9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvZHJpbGxzEpoBCgpTdGFydERyaWxsEicubWFpbnN0YXkub3BlcmF0b3IudjEuU3RhcnREcmlsbFJlcXVlc3QaKC5tYWluc3RheS5vcGVyYXRvci52MS5TdGFydERyaWxsUmVzcG9uc2UiOYLT5JMCMzoBKiIuL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9kcmlsbHMve2RyaWxsfTpzdGFydGIGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp]);
+
+/**
+ * A cluster under failover.
+ *
+ * @generated from message mainstay.operator.v1.RecoveryClusterView
+ */
+export type RecoveryClusterView = Message<"mainstay.operator.v1.RecoveryClusterView"> & {
+  /**
+   * @generated from field: string cluster = 1;
+   */
+  cluster: string;
+
+  /**
+   * @generated from field: string primary = 2;
+   */
+  primary: string;
+
+  /**
+   * @generated from field: uint64 epoch = 3;
+   */
+  epoch: bigint;
+
+  /**
+   * synchronous or asynchronous.
+   *
+   * @generated from field: string mode = 4;
+   */
+  mode: string;
+
+  /**
+   * @generated from field: repeated mainstay.operator.v1.ClusterMember members = 5;
+   */
+  members: ClusterMember[];
+
+  /**
+   * Who may be promoted without a person.
+   *
+   * @generated from field: repeated string eligible = 6;
+   */
+  eligible: string[];
+
+  /**
+   * @generated from field: bool paused = 7;
+   */
+  paused: boolean;
+
+  /**
+   * Every failover needs approval.
+   *
+   * @generated from field: bool manual = 8;
+   */
+  manual: boolean;
+
+  /**
+   * Until then a failover needs approval.
+   *
+   * @generated from field: google.protobuf.Timestamp hold_down_until = 9;
+   */
+  holdDownUntil?: Timestamp | undefined;
+
+  /**
+   * The phase of the decision that is open; empty when none is.
+   *
+   * @generated from field: string phase = 10;
+   */
+  phase: string;
+
+  /**
+   * @generated from field: uint64 decision_epoch = 11;
+   */
+  decisionEpoch: bigint;
+
+  /**
+   * Why it waits for a person; empty when it does not.
+   *
+   * @generated from field: string awaits = 12;
+   */
+  awaits: string;
+
+  /**
+   * What the control plane thought of it last, and when; absent while none drives it.
+   *
+   * @generated from field: string because = 13;
+   */
+  because: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp observed_at = 14;
+   */
+  observedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp released_at = 15;
+   */
+  releasedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.RecoveryClusterView.
+ * Use `create(RecoveryClusterViewSchema)` to create a new message.
+ */
+export const RecoveryClusterViewSchema: GenMessage<RecoveryClusterView> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 0);
+
+/**
+ * A member as it was last heard.
+ *
+ * @generated from message mainstay.operator.v1.ClusterMember
+ */
+export type ClusterMember = Message<"mainstay.operator.v1.ClusterMember"> & {
+  /**
+   * @generated from field: string node = 1;
+   */
+  node: string;
+
+  /**
+   * primary, restarting, fenced, replica or joining; empty when it was never heard.
+   *
+   * @generated from field: string role = 2;
+   */
+  role: string;
+
+  /**
+   * @generated from field: uint64 lsn = 3;
+   */
+  lsn: bigint;
+
+  /**
+   * @generated from field: bool streaming = 4;
+   */
+  streaming: boolean;
+
+  /**
+   * @generated from field: string following = 5;
+   */
+  following: string;
+
+  /**
+   * How long ago, when the cluster was observed.
+   *
+   * @generated from field: optional uint64 silent_ms = 6;
+   */
+  silentMs?: bigint | undefined;
+
+  /**
+   * @generated from field: uint64 promised = 7;
+   */
+  promised: bigint;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ClusterMember.
+ * Use `create(ClusterMemberSchema)` to create a new message.
+ */
+export const ClusterMemberSchema: GenMessage<ClusterMember> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 1);
+
+/**
+ * What a person asked for.
+ *
+ * @generated from message mainstay.operator.v1.FailoverRequest
+ */
+export type FailoverRequest = Message<"mainstay.operator.v1.FailoverRequest"> & {
+  /**
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: string cluster = 2;
+   */
+  cluster: string;
+
+  /**
+   * switchover, force, pause or resume.
+   *
+   * @generated from field: string kind = 3;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: string to = 4;
+   */
+  to: string;
+
+  /**
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: string requested_by = 6;
+   */
+  requestedBy: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp requested_at = 7;
+   */
+  requestedAt?: Timestamp | undefined;
+
+  /**
+   * waiting-for-approval, waiting, done, refused or lapsed.
+   *
+   * @generated from field: string state = 8;
+   */
+  state: string;
+
+  /**
+   * @generated from field: string because = 9;
+   */
+  because: string;
+
+  /**
+   * @generated from field: string decided_by = 10;
+   */
+  decidedBy: string;
+
+  /**
+   * Of the decision it led to; 0 when it led to none.
+   *
+   * @generated from field: uint64 epoch = 11;
+   */
+  epoch: bigint;
+
+  /**
+   * @generated from field: string plan_hash = 12;
+   */
+  planHash: string;
+
+  /**
+   * Empty when it is no drill.
+   *
+   * @generated from field: string drill = 13;
+   */
+  drill: string;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.FailoverRequest.
+ * Use `create(FailoverRequestSchema)` to create a new message.
+ */
+export const FailoverRequestSchema: GenMessage<FailoverRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 2);
+
+/**
+ * A drill and how it last went.
+ *
+ * @generated from message mainstay.operator.v1.Drill
+ */
+export type Drill = Message<"mainstay.operator.v1.Drill"> & {
+  /**
+   * @generated from field: string drill = 1;
+   */
+  drill: string;
+
+  /**
+   * @generated from field: string cluster = 2;
+   */
+  cluster: string;
+
+  /**
+   * switchover.
+   *
+   * @generated from field: string kind = 3;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: uint64 every_seconds = 4;
+   */
+  everySeconds: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_at = 5;
+   */
+  lastAt?: Timestamp | undefined;
+
+  /**
+   * passed, failed, running or never.
+   *
+   * @generated from field: string last = 6;
+   */
+  last: string;
+
+  /**
+   * @generated from field: string because = 7;
+   */
+  because: string;
+
+  /**
+   * @generated from field: bool overdue = 8;
+   */
+  overdue: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp due_at = 9;
+   */
+  dueAt?: Timestamp | undefined;
+
+  /**
+   * From 0 to 100.
+   *
+   * @generated from field: uint32 score = 10;
+   */
+  score: number;
+
+  /**
+   * @generated from field: optional uint64 open_after_ms = 11;
+   */
+  openAfterMs?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 missing_bytes = 12;
+   */
+  missingBytes?: bigint | undefined;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.Drill.
+ * Use `create(DrillSchema)` to create a new message.
+ */
+export const DrillSchema: GenMessage<Drill> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 3);
+
+/**
+ * All of them, also those that were let go when asked for.
+ *
+ * @generated from message mainstay.operator.v1.ListClustersRequest
+ */
+export type ListClustersRequest = Message<"mainstay.operator.v1.ListClustersRequest"> & {
+  /**
+   * @generated from field: bool include_released = 1;
+   */
+  includeReleased: boolean;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ListClustersRequest.
+ * Use `create(ListClustersRequestSchema)` to create a new message.
+ */
+export const ListClustersRequestSchema: GenMessage<ListClustersRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 4);
+
+/**
+ * Clusters.
+ *
+ * @generated from message mainstay.operator.v1.ListClustersResponse
+ */
+export type ListClustersResponse = Message<"mainstay.operator.v1.ListClustersResponse"> & {
+  /**
+   * @generated from field: repeated mainstay.operator.v1.RecoveryClusterView clusters = 1;
+   */
+  clusters: RecoveryClusterView[];
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ListClustersResponse.
+ * Use `create(ListClustersResponseSchema)` to create a new message.
+ */
+export const ListClustersResponseSchema: GenMessage<ListClustersResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 5);
+
+/**
+ * A cluster to take under failover.
+ *
+ * @generated from message mainstay.operator.v1.RegisterClusterRequest
+ */
+export type RegisterClusterRequest = Message<"mainstay.operator.v1.RegisterClusterRequest"> & {
+  /**
+   * The component's id.
+   *
+   * @generated from field: string cluster = 1;
+   */
+  cluster: string;
+
+  /**
+   * Names of nodes; each has an agent that is told of the cluster.
+   *
+   * @generated from field: repeated string members = 2;
+   */
+  members: string[];
+
+  /**
+   * Who is the primary now.
+   *
+   * @generated from field: string primary = 3;
+   */
+  primary: string;
+
+  /**
+   * synchronous or asynchronous.
+   *
+   * @generated from field: string mode = 4;
+   */
+  mode: string;
+
+  /**
+   * How many replicas hold a write; 0 is 1.
+   *
+   * @generated from field: uint32 required = 5;
+   */
+  required: number;
+
+  /**
+   * Asynchronous: how much may be acknowledged that no replica holds.
+   *
+   * @generated from field: uint64 rpo_bytes = 6;
+   */
+  rpoBytes: bigint;
+
+  /**
+   * 0 is 3000.
+   *
+   * @generated from field: uint32 lease_ms = 7;
+   */
+  leaseMs: number;
+
+  /**
+   * Every failover needs approval.
+   *
+   * @generated from field: bool manual = 8;
+   */
+  manual: boolean;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.RegisterClusterRequest.
+ * Use `create(RegisterClusterRequestSchema)` to create a new message.
+ */
+export const RegisterClusterRequestSchema: GenMessage<RegisterClusterRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 6);
+
+/**
+ * It is registered.
+ *
+ * @generated from message mainstay.operator.v1.RegisterClusterResponse
+ */
+export type RegisterClusterResponse = Message<"mainstay.operator.v1.RegisterClusterResponse"> & {
+  /**
+   * @generated from field: mainstay.operator.v1.RecoveryClusterView cluster = 1;
+   */
+  cluster?: RecoveryClusterView | undefined;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.RegisterClusterResponse.
+ * Use `create(RegisterClusterResponseSchema)` to create a new message.
+ */
+export const RegisterClusterResponseSchema: GenMessage<RegisterClusterResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 7);
+
+/**
+ * Which one, and why.
+ *
+ * @generated from message mainstay.operator.v1.ReleaseClusterRequest
+ */
+export type ReleaseClusterRequest = Message<"mainstay.operator.v1.ReleaseClusterRequest"> & {
+  /**
+   * @generated from field: string cluster = 1;
+   */
+  cluster: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ReleaseClusterRequest.
+ * Use `create(ReleaseClusterRequestSchema)` to create a new message.
+ */
+export const ReleaseClusterRequestSchema: GenMessage<ReleaseClusterRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 8);
+
+/**
+ * It is let go.
+ *
+ * @generated from message mainstay.operator.v1.ReleaseClusterResponse
+ */
+export type ReleaseClusterResponse = Message<"mainstay.operator.v1.ReleaseClusterResponse"> & {
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ReleaseClusterResponse.
+ * Use `create(ReleaseClusterResponseSchema)` to create a new message.
+ */
+export const ReleaseClusterResponseSchema: GenMessage<ReleaseClusterResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 9);
+
+/**
+ * What is wanted.
+ *
+ * @generated from message mainstay.operator.v1.PlanFailoverRequest
+ */
+export type PlanFailoverRequest = Message<"mainstay.operator.v1.PlanFailoverRequest"> & {
+  /**
+   * @generated from field: string cluster = 1;
+   */
+  cluster: string;
+
+  /**
+   * switchover or force.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * Empty: whoever is fit.
+   *
+   * @generated from field: string to = 3;
+   */
+  to: string;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.PlanFailoverRequest.
+ * Use `create(PlanFailoverRequestSchema)` to create a new message.
+ */
+export const PlanFailoverRequestSchema: GenMessage<PlanFailoverRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 10);
+
+/**
+ * What would be done.
+ *
+ * @generated from message mainstay.operator.v1.PlanFailoverResponse
+ */
+export type PlanFailoverResponse = Message<"mainstay.operator.v1.PlanFailoverResponse"> & {
+  /**
+   * @generated from field: string plan_hash = 1;
+   */
+  planHash: string;
+
+  /**
+   * @generated from field: repeated string steps = 2;
+   */
+  steps: string[];
+
+  /**
+   * Why it would not be begun; none when it would.
+   *
+   * @generated from field: repeated string against = 3;
+   */
+  against: string[];
+
+  /**
+   * Another person has to approve it.
+   *
+   * @generated from field: bool needs_approval = 4;
+   */
+  needsApproval: boolean;
+
+  /**
+   * @generated from field: string from = 5;
+   */
+  from: string;
+
+  /**
+   * @generated from field: string to = 6;
+   */
+  to: string;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.PlanFailoverResponse.
+ * Use `create(PlanFailoverResponseSchema)` to create a new message.
+ */
+export const PlanFailoverResponseSchema: GenMessage<PlanFailoverResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 11);
+
+/**
+ * What was planned, and why.
+ *
+ * @generated from message mainstay.operator.v1.RequestFailoverRequest
+ */
+export type RequestFailoverRequest = Message<"mainstay.operator.v1.RequestFailoverRequest"> & {
+  /**
+   * @generated from field: string cluster = 1;
+   */
+  cluster: string;
+
+  /**
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: string to = 3;
+   */
+  to: string;
+
+  /**
+   * @generated from field: string plan_hash = 4;
+   */
+  planHash: string;
+
+  /**
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.RequestFailoverRequest.
+ * Use `create(RequestFailoverRequestSchema)` to create a new message.
+ */
+export const RequestFailoverRequestSchema: GenMessage<RequestFailoverRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 12);
+
+/**
+ * It is asked for.
+ *
+ * @generated from message mainstay.operator.v1.RequestFailoverResponse
+ */
+export type RequestFailoverResponse = Message<"mainstay.operator.v1.RequestFailoverResponse"> & {
+  /**
+   * @generated from field: mainstay.operator.v1.FailoverRequest request = 1;
+   */
+  request?: FailoverRequest | undefined;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.RequestFailoverResponse.
+ * Use `create(RequestFailoverResponseSchema)` to create a new message.
+ */
+export const RequestFailoverResponseSchema: GenMessage<RequestFailoverResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 13);
+
+/**
+ * Yes or no.
+ *
+ * @generated from message mainstay.operator.v1.DecideFailoverRequest
+ */
+export type DecideFailoverRequest = Message<"mainstay.operator.v1.DecideFailoverRequest"> & {
+  /**
+   * @generated from field: string cluster = 1;
+   */
+  cluster: string;
+
+  /**
+   * A request's id; or empty, for the decision of `epoch`.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: uint64 epoch = 3;
+   */
+  epoch: bigint;
+
+  /**
+   * approve, refuse or vouch: that the old owner's power is off, or its volume was taken away.
+   *
+   * @generated from field: string answer = 4;
+   */
+  answer: string;
+
+  /**
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * More than the RPO may be lost.
+   *
+   * @generated from field: bool accept_loss = 6;
+   */
+  acceptLoss: boolean;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.DecideFailoverRequest.
+ * Use `create(DecideFailoverRequestSchema)` to create a new message.
+ */
+export const DecideFailoverRequestSchema: GenMessage<DecideFailoverRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 14);
+
+/**
+ * It is taken; the control plane acts on it next.
+ *
+ * @generated from message mainstay.operator.v1.DecideFailoverResponse
+ */
+export type DecideFailoverResponse = Message<"mainstay.operator.v1.DecideFailoverResponse"> & {
+  /**
+   * @generated from field: mainstay.operator.v1.FailoverRequest request = 1;
+   */
+  request?: FailoverRequest | undefined;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.DecideFailoverResponse.
+ * Use `create(DecideFailoverResponseSchema)` to create a new message.
+ */
+export const DecideFailoverResponseSchema: GenMessage<DecideFailoverResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 15);
+
+/**
+ * Whether to pause, and why.
+ *
+ * @generated from message mainstay.operator.v1.PauseClusterRequest
+ */
+export type PauseClusterRequest = Message<"mainstay.operator.v1.PauseClusterRequest"> & {
+  /**
+   * @generated from field: string cluster = 1;
+   */
+  cluster: string;
+
+  /**
+   * @generated from field: bool paused = 2;
+   */
+  paused: boolean;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.PauseClusterRequest.
+ * Use `create(PauseClusterRequestSchema)` to create a new message.
+ */
+export const PauseClusterRequestSchema: GenMessage<PauseClusterRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 16);
+
+/**
+ * It is taken.
+ *
+ * @generated from message mainstay.operator.v1.PauseClusterResponse
+ */
+export type PauseClusterResponse = Message<"mainstay.operator.v1.PauseClusterResponse"> & {
+  /**
+   * @generated from field: mainstay.operator.v1.FailoverRequest request = 1;
+   */
+  request?: FailoverRequest | undefined;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.PauseClusterResponse.
+ * Use `create(PauseClusterResponseSchema)` to create a new message.
+ */
+export const PauseClusterResponseSchema: GenMessage<PauseClusterResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 17);
+
+/**
+ * Which requests.
+ *
+ * @generated from message mainstay.operator.v1.ListRequestsRequest
+ */
+export type ListRequestsRequest = Message<"mainstay.operator.v1.ListRequestsRequest"> & {
+  /**
+   * Empty: of all clusters.
+   *
+   * @generated from field: string cluster = 1;
+   */
+  cluster: string;
+
+  /**
+   * At most 500; 0 is 50.
+   *
+   * @generated from field: uint32 limit = 2;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ListRequestsRequest.
+ * Use `create(ListRequestsRequestSchema)` to create a new message.
+ */
+export const ListRequestsRequestSchema: GenMessage<ListRequestsRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 18);
+
+/**
+ * Requests.
+ *
+ * @generated from message mainstay.operator.v1.ListRequestsResponse
+ */
+export type ListRequestsResponse = Message<"mainstay.operator.v1.ListRequestsResponse"> & {
+  /**
+   * @generated from field: repeated mainstay.operator.v1.FailoverRequest requests = 1;
+   */
+  requests: FailoverRequest[];
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ListRequestsResponse.
+ * Use `create(ListRequestsResponseSchema)` to create a new message.
+ */
+export const ListRequestsResponseSchema: GenMessage<ListRequestsResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 19);
+
+/**
+ * Nothing to say.
+ *
+ * @generated from message mainstay.operator.v1.ListDrillsRequest
+ */
+export type ListDrillsRequest = Message<"mainstay.operator.v1.ListDrillsRequest"> & {
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ListDrillsRequest.
+ * Use `create(ListDrillsRequestSchema)` to create a new message.
+ */
+export const ListDrillsRequestSchema: GenMessage<ListDrillsRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 20);
+
+/**
+ * Drills.
+ *
+ * @generated from message mainstay.operator.v1.ListDrillsResponse
+ */
+export type ListDrillsResponse = Message<"mainstay.operator.v1.ListDrillsResponse"> & {
+  /**
+   * @generated from field: repeated mainstay.operator.v1.Drill drills = 1;
+   */
+  drills: Drill[];
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ListDrillsResponse.
+ * Use `create(ListDrillsResponseSchema)` to create a new message.
+ */
+export const ListDrillsResponseSchema: GenMessage<ListDrillsResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 21);
+
+/**
+ * Which drill, and why.
+ *
+ * @generated from message mainstay.operator.v1.StartDrillRequest
+ */
+export type StartDrillRequest = Message<"mainstay.operator.v1.StartDrillRequest"> & {
+  /**
+   * @generated from field: string drill = 1;
+   */
+  drill: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.StartDrillRequest.
+ * Use `create(StartDrillRequestSchema)` to create a new message.
+ */
+export const StartDrillRequestSchema: GenMessage<StartDrillRequest> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 22);
+
+/**
+ * It is asked for.
+ *
+ * @generated from message mainstay.operator.v1.StartDrillResponse
+ */
+export type StartDrillResponse = Message<"mainstay.operator.v1.StartDrillResponse"> & {
+  /**
+   * @generated from field: mainstay.operator.v1.FailoverRequest request = 1;
+   */
+  request?: FailoverRequest | undefined;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.StartDrillResponse.
+ * Use `create(StartDrillResponseSchema)` to create a new message.
+ */
+export const StartDrillResponseSchema: GenMessage<StartDrillResponse> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 23);
 
 /**
  * A component's objective, judged.
@@ -77,6 +946,82 @@ export type JudgedObjective = Message<"mainstay.operator.v1.JudgedObjective"> & 
    * @generated from field: optional uint64 measured_missing_bytes = 9;
    */
   measuredMissingBytes?: bigint | undefined;
+
+  /**
+   * Each objective as its source states it; of each number the strictest is judged.
+   *
+   * @generated from field: repeated mainstay.operator.v1.StatedObjective stated = 10;
+   */
+  stated: StatedObjective[];
+
+  /**
+   * From when the old owner was last heard open until the new one was: detection is in it.
+   *
+   * @generated from field: optional uint64 measured_rto_ms = 11;
+   */
+  measuredRtoMs?: bigint | undefined;
+
+  /**
+   * How much of what was written is missing, as time: at most.
+   *
+   * @generated from field: optional uint64 measured_rpo_ms = 12;
+   */
+  measuredRpoMs?: bigint | undefined;
+
+  /**
+   * met, missed or unknown, of what was measured.
+   *
+   * @generated from field: string rpo_verdict = 13;
+   */
+  rpoVerdict: string;
+
+  /**
+   * What would be lost now, and how long it would take; absent when nothing tells.
+   *
+   * @generated from field: optional uint64 live_rpo_ms = 14;
+   */
+  liveRpoMs?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 live_rpo_bytes = 15;
+   */
+  liveRpoBytes?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 live_rto_ms = 16;
+   */
+  liveRtoMs?: bigint | undefined;
+
+  /**
+   * What the live estimate rests on, and when that was seen.
+   *
+   * @generated from field: string live_because = 17;
+   */
+  liveBecause: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp live_at = 18;
+   */
+  liveAt?: Timestamp | undefined;
+
+  /**
+   * better, worse, steady or unknown: the last measurement against those before it.
+   *
+   * @generated from field: string trend = 19;
+   */
+  trend: string;
+
+  /**
+   * When a drill last passed; absent for never.
+   *
+   * @generated from field: google.protobuf.Timestamp drilled_at = 20;
+   */
+  drilledAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string criticality = 21;
+   */
+  criticality: string;
 };
 
 /**
@@ -84,7 +1029,36 @@ export type JudgedObjective = Message<"mainstay.operator.v1.JudgedObjective"> & 
  * Use `create(JudgedObjectiveSchema)` to create a new message.
  */
 export const JudgedObjectiveSchema: GenMessage<JudgedObjective> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 0);
+  messageDesc(file_mainstay_operator_v1_recovery, 24);
+
+/**
+ * An objective as one source states it.
+ *
+ * @generated from message mainstay.operator.v1.StatedObjective
+ */
+export type StatedObjective = Message<"mainstay.operator.v1.StatedObjective"> & {
+  /**
+   * @generated from field: string source = 1;
+   */
+  source: string;
+
+  /**
+   * @generated from field: optional uint64 rto_seconds = 2;
+   */
+  rtoSeconds?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 rpo_seconds = 3;
+   */
+  rpoSeconds?: bigint | undefined;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.StatedObjective.
+ * Use `create(StatedObjectiveSchema)` to create a new message.
+ */
+export const StatedObjectiveSchema: GenMessage<StatedObjective> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 25);
 
 /**
  * A decision about who owns a cluster.
@@ -168,6 +1142,18 @@ export type RecoveryDecision = Message<"mainstay.operator.v1.RecoveryDecision"> 
    * @generated from field: string approved_by = 13;
    */
   approvedBy: string;
+
+  /**
+   * As of JudgedObjective.
+   *
+   * @generated from field: optional uint64 rto_ms = 14;
+   */
+  rtoMs?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 rpo_ms = 15;
+   */
+  rpoMs?: bigint | undefined;
 };
 
 /**
@@ -175,7 +1161,7 @@ export type RecoveryDecision = Message<"mainstay.operator.v1.RecoveryDecision"> 
  * Use `create(RecoveryDecisionSchema)` to create a new message.
  */
 export const RecoveryDecisionSchema: GenMessage<RecoveryDecision> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 1);
+  messageDesc(file_mainstay_operator_v1_recovery, 26);
 
 /**
  * A step of a decision: what was written down before it was done.
@@ -204,7 +1190,7 @@ export type DecisionStep = Message<"mainstay.operator.v1.DecisionStep"> & {
  * Use `create(DecisionStepSchema)` to create a new message.
  */
 export const DecisionStepSchema: GenMessage<DecisionStep> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 2);
+  messageDesc(file_mainstay_operator_v1_recovery, 27);
 
 /**
  * Nothing to say.
@@ -219,7 +1205,7 @@ export type ListObjectivesRequest = Message<"mainstay.operator.v1.ListObjectives
  * Use `create(ListObjectivesRequestSchema)` to create a new message.
  */
 export const ListObjectivesRequestSchema: GenMessage<ListObjectivesRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 3);
+  messageDesc(file_mainstay_operator_v1_recovery, 28);
 
 /**
  * One for each component.
@@ -238,7 +1224,7 @@ export type ListObjectivesResponse = Message<"mainstay.operator.v1.ListObjective
  * Use `create(ListObjectivesResponseSchema)` to create a new message.
  */
 export const ListObjectivesResponseSchema: GenMessage<ListObjectivesResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 4);
+  messageDesc(file_mainstay_operator_v1_recovery, 29);
 
 /**
  * Which decisions.
@@ -266,7 +1252,7 @@ export type ListDecisionsRequest = Message<"mainstay.operator.v1.ListDecisionsRe
  * Use `create(ListDecisionsRequestSchema)` to create a new message.
  */
 export const ListDecisionsRequestSchema: GenMessage<ListDecisionsRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 5);
+  messageDesc(file_mainstay_operator_v1_recovery, 30);
 
 /**
  * Decisions.
@@ -285,7 +1271,7 @@ export type ListDecisionsResponse = Message<"mainstay.operator.v1.ListDecisionsR
  * Use `create(ListDecisionsResponseSchema)` to create a new message.
  */
 export const ListDecisionsResponseSchema: GenMessage<ListDecisionsResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 6);
+  messageDesc(file_mainstay_operator_v1_recovery, 31);
 
 /**
  * Which decision.
@@ -309,7 +1295,7 @@ export type ExplainDecisionRequest = Message<"mainstay.operator.v1.ExplainDecisi
  * Use `create(ExplainDecisionRequestSchema)` to create a new message.
  */
 export const ExplainDecisionRequestSchema: GenMessage<ExplainDecisionRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 7);
+  messageDesc(file_mainstay_operator_v1_recovery, 32);
 
 /**
  * A decision with its reasons.
@@ -340,10 +1326,10 @@ export type ExplainDecisionResponse = Message<"mainstay.operator.v1.ExplainDecis
  * Use `create(ExplainDecisionResponseSchema)` to create a new message.
  */
 export const ExplainDecisionResponseSchema: GenMessage<ExplainDecisionResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 8);
+  messageDesc(file_mainstay_operator_v1_recovery, 33);
 
 /**
- * Objectives and decisions. Reading only: a decision is made by the control plane, and approved elsewhere.
+ * Objectives, the clusters that are failed over, what people ask of them, and every decision.
  *
  * @generated from service mainstay.operator.v1.RecoveryService
  */
@@ -377,6 +1363,107 @@ export const RecoveryService: GenService<{
     methodKind: "unary";
     input: typeof ExplainDecisionRequestSchema;
     output: typeof ExplainDecisionResponseSchema;
+  },
+  /**
+   * The clusters under failover, each with its members as they were last heard.
+   *
+   * @generated from rpc mainstay.operator.v1.RecoveryService.ListClusters
+   */
+  listClusters: {
+    methodKind: "unary";
+    input: typeof ListClustersRequestSchema;
+    output: typeof ListClustersResponseSchema;
+  },
+  /**
+   * Takes a running primary and its replicas under failover. Nothing is done to them before their agents are told of it,
+   * too. ALREADY_EXISTS when the cluster is there, INVALID_ARGUMENT with all that is wrong with its policy.
+   *
+   * @generated from rpc mainstay.operator.v1.RecoveryService.RegisterCluster
+   */
+  registerCluster: {
+    methodKind: "unary";
+    input: typeof RegisterClusterRequestSchema;
+    output: typeof RegisterClusterResponseSchema;
+  },
+  /**
+   * Lets go of a cluster: no decision is made about it any more. FAILED_PRECONDITION while one is open. Its log stays.
+   *
+   * @generated from rpc mainstay.operator.v1.RecoveryService.ReleaseCluster
+   */
+  releaseCluster: {
+    methodKind: "unary";
+    input: typeof ReleaseClusterRequestSchema;
+    output: typeof ReleaseClusterResponseSchema;
+  },
+  /**
+   * What a switchover or a forced failover would do now, what speaks against it, and its hash. Changes nothing.
+   *
+   * @generated from rpc mainstay.operator.v1.RecoveryService.PlanFailover
+   */
+  planFailover: {
+    methodKind: "unary";
+    input: typeof PlanFailoverRequestSchema;
+    output: typeof PlanFailoverResponseSchema;
+  },
+  /**
+   * Asks for what was planned. ABORTED when the plan has another hash by now: what is answered would not be what was seen.
+   *
+   * @generated from rpc mainstay.operator.v1.RecoveryService.RequestFailover
+   */
+  requestFailover: {
+    methodKind: "unary";
+    input: typeof RequestFailoverRequestSchema;
+    output: typeof RequestFailoverResponseSchema;
+  },
+  /**
+   * Says yes or no to a request, or to a decision that waits for a person. Who requested it never does.
+   *
+   * @generated from rpc mainstay.operator.v1.RecoveryService.DecideFailover
+   */
+  decideFailover: {
+    methodKind: "unary";
+    input: typeof DecideFailoverRequestSchema;
+    output: typeof DecideFailoverResponseSchema;
+  },
+  /**
+   * Lets nothing be begun without a person, or lets it again. An open decision goes on.
+   *
+   * @generated from rpc mainstay.operator.v1.RecoveryService.PauseCluster
+   */
+  pauseCluster: {
+    methodKind: "unary";
+    input: typeof PauseClusterRequestSchema;
+    output: typeof PauseClusterResponseSchema;
+  },
+  /**
+   * What people asked of clusters, newest first.
+   *
+   * @generated from rpc mainstay.operator.v1.RecoveryService.ListRequests
+   */
+  listRequests: {
+    methodKind: "unary";
+    input: typeof ListRequestsRequestSchema;
+    output: typeof ListRequestsResponseSchema;
+  },
+  /**
+   * Drills as they are defined, when each was last run, how it went, and which are overdue.
+   *
+   * @generated from rpc mainstay.operator.v1.RecoveryService.ListDrills
+   */
+  listDrills: {
+    methodKind: "unary";
+    input: typeof ListDrillsRequestSchema;
+    output: typeof ListDrillsResponseSchema;
+  },
+  /**
+   * Begins a drill. It is a request like any other, marked as a drill, and scored when it has ended.
+   *
+   * @generated from rpc mainstay.operator.v1.RecoveryService.StartDrill
+   */
+  startDrill: {
+    methodKind: "unary";
+    input: typeof StartDrillRequestSchema;
+    output: typeof StartDrillResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_mainstay_operator_v1_recovery, 0);
