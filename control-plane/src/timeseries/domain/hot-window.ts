@@ -18,6 +18,7 @@ import {
 import { BoundSelection, BoundSelections } from "./bound-selection.js";
 import { Block } from "./chunk.js";
 import { halvesOf } from "./double-bits.js";
+import { grown, hashIds, sameIds } from "./id-list.js";
 import {
   type Cells,
   type CellsJudgement,
@@ -482,20 +483,4 @@ export class HotWindow implements SeriesSource {
     }
     this.#index.remove(unused);
   }
-}
-
-function grown(array: Int32Array): Int32Array<ArrayBuffer> {
-  const longer = new Int32Array(Math.ceil(array.length * 1.5));
-  longer.set(array);
-  return longer;
-}
-
-function sameIds(a: Int32Array, b: Int32Array): boolean {
-  return a.length === b.length && a.every((id, index) => id === b[index]);
-}
-
-function hashIds(ids: Int32Array): number {
-  let hash = ids.length;
-  for (const id of ids) hash = Math.imul(hash ^ id, 0x01000193) ^ (hash >>> 13);
-  return hash;
 }
