@@ -22,8 +22,8 @@ export default defineConfig({
         ...sourceFirst,
         test: {
           name: "unit",
-          include: ["**/src/**/*.test.ts", "scripts/**/*.test.mjs"],
-          exclude: [...notTests, "**/*.pg.test.ts", "e2e/**"],
+          include: ["**/src/**/*.test.ts", "scripts/**/*.test.mjs", "e2e/worlds/**/*.test.ts"],
+          exclude: [...notTests, "**/*.pg.test.ts", "e2e/!(worlds)/**", "e2e/*.test.ts"],
           setupFiles: ["reflect-metadata"],
           isolate: false,
           testTimeout: 30_000,
@@ -50,7 +50,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["e2e/**/*.test.ts"],
-          exclude: notTests,
+          exclude: [...notTests, "e2e/worlds/**"],
           isolate: false,
           // A story starts whole programs and measures time: stories run one after the other.
           fileParallelism: false,

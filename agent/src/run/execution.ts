@@ -9,7 +9,7 @@ import type { ActionArguments, EventBody, Outcome, VerifiedOrder } from "./comma
 import { driftSince, restsOnState } from "./drift.js";
 import type { Journal } from "./journal.js";
 import { BoundedOutput } from "./output.js";
-import type { Plan, PlanStore } from "./plans.js";
+import type { Plan, Plans } from "./plans.js";
 import type { LocalPolicy } from "./policy.js";
 import { type RunProgram, runProgram, startDetached } from "./process.js";
 import { redactText } from "./redact.js";
@@ -20,9 +20,11 @@ export interface ExecutionParts {
   readonly system: System;
   readonly log: Log;
   readonly journal: Journal;
-  readonly plans: PlanStore;
+  readonly plans: Plans;
   readonly policy: LocalPolicy;
   readonly actions: Actions;
+  /** The control plane's time, in ms since the epoch. */
+  readonly serverNow: () => number;
   /** Undefined where systemd does not run the host. */
   readonly units: TransientUnits | undefined;
 }
@@ -30,6 +32,8 @@ export interface ExecutionParts {
 type Ending = Extract<EventBody, { kind: "finished" }>;
 
 const outputEveryMs = 100;
+/** A journal that took longer than this to note the beginning makes the look before it an old one. */
+const lookAgainMs = 1_000;
 /** How long the look before a run may take. */
 const lookMs = 60_000;
 /** How long an action may take to notice that it is to stop, before its end is told without it. */
@@ -78,7 +82,10 @@ export class Execution {
     const begun =
       adopted === undefined ? journal.append(commandId, mode, { kind: "started" }) : Promise.resolve();
     // What is to be done once must be known to have begun. A preview touches nothing, and may be made again.
+    const looked = system.clock.monotonic();
     if (mode === "run") await begun;
+    const late = mode === "run" && adopted === undefined ? await this.#tooLate(looked) : undefined;
+    if (late !== undefined) return journal.append(commandId, mode, finished("failed", 1, late));
     const output = new BoundedOutput(outputBytesMax, ({ stream, offset, data, skippedBytes }) => {
       const body: EventBody = { kind: "output", stream, offset, data: data.toString("base64"), skippedBytes };
       journal
@@ -175,6 +182,18 @@ export class Execution {
     });
     // The rest of its programs take the turns after those that the earlier life took.
     return adopt(plan, { ...context, runProgram }, end);
+  }
+
+  /** Why it is not to be done any more, once its beginning is in the journal: a disk that was full may have taken hours. */
+  async #tooLate(looked: number): Promise<string | undefined> {
+    const { system, serverNow } = this.#parts;
+    if (serverNow() >= this.order.expiresAt)
+      return "it waited for the disk until it expired; nothing was done";
+    if (system.clock.monotonic() - looked < lookAgainMs) return undefined;
+    const drift = await this.#drift();
+    return drift.length === 0
+      ? undefined
+      : `it waited for the disk, and the world has changed meanwhile; nothing was done: ${drift.join("; ")}`;
   }
 
   /** What has changed of what the plan rests on. Looks only; a look that fails is a change: nothing is done blindly. */

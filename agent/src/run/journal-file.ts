@@ -25,6 +25,9 @@ export interface JournalContent {
   readonly damagedLines: number;
 }
 
+/** Lines that are durable once they are appended. */
+export type Lines = Pick<JournalFile, "bytes" | "append" | "replace" | "close">;
+
 export class JournalFile {
   readonly #path: string;
   #file: FileHandle;

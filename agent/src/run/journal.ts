@@ -16,7 +16,7 @@ import {
   type VerifiedOrder,
 } from "./command.js";
 import { eventToWire, modeFromWire } from "./events-to-wire.js";
-import { JournalFile } from "./journal-file.js";
+import { type JournalContent, JournalFile, type Lines } from "./journal-file.js";
 import { encodeRecord, type JournalRecord, readRecord } from "./journal-record.js";
 
 /** A command in one mode, as the journal has it. */
@@ -47,7 +47,7 @@ const rememberMs = 24 * 3_600_000;
 
 /** The journal. `open` once; every method but `append` returns at once. */
 export class Journal implements EventFeed {
-  readonly #file: JournalFile;
+  readonly #file: Lines;
   readonly #system: System;
   readonly #log: Log;
   readonly #planText: (hash: string) => string | undefined;
@@ -62,12 +62,7 @@ export class Journal implements EventFeed {
   #acknowledging: (() => void) | undefined;
   #wake: () => void = () => undefined;
 
-  private constructor(
-    file: JournalFile,
-    system: System,
-    log: Log,
-    planText: (hash: string) => string | undefined,
-  ) {
+  private constructor(file: Lines, system: System, log: Log, planText: (hash: string) => string | undefined) {
     this.#file = file;
     this.#system = system;
     this.#log = log;
@@ -81,7 +76,16 @@ export class Journal implements EventFeed {
     log: Log,
     planText: (hash: string) => string | undefined,
   ): Promise<Journal> {
-    const { file, content } = await JournalFile.open(path);
+    return Journal.on(await JournalFile.open(path), system, log, planText);
+  }
+
+  /** The same over lines that are open, with what was found in them. */
+  static async on(
+    { file, content }: { readonly file: Lines; readonly content: JournalContent },
+    system: System,
+    log: Log,
+    planText: (hash: string) => string | undefined,
+  ): Promise<Journal> {
     const journal = new Journal(file, system, log, planText);
     let unread = 0;
     for (const value of content.values) {
@@ -192,6 +196,8 @@ export class Journal implements EventFeed {
   }
 
   rewind(): void {
+    // What was said in passing was an answer to the stream that is over, and is nothing to whoever is there now.
+    this.#passing = [];
     for (const key of this.#open) {
       const entry = this.#entries.get(key);
       if (entry !== undefined) entry.sent = entry.acknowledged;

@@ -28,6 +28,9 @@ export interface Plan {
 
 const plansMax = 200;
 
+/** What runs and previews need of the plans. */
+export type Plans = Pick<PlanStore, "save" | "find">;
+
 /** Plans on disk, one file each, the newest kept. */
 export class PlanStore {
   readonly #directory: string;

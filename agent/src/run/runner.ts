@@ -12,11 +12,12 @@ import { type ActionArguments, commandKey, type VerifiedOrder } from "./command.
 import { Execution, type ExecutionParts } from "./execution.js";
 import type { JournalEntry } from "./journal.js";
 import { judgeOrder, type PlannedFor } from "./judge-order.js";
+import { OrderClock } from "./order-clock.js";
 import { runProgram, startDetached } from "./process.js";
 import { readOrder } from "./verify-order.js";
 
 /** What the runner is made of. */
-export interface RunnerParts extends ExecutionParts {
+export interface RunnerParts extends Omit<ExecutionParts, "serverNow"> {
   /** Keys that may sign orders, as pinned now. */
   readonly orderKeys: () => readonly PinnedKey[];
   readonly nodeId: () => string;
@@ -28,17 +29,19 @@ export interface RunnerParts extends ExecutionParts {
 const runningMax = 4;
 const waitingMax = 64;
 const cancelledMax = 256;
-/** A host whose clock is wrong by more than this trusts its own: a lie about the time must not make old orders new. */
-const clockOffsetMaxMs = 15 * 60_000;
+const passingMax = 256;
 
 /** Outcomes of orders for the probes. */
 export type OrderCounts = Readonly<Record<string, number>>;
 
 export class Runner {
-  readonly #parts: RunnerParts;
+  readonly #parts: RunnerParts & ExecutionParts;
+  readonly #time: OrderClock;
   readonly #running = new Map<string, Execution>();
   readonly #waiting: Execution[] = [];
   readonly #cancelled = new Map<string, string>();
+  /** Refusals that the journal does not have, by command and mode: whoever was told no is not to find it done later. */
+  readonly #passing = new Map<string, { readonly because: string; readonly detail: string }>();
   readonly #counts: Record<string, number> = {};
   #stopping = false;
   /** Orders are judged one after the other: two copies of one order must not both find it unknown. */
@@ -46,7 +49,8 @@ export class Runner {
   #turns = 0;
 
   constructor(parts: RunnerParts) {
-    this.#parts = parts;
+    this.#time = new OrderClock(parts.system.clock, parts.clockOffsetMs);
+    this.#parts = { ...parts, serverNow: () => this.#time.now() };
   }
 
   get counts(): OrderCounts {
@@ -125,11 +129,17 @@ export class Runner {
     }
     const { order } = read;
     const { commandId, mode, action } = order;
+    const refused = this.#passing.get(commandKey(commandId, mode));
+    if (refused !== undefined) {
+      this.#count("repeated");
+      journal.say(commandId, mode, { kind: "refused", ...refused });
+      return;
+    }
     const judgement = judgeOrder(
       {
         order,
         nodeId: this.#parts.nodeId(),
-        now: this.#serverNow(),
+        now: this.#time.now(),
         isKnown: journal.find(commandId, mode) !== undefined,
         generationSeen: journal.generationSeen(commandId),
         cancelledBecause: this.#cancelled.get(commandId),
@@ -156,7 +166,7 @@ export class Runner {
         this.#count(`refused-${because}`);
         log("warn", "an order was refused", { commandId, mode, action, because, detail });
         if (judgement.lasting) await journal.begin(order, { kind: "refused", because, detail });
-        else journal.say(commandId, mode, { kind: "refused", because, detail });
+        else this.#refuseInPassing(order, because, detail);
         if (!journal.hasRoom) await journal.tidy();
         return;
       }
@@ -166,7 +176,7 @@ export class Runner {
         } catch (error) {
           const detail = `it could not be journalled, so it was not begun: ${reasonOf(error)}`;
           log("error", "an order was refused", { commandId, mode, action, because: "journal", detail });
-          journal.say(commandId, mode, { kind: "refused", because: "journal", detail });
+          this.#refuseInPassing(order, "journal", detail);
           return;
         }
         this.#enqueue(order, judgement.arguments);
@@ -209,7 +219,7 @@ export class Runner {
 
   async #begin(execution: Execution): Promise<void> {
     const { order } = execution;
-    if (this.#serverNow() >= order.expiresAt) {
+    if (this.#time.now() >= order.expiresAt) {
       this.#count("refused-expired");
       const detail = "it waited on this host until it expired";
       return this.#parts.journal.append(order.commandId, order.mode, {
@@ -222,8 +232,14 @@ export class Runner {
   }
 
   /** Something that was accepted before the agent died and had not begun: it may still run, once. */
-  async #takeUp({ order }: JournalEntry): Promise<void> {
-    const { journal, policy } = this.#parts;
+  async #takeUp({ order, events }: JournalEntry): Promise<void> {
+    const { journal, policy, system } = this.#parts;
+    const acceptedAt = events.at(-1)?.at ?? 0;
+    if (system.clock.now() < acceptedAt) {
+      const detail = `it was accepted at ${new Date(acceptedAt).toISOString()} and this host's clock was set back since: whether it has expired is not known`;
+      this.#count("refused-expired");
+      return journal.append(order.commandId, order.mode, { kind: "refused", because: "expired", detail });
+    }
     const verdict = allow(policy, order.action, order.argumentsJson);
     if (verdict.kind === "deny") {
       const { because, detail } = verdict;
@@ -282,10 +298,10 @@ export class Runner {
     return plan && { action: plan.action, arguments: canonicalJson(plan.arguments) };
   }
 
-  #serverNow(): number {
-    const offset = this.#parts.clockOffsetMs();
-    const bounded = Math.max(-clockOffsetMaxMs, Math.min(clockOffsetMaxMs, offset));
-    return this.#parts.system.clock.now() + bounded;
+  #refuseInPassing({ commandId, mode }: VerifiedOrder, because: string, detail: string): void {
+    if (this.#passing.size >= passingMax) this.#passing.delete(this.#passing.keys().next().value ?? "");
+    this.#passing.set(commandKey(commandId, mode), { because, detail });
+    this.#parts.journal.say(commandId, mode, { kind: "refused", because, detail });
   }
 
   #count(what: string): void {

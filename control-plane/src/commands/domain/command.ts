@@ -47,7 +47,7 @@ export const OPEN_STATES = [
 
 const ENDS_BY_HOST = ["succeeded", "failed", "timed-out", "cancelled", "interrupted", "refused"] as const;
 
-/** The only moves. `expired` and `cancelled` may be overtaken by what the host says happened. */
+/** The only moves. `expired`, and `refused` by the host, may be overtaken by what the host says happened. */
 const MOVES: Readonly<Record<CommandState, readonly CommandState[]>> = {
   planning: ["planned", "awaiting-approval", "approved", "refused", "failed", "cancelled", "expired"],
   planned: ["awaiting-approval", "approved", "refused", "cancelled", "expired"],
@@ -58,7 +58,7 @@ const MOVES: Readonly<Record<CommandState, readonly CommandState[]>> = {
   expired: ["running", ...ENDS_BY_HOST],
   succeeded: [],
   failed: [],
-  refused: [],
+  refused: ["running", "succeeded", "failed", "timed-out", "cancelled", "interrupted"],
   cancelled: [],
   "timed-out": [],
   interrupted: [],

@@ -226,6 +226,16 @@ test("what was sent is not cancelled here: the agent's word counts", () => {
   expect(becomes(afterCancellation(command("failed"), by, ""))).toBe("same");
 });
 
+test("what a host refused and its next life did all the same is told; what was refused here a host cannot undo", () => {
+  const began = event("run", { kind: "started" }, 2);
+  const byHost = command("refused", { because: "the agent refuses: journal (no space)", runSequence: 1 });
+  expect(afterEvent(byHost, began, judged("allow"), NOW)).toMatchObject({
+    change: { state: "running", because: "it had been refused; the agent runs it" },
+  });
+  const here = command("refused", { because: "it was not sent: a freeze" });
+  expect(becomes(afterEvent(here, began, judged("allow"), NOW))).toBe("same");
+});
+
 test("no event, in any order, makes a move that is not on the list, and nothing leaves an end the host reported", () => {
   const what = fc.constantFrom<CommandEvent["what"]>(
     { kind: "accepted" },

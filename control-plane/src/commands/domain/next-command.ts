@@ -23,6 +23,8 @@ export const ATTEMPTS_MAX = 5;
 /** What the agent answers to the order of a plan that the world has outrun; it has done nothing then. */
 export const DRIFTED = "drifted";
 
+const AGENT_REFUSES = "the agent refuses:";
+
 /** What changes; what is not named stays. */
 export interface CommandChange {
   readonly state: CommandState;
@@ -51,9 +53,12 @@ export function changed(command: Command, to: CommandChange, now: Instant): Comm
   };
 }
 
-/** Steps on the way to a plan that nobody asks for afterwards: the plan is what counts, or its refusal. */
+/**
+ * Steps that nobody asks for afterwards. Of a plan only its end counts; and an order that was accepted and has not begun
+ * may go again over another stream, for the agent carries it out once.
+ */
 export function isOfNoUse({ mode, what }: CommandEvent): boolean {
-  return mode === "preview" && (what.kind === "accepted" || what.kind === "started");
+  return what.kind === "accepted" || (mode === "preview" && what.kind === "started");
 }
 
 export type CommandDecision =
@@ -102,7 +107,7 @@ function afterPreview(
     case "refused":
       return change(
         "refused",
-        `the agent refuses: ${what.because}${what.detail === "" ? "" : ` (${what.detail})`}`,
+        `${AGENT_REFUSES} ${what.because}${what.detail === "" ? "" : ` (${what.detail})`}`,
       );
     case "interrupted":
       return change("failed", "the agent died while it made the plan; nothing was touched");
@@ -176,7 +181,10 @@ function ended(what: { exitCode: number; summary: string; resultJson: string }):
 
 function afterRun(command: Command, event: CommandEvent, now: Instant): CommandDecision {
   const { what } = event;
-  const late = command.state === "expired" ? "it had been given up; " : "";
+  // Refused by a host that could not write it down, and taken by its next life before it was known to be refused.
+  const anew = command.state === "refused" && command.because.startsWith(AGENT_REFUSES);
+  if (command.state === "refused" && !anew) return keep("it was refused here, and no order went");
+  const late = command.state === "expired" ? "it had been given up; " : anew ? "it had been refused; " : "";
   const to = (state: CommandState, because: string, more: Partial<CommandChange> = {}): CommandDecision =>
     mayMove(command.state, state)
       ? change(state, `${late}${because}`, more)
@@ -192,7 +200,7 @@ function afterRun(command: Command, event: CommandEvent, now: Instant): CommandD
       if (what.because === DRIFTED && command.state === "sent") return afterDrift(command, what.detail, now);
       return to(
         "refused",
-        `the agent refuses: ${what.because}${what.detail === "" ? "" : ` (${what.detail})`}`,
+        `${AGENT_REFUSES} ${what.because}${what.detail === "" ? "" : ` (${what.detail})`}`,
       );
     case "interrupted":
       return to("interrupted", `the agent died while it ran; ${what.detail || "what it did is not known"}`);
