@@ -212,6 +212,10 @@ function openAgentLink(
         const events = wires.flatMap((wire) => fromWireEvent(wire, now) ?? []);
         await desk.take(node, ...events);
       },
+      tell: (node, wire) => {
+        const event = wire.event.case === "output" ? fromWireEvent(wire, system.clock.now()) : undefined;
+        if (event !== undefined) desk.liveOutput.tell(node, event);
+      },
       // The dispatcher looks at every open command of a node that connects, whatever the agent says of them.
       connected: async () => dispatcher.loop.wake(),
     },

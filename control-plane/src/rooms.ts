@@ -23,12 +23,14 @@ import {
   type TargetNode,
 } from "./commands/commands.module.js";
 import { DENY_ALL, type Policy, parsePolicy } from "./commands/domain/policy.js";
+import type { Node } from "./fleet/domain/agent.js";
 import {
   countByLiveness,
   countNodes,
   createFleet,
   type Fleet,
   findNode,
+  findNodes,
   Leadership,
   readHealthByLabel,
   readNodeNames,
@@ -232,6 +234,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     live,
     system,
     findNode: (idOrName) => findTarget(ground, idOrName),
+    findNodes: async (ids) => (await findNodes(database, ids)).map(toTarget),
     policy: () => policy.current,
     topology: () => components.current,
     countNodes,
@@ -524,13 +527,13 @@ const readToken = async (path: string): Promise<string> => (await readFile(path,
 
 async function findTarget({ database }: Ground, idOrName: string): Promise<TargetNode | undefined> {
   const node = await findNode(database, idOrName);
-  return (
-    node && {
-      id: node.nodeId,
-      name: node.name,
-      labels: node.labels,
-      actions: node.actions,
-      revoked: node.revokedAt !== undefined,
-    }
-  );
+  return node && toTarget(node);
 }
+
+const toTarget = (node: Node): TargetNode => ({
+  id: node.nodeId,
+  name: node.name,
+  labels: node.labels,
+  actions: node.actions,
+  revoked: node.revokedAt !== undefined,
+});

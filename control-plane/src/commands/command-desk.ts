@@ -12,24 +12,22 @@ import type { Instant } from "../kernel/time.js";
 import type { Database, Transaction } from "../platform/postgres/database.js";
 import type { Live } from "../platform/redis/live.js";
 import type { System } from "../platform/system.js";
+import type { Outlet } from "./agent-line.js";
 import {
-  forgetPreviews,
-  insertCommand,
+  insertCommands,
+  type KeyedCommand,
   lockCommand,
   readCommand,
   readCommandByRequest,
   saveCommand,
-  saveOutput,
   saveSession,
   saveUndoneBy,
   saveVerification,
 } from "./commands.store.js";
 import { afterApply, afterApproval, beforeSending, type Vote } from "./domain/approve-command.js";
 import type { Approval, Command, CommandEvent, CommandState, Verification } from "./domain/command.js";
-import type { JudgedPlan } from "./domain/guard-command.js";
 import {
   afterCancellation,
-  afterEvent,
   afterRejection,
   afterTime,
   type CommandDecision,
@@ -37,14 +35,20 @@ import {
   isOfNoUse,
 } from "./domain/next-command.js";
 import { whatUndoes } from "./domain/undo-command.js";
+import { Gather } from "./gather.js";
 import { entryOf, entryOfChange } from "./journalled-commands.js";
-import { CommandJudge, denial, type JudgePorts } from "./judge-command.js";
+import { CommandJudge, type JudgePorts } from "./judge-command.js";
+import { LiveOutput } from "./live-output.js";
 import { type CommandRequest, newCommand, requestKeyOf } from "./new-command.js";
+import { type TakenOver, type Told, takeEvents } from "./take-events.js";
 
-/** The live channel on which a command's news is told; the message is empty, the truth is in PostgreSQL. */
-export const commandChannel = (id: string): string => `command:${id}`;
 /** The live channel that says that there may be something to send. */
 export const DISPATCH_CHANNEL = "commands";
+
+/** Commands, or the events of so many, that are stored in one transaction. */
+const TOGETHER = 500;
+
+const NO_OUTLET: Outlet = { session: () => undefined, send: () => {} };
 
 export interface DeskPorts extends JudgePorts {
   readonly database: Database;
@@ -68,10 +72,29 @@ export interface UndoRequest {
 export class CommandDesk {
   readonly #ports: DeskPorts;
   readonly #judge: CommandJudge;
+  /** What is printed, told before it is durable. */
+  readonly liveOutput: LiveOutput;
+  #outlet: Outlet = NO_OUTLET;
+  readonly #storing = new Gather<KeyedCommand, boolean>({
+    together: TOGETHER,
+    atOnce: 2,
+    work: (keyed) => this.#storeAll(keyed),
+  });
+  readonly #taking = new Gather<Told, TakenOver | undefined>({
+    together: TOGETHER,
+    atOnce: 2,
+    work: (told) => this.#takeAll(told),
+  });
 
   constructor(ports: DeskPorts) {
     this.#ports = ports;
     this.#judge = new CommandJudge(ports);
+    this.liveOutput = new LiveOutput(ports.live);
+  }
+
+  /** Orders for nodes that are connected here go this way from now on, in the transaction that lets them go. */
+  sendThrough(outlet: Outlet): void {
+    this.#outlet = outlet;
   }
 
   /**
@@ -92,7 +115,15 @@ export class CommandDesk {
         `request ${request.action}: request id "${request.requestId}" was used for another command, ${known.id}`,
       );
     }
-    return this.#store(newCommand(request, node, system.clock.now(), system.draws), requestKey);
+    const command = newCommand(request, node, system.clock.now(), system.draws);
+    // The agent is asked as soon as it is stored; which stream that goes over is stored with it.
+    const asked = { ...command, sentSession: this.#outlet.session(command.nodeId) };
+    if (!(await this.#storing.add({ command: asked, requestKey })))
+      return (await readCommandByRequest(database, requestKey)) ?? asked;
+    this.#tellWatchers(asked.id);
+    if (asked.sentSession === undefined) this.#tell(asked);
+    else this.#outlet.send(asked, "preview", "a plan is wanted");
+    return asked;
   }
 
   /**
@@ -130,12 +161,24 @@ export class CommandDesk {
     return this.#store(inverse, requestKey);
   }
 
-  /** Stores a new command; another replica may have stored the same request between our look and our insert. */
+  /** Another replica may have stored the same request between our look and our insert: false for those. */
+  #storeAll(keyed: readonly KeyedCommand[]): Promise<readonly boolean[]> {
+    return this.#ports.database.transaction(async (tx) => {
+      const stored = await insertCommands(tx, keyed);
+      const entries = keyed
+        .filter(({ command }) => stored.has(command.id))
+        .map(({ command }) => requestedEntry(command));
+      await appendEntries(tx, entries);
+      return keyed.map(({ command }) => stored.has(command.id));
+    });
+  }
+
+  /** Stores a new command that undoes another; another replica may have stored the same request between our look and our insert. */
   async #store(command: Command, requestKey: string): Promise<Command> {
     const { database } = this.#ports;
     const stored = await database.transaction(async (tx) => {
       const undone = command.undoes === "" ? undefined : await lockCommand(tx, command.undoes as CommandId);
-      if (!(await insertCommand(tx, command, requestKey))) return false;
+      if ((await insertCommands(tx, [{ command, requestKey }])).size === 0) return false;
       if (undone !== undefined) {
         const earlier =
           undone.undoneBy === "" ? undefined : await readCommand(tx, undone.undoneBy as CommandId);
@@ -144,10 +187,7 @@ export class CommandDesk {
           throw new OpsError("FAILED_PRECONDITION", `undo command "${undone.id}": ${still.because}`);
         await saveUndoneBy(tx, undone.id, command.id);
       }
-      const because = command.reason || command.because;
-      await appendEntries(tx, [
-        entryOf("command.requested", command, command.requestedBy, because, command.requestedAt),
-      ]);
+      await appendEntries(tx, [requestedEntry(command)]);
       return true;
     });
     this.#tell(command);
@@ -161,34 +201,32 @@ export class CommandDesk {
    * anyone, so that the agent may forget them. They are one transaction: all are taken, or none.
    */
   async take(from: NodeId, ...events: readonly CommandEvent[]): Promise<void> {
+    const useful = events.filter((event) => !isOfNoUse(event));
+    if (useful.length === 0) return;
+    const taken = await this.#taking.add({ from, events: useful });
+    if (taken === undefined) return;
+    const { command, order } = taken;
+    if (order !== undefined) this.#outlet.send(command, order.mode, order.because);
+    this.#tell(command);
+  }
+
+  async #takeAll(told: readonly Told[]): Promise<readonly (TakenOver | undefined)[]> {
     const { database, system } = this.#ports;
-    const [first, ...others] = events.filter((event) => !isOfNoUse(event));
-    if (first === undefined) return;
-    const taken = await database.transaction(async (tx) => {
-      const command = await lockCommand(tx, first.commandId);
-      // A command that is not known, or is another node's, is answered with an acknowledgement: the agent must not keep it for ever.
-      if (command === undefined || command.nodeId !== from) return undefined;
-      const now = system.clock.now();
-      const by: Actor = { kind: "agent", name: command.nodeName };
-      const entries: NewEntry[] = [];
-      let next = command;
-      for (const event of [first, ...others]) {
-        const before = next;
-        // What an earlier attempt still says is of no use: the agent has refused it.
-        if (event.attempt !== before.attempt || event.sequence <= sequenceOf(before, event)) continue;
-        const judged = await this.#judgePlan(tx, before, event, now);
-        const decision = afterEvent(before, event, () => judged, now);
-        if (event.what.kind === "output") await saveOutput(tx, event, event.what);
-        next = carriedOut(withSequence(before, event), decision, now);
-        if (next.attempt !== before.attempt) await forgetPreviews(tx, before.id);
-        if (decision.kind === "change") entries.push(entryOfChange(before, next, by, now));
-      }
-      if (next === command) return undefined;
-      await saveCommand(tx, next);
-      await appendEntries(tx, entries);
-      return next;
+    const taken = await database.transaction((tx) =>
+      takeEvents(tx, told, {
+        judge: this.#judge,
+        now: system.clock.now(),
+        session: (node) => this.#outlet.session(node),
+      }),
+    );
+    const byId = new Map<string, TakenOver>(taken.map((one) => [one.command.id, one]));
+    return told.map(({ events }) => {
+      const id = events[0]?.commandId ?? "";
+      const one = byId.get(id);
+      // Told once, whoever of several has brought it.
+      byId.delete(id);
+      return one;
     });
-    if (taken !== undefined) this.#tell(taken);
   }
 
   /**
@@ -311,17 +349,6 @@ export class CommandDesk {
     return next;
   }
 
-  async #judgePlan(
-    tx: Transaction,
-    command: Command,
-    { mode, what }: CommandEvent,
-    now: Instant,
-  ): Promise<JudgedPlan> {
-    return mode === "preview" && what.kind === "finished" && command.state === "planning"
-      ? this.#judge.judge(tx, command, what.resultJson, now)
-      : denial("no plan has come");
-  }
-
   /** Who watches is told of every change; who sends, only of those after which there may be something to send. */
   #tell(command: Command): void {
     this.#tellWatchers(command.id);
@@ -331,7 +358,7 @@ export class CommandDesk {
   }
 
   #tellWatchers(id: string): void {
-    this.#ports.live.publish(commandChannel(id), "");
+    this.liveOutput.tellNews(id);
   }
 
   read(id: CommandId): Promise<Command | undefined> {
@@ -342,11 +369,14 @@ export class CommandDesk {
 /** States in which an order waits to go. A stream that opens brings a look of its own. */
 const MAY_BE_SENT: ReadonlySet<CommandState> = new Set(["planning", "approved"]);
 
-const sequenceOf = (command: Command, event: CommandEvent): number =>
-  event.mode === "preview" ? command.previewSequence : command.runSequence;
-
-const withSequence = (command: Command, { mode, sequence }: CommandEvent): Command =>
-  mode === "preview" ? { ...command, previewSequence: sequence } : { ...command, runSequence: sequence };
-
 const carriedOut = (command: Command, decision: CommandDecision, now: Instant): Command =>
   decision.kind === "keep" ? command : changed(command, decision.change, now);
+
+const requestedEntry = (command: Command): NewEntry =>
+  entryOf(
+    "command.requested",
+    command,
+    command.requestedBy,
+    command.reason || command.because,
+    command.requestedAt,
+  );

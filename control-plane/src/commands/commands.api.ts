@@ -10,10 +10,11 @@ import type { CallContext } from "../platform/call.js";
 import type { Database } from "../platform/postgres/database.js";
 import type { Live } from "../platform/redis/live.js";
 import type { Clock } from "../platform/system.js";
-import { type CommandDesk, commandChannel } from "./command-desk.js";
+import type { CommandDesk } from "./command-desk.js";
 import { outputToWire, stateFromWire, toWire } from "./command-wire.api.js";
-import { readCommands, readOutput } from "./commands.store.js";
+import { readCommands, readOutput, type StoredOutput } from "./commands.store.js";
 import { type Command, isOpen } from "./domain/command.js";
+import { commandChannel, readLiveOutput } from "./live-output.js";
 
 const LIMITS = {
   requestIdLength: 64,
@@ -30,6 +31,9 @@ const WATCH_INTERVAL = 2 * SECOND;
 
 /** Pieces of output that are read at once. */
 const OUTPUT_PAGE = 100;
+
+/** Pieces that are told before they are durable; what comes faster is read when it is. */
+const LIVE_PIECES_MAX = 256;
 
 export interface CommandsApiPorts {
   readonly database: Database;
@@ -90,12 +94,32 @@ export function commandsApi(
   /** Listens for a command's news from now on, so that none falls between a look and a wait. */
   const listen = (id: string, signal: AbortSignal) => {
     let wake = new AbortController();
-    const stop = live.subscribe(commandChannel(id), () => wake.abort());
+    const fresh: StoredOutput[] = [];
+    let stale = true;
+    const stop = live.subscribe(commandChannel(id), (message) => {
+      const piece = readLiveOutput(message);
+      if (piece === undefined) stale = true;
+      else if (fresh.length < LIVE_PIECES_MAX) fresh.push(piece);
+      wake.abort();
+    });
     return {
       stop,
+      /** Output that came since the last call, and that need not be durable yet. */
+      output: (): readonly StoredOutput[] => fresh.splice(0),
+      /** Whether there may be something new to read since the last call. */
+      stale: (): boolean => {
+        const was = stale;
+        stale = false;
+        return was;
+      },
+      /** There is more to read than was read. */
+      again: (): void => {
+        stale = true;
+      },
       /** Resolves when there was news since the last wait, or after `ms`. */
       wait: async (ms: number): Promise<void> => {
         await clock.sleep(ms, AbortSignal.any([wake.signal, signal]));
+        if (!wake.signal.aborted) stale = true;
         wake = new AbortController();
       },
     };
@@ -220,24 +244,35 @@ export function commandsApi(
       let sequence = 0;
       /** Events of the run up to here hold no output that was not told. */
       let through = 0;
+      /** Pieces behind `sequence` that were told before they were durable. */
+      const early = new Set<number>();
       const news = listen(request.commandId, context.signal);
       try {
         while (!context.signal.aborted) {
+          for (const piece of news.output()) {
+            if (piece.sequence <= sequence || early.has(piece.sequence) || early.size >= LIVE_PIECES_MAX)
+              continue;
+            early.add(piece.sequence);
+            yield { event: { case: "output", value: outputToWire(piece) } };
+          }
+          if (!news.stale()) {
+            await news.wait(WATCH_INTERVAL);
+            continue;
+          }
           const command = await need(request.commandId);
           if (command.runSequence > through) {
             const output = await readOutput(database, command.id, "run", sequence, OUTPUT_PAGE);
             for (const piece of output) {
               sequence = piece.sequence;
-              yield { event: { case: "output", value: outputToWire(piece) } };
+              if (!early.delete(sequence)) yield { event: { case: "output", value: outputToWire(piece) } };
             }
             if (output.length < OUTPUT_PAGE) through = command.runSequence;
           }
           const change = `${command.state}/${command.changedAt}/${command.verification}`;
           if (change !== told) yield { event: { case: "command", value: toWire(command) } };
           told = change;
-          if (command.runSequence > through) continue;
-          if (!isOpen(command.state)) return;
-          await news.wait(WATCH_INTERVAL);
+          if (command.runSequence > through) news.again();
+          else if (!isOpen(command.state)) return;
         }
       } finally {
         news.stop();

@@ -1,4 +1,5 @@
 /** Commands' door: request and decide at the desk, dispatch to agents, read. */
+export type { AgentLine } from "./agent-line.js";
 export { CommandDesk, type UndoRequest } from "./command-desk.js";
 export { commandsApi } from "./commands.api.js";
 export {
@@ -8,7 +9,7 @@ export {
   readCommandsById,
   readOpen,
 } from "./commands.store.js";
-export { type AgentLine, Dispatcher } from "./dispatch.loop.js";
+export { Dispatcher } from "./dispatch.loop.js";
 export type { TargetNode } from "./judge-command.js";
 export type { CommandRequest } from "./new-command.js";
 export { agentLine, fromWireEvent, type SessionsPort } from "./orders.api.js";

@@ -4,7 +4,7 @@ import type { Role } from "../kernel/caller.js";
 import { type CommandId, commandId, type NodeId, nodeId } from "../kernel/ids.js";
 import type { Instant } from "../kernel/time.js";
 import type { Queryable, Transaction } from "../platform/postgres/database.js";
-import { type Sql, sql } from "../platform/postgres/sql.js";
+import { prepared, type Sql, sql } from "../platform/postgres/sql.js";
 import {
   type Approval,
   type Command,
@@ -119,24 +119,48 @@ function toCommand(row: Row): Command {
   };
 }
 
-/** Stores a new command; undefined when this request was stored before. */
-export async function insertCommand(tx: Transaction, command: Command, requestKey: string): Promise<boolean> {
-  const rows = await tx.query(sql`
+/** A command with the name of its request. */
+export interface KeyedCommand {
+  readonly command: Command;
+  readonly requestKey: string;
+}
+
+/** Stores new commands; answers the ids of those whose requests were not stored before. */
+export async function insertCommands(
+  tx: Transaction,
+  keyed: readonly KeyedCommand[],
+): Promise<ReadonlySet<string>> {
+  const of = <T>(read: (command: Command) => T): readonly T[] => keyed.map(({ command }) => read(command));
+  const rows = await tx.query<{ command_id: string }>(
+    prepared(sql`
     insert into command (command_id, request_key, node_id, node_name, action, arguments, state, because, requested_kind,
       requested_name, reason, alert_id, require_approval, traceparent, requested_at, changed_at, expires_at, timeout_ms,
-      generation, verification, requested_roles, hold, undoes)
-    values (${command.id}, ${requestKey}, ${command.nodeId}, ${command.nodeName}, ${command.action}, ${command.argumentsJson},
-      ${command.state}, ${command.because}, ${command.requestedBy.kind}, ${command.requestedBy.name}, ${command.reason},
-      ${command.alertId}, ${command.requireApproval}, ${command.traceparent}, ${new Date(command.requestedAt)},
-      ${new Date(command.changedAt)}, ${new Date(command.expiresAt)}, ${command.timeoutMs}, ${command.generation},
-      ${command.verification}, ${[...command.requestedRoles]}, ${command.hold}, ${command.undoes})
+      generation, verification, hold, undoes, sent_session, requested_roles)
+    select d.command_id, d.request_key, d.node_id, d.node_name, d.action, d.arguments, d.state, d.because,
+      d.requested_kind, d.requested_name, d.reason, d.alert_id, d.require_approval, d.traceparent, d.requested_at,
+      d.changed_at, d.expires_at, d.timeout_ms, d.generation, d.verification, d.hold, d.undoes, d.sent_session,
+      array(select jsonb_array_elements_text(d.requested_roles::jsonb))
+    from unnest(${of((c) => c.id)}::text[], ${keyed.map(({ requestKey }) => requestKey)}::text[],
+      ${of((c) => c.nodeId)}::text[], ${of((c) => c.nodeName)}::text[], ${of((c) => c.action)}::text[],
+      ${of((c) => c.argumentsJson)}::text[], ${of((c) => c.state)}::text[], ${of((c) => c.because)}::text[],
+      ${of((c) => c.requestedBy.kind)}::text[], ${of((c) => c.requestedBy.name)}::text[], ${of((c) => c.reason)}::text[],
+      ${of((c) => c.alertId)}::text[], ${of((c) => c.requireApproval)}::boolean[], ${of((c) => c.traceparent)}::text[],
+      ${of((c) => new Date(c.requestedAt))}::timestamptz[], ${of((c) => new Date(c.changedAt))}::timestamptz[],
+      ${of((c) => new Date(c.expiresAt))}::timestamptz[], ${of((c) => c.timeoutMs)}::int[],
+      ${of((c) => c.generation)}::bigint[], ${of((c) => c.verification)}::text[], ${of((c) => c.hold)}::boolean[],
+      ${of((c) => c.undoes)}::text[], ${of((c) => c.sentSession ?? null)}::bigint[],
+      ${of((c) => JSON.stringify(c.requestedRoles))}::text[])
+      as d (command_id, request_key, node_id, node_name, action, arguments, state, because, requested_kind,
+        requested_name, reason, alert_id, require_approval, traceparent, requested_at, changed_at, expires_at, timeout_ms,
+        generation, verification, hold, undoes, sent_session, requested_roles)
     on conflict (request_key) do nothing
-    returning command_id`);
-  return rows.length === 1;
+    returning command_id`),
+  );
+  return new Set(rows.map(({ command_id }) => command_id));
 }
 
 async function one(db: Queryable, where: Sql): Promise<Command | undefined> {
-  const [row] = await db.query<Row>(sql`select * from command where ${where}`);
+  const [row] = await db.query<Row>(prepared(sql`select * from command where ${where}`));
   return row && toCommand(row);
 }
 
@@ -153,18 +177,43 @@ export function lockCommand(tx: Transaction, id: CommandId): Promise<Command | u
   return one(tx, sql`command_id = ${id} for update`);
 }
 
-/** Writes what may change of a command that is locked. */
-export async function saveCommand(tx: Transaction, command: Command): Promise<void> {
-  await tx.query(sql`
-    update command set state = ${command.state}, because = ${command.because},
-      changed_at = ${new Date(command.changedAt)}, generation = ${command.generation},
-      plan = ${command.plan === undefined ? null : JSON.stringify(command.plan)}::jsonb,
-      approved_kind = ${command.approvedBy?.kind ?? null}, approved_name = ${command.approvedBy?.name ?? null},
-      cancel_because = ${command.cancelBecause ?? null}, exit_code = ${command.exitCode},
-      summary = ${command.summary}, result = ${command.resultJson}, sent_session = ${command.sentSession ?? null},
-      preview_sequence = ${command.previewSequence}, run_sequence = ${command.runSequence},
-      approvals = ${JSON.stringify(command.approvals)}::jsonb, attempt = ${command.attempt}
-    where command_id = ${command.id}`);
+/** Those of these commands that there are, locked until the transaction ends, all in one order. */
+export async function lockCommands(tx: Transaction, ids: readonly CommandId[]): Promise<readonly Command[]> {
+  const rows = await tx.query<Row>(
+    prepared(
+      sql`select * from command where command_id = any(${[...ids]}::text[]) order by command_id for update`,
+    ),
+  );
+  return rows.map(toCommand);
+}
+
+/** Writes what may change of commands that are locked. */
+export async function saveCommands(tx: Transaction, commands: readonly Command[]): Promise<void> {
+  if (commands.length === 0) return;
+  const of = <T>(read: (command: Command) => T): readonly T[] => commands.map(read);
+  await tx.query(
+    prepared(sql`
+    update command c set state = d.state, because = d.because, changed_at = d.changed_at, generation = d.generation,
+      plan = d.plan::jsonb, approved_kind = d.approved_kind, approved_name = d.approved_name,
+      cancel_because = d.cancel_because, exit_code = d.exit_code, summary = d.summary, result = d.result,
+      sent_session = d.sent_session, preview_sequence = d.preview_sequence, run_sequence = d.run_sequence,
+      approvals = d.approvals::jsonb, attempt = d.attempt
+    from unnest(${of((c) => c.id)}::text[], ${of((c) => c.state)}::text[], ${of((c) => c.because)}::text[],
+      ${of((c) => new Date(c.changedAt))}::timestamptz[], ${of((c) => c.generation)}::bigint[],
+      ${of((c) => (c.plan === undefined ? null : JSON.stringify(c.plan)))}::text[],
+      ${of((c) => c.approvedBy?.kind ?? null)}::text[], ${of((c) => c.approvedBy?.name ?? null)}::text[],
+      ${of((c) => c.cancelBecause ?? null)}::text[], ${of((c) => c.exitCode)}::int[], ${of((c) => c.summary)}::text[],
+      ${of((c) => c.resultJson)}::text[], ${of((c) => c.sentSession ?? null)}::bigint[],
+      ${of((c) => c.previewSequence)}::int[], ${of((c) => c.runSequence)}::int[],
+      ${of((c) => JSON.stringify(c.approvals))}::text[], ${of((c) => c.attempt)}::int[])
+      as d (command_id, state, because, changed_at, generation, plan, approved_kind, approved_name, cancel_because,
+        exit_code, summary, result, sent_session, preview_sequence, run_sequence, approvals, attempt)
+    where c.command_id = d.command_id`),
+  );
+}
+
+export function saveCommand(tx: Transaction, command: Command): Promise<void> {
+  return saveCommands(tx, [command]);
 }
 
 /** Notes which command undoes another. */
@@ -177,14 +226,29 @@ export async function forgetPreviews(tx: Transaction, id: CommandId): Promise<vo
   await tx.query(sql`delete from command_output where command_id = ${id} and mode = 'preview'`);
 }
 
-/** Keeps a piece of output; one that is kept already stays as it is. */
-export async function saveOutput(tx: Transaction, event: CommandEvent, output: OutputEvent): Promise<void> {
-  await tx.query(sql`
+/** A piece of output and the event that brought it. */
+export interface OutputPiece {
+  readonly event: CommandEvent;
+  readonly output: OutputEvent;
+}
+
+/** Keeps pieces of output; one that is kept already stays as it is. */
+export async function saveOutputs(tx: Transaction, pieces: readonly OutputPiece[]): Promise<void> {
+  if (pieces.length === 0) return;
+  const of = <T>(read: (piece: OutputPiece) => T): readonly T[] => pieces.map(read);
+  await tx.query(
+    prepared(sql`
     insert into command_output (command_id, mode, sequence, at, stream, byte_offset, skipped_bytes, data, words)
-    values (${event.commandId}, ${event.mode}, ${event.sequence}, ${new Date(event.at)}, ${output.stream},
-      ${output.offset}, ${output.skippedBytes}, ${Buffer.from(output.data)},
-      to_tsvector('simple', ${event.mode === "run" ? textOf(output.data) : null}))
-    on conflict do nothing`);
+    select d.command_id, d.mode, d.sequence, d.at, d.stream, d.byte_offset, d.skipped_bytes, d.data,
+      to_tsvector('simple', d.words)
+    from unnest(${of(({ event }) => event.commandId)}::text[], ${of(({ event }) => event.mode)}::text[],
+      ${of(({ event }) => event.sequence)}::int[], ${of(({ event }) => new Date(event.at))}::timestamptz[],
+      ${of(({ output }) => output.stream)}::text[], ${of(({ output }) => output.offset)}::bigint[],
+      ${of(({ output }) => output.skippedBytes)}::bigint[], ${of(({ output }) => Buffer.from(output.data))}::bytea[],
+      ${of(({ event, output }) => (event.mode === "run" ? textOf(output.data) : null))}::text[])
+      as d (command_id, mode, sequence, at, stream, byte_offset, skipped_bytes, data, words)
+    on conflict do nothing`),
+  );
 }
 
 /**
@@ -253,20 +317,30 @@ export async function readOpen(db: Queryable, nodes?: readonly NodeId[]): Promis
   return rows.map(toCommand);
 }
 
-/** How busy a node is, less the command that asks. */
-export async function countOnNode(
+/** How busy a node is. */
+export interface NodeLoad {
+  readonly open: number;
+  readonly recent: number;
+}
+
+/** How busy the nodes of commands are, each less the command that asks; by command. */
+export async function countOnNodes(
   db: Queryable,
-  node: NodeId,
-  except: CommandId,
+  asking: readonly Command[],
   since: Instant,
-): Promise<{ readonly open: number; readonly recent: number }> {
-  const [row] = await db.query<{ open: number; recent: number }>(sql`
-    select count(*) filter (where state in ('approved', 'sent', 'running'))::int as open,
-      count(*) filter (where requested_at >= ${new Date(since)} and plan is not null
-        and state not in ('awaiting-approval', 'refused', 'planning', 'planned'))::int as recent
-    from command where node_id = ${node} and command_id <> ${except}
-      and (requested_at >= ${new Date(since)} or state in ('approved', 'sent', 'running'))`);
-  return row ?? { open: 0, recent: 0 };
+): Promise<Map<string, NodeLoad>> {
+  const rows = await db.query<NodeLoad & { command_id: string }>(
+    prepared(sql`
+    select d.command_id, n.open, n.recent
+    from unnest(${asking.map(({ id }) => id)}::text[], ${asking.map((c) => c.nodeId)}::text[]) as d (command_id, node_id)
+    cross join lateral (
+      select count(*) filter (where c.state in ('approved', 'sent', 'running'))::int as open,
+        count(*) filter (where c.requested_at >= ${new Date(since)} and c.plan is not null
+          and c.state not in ('awaiting-approval', 'refused', 'planning', 'planned'))::int as recent
+      from command c where c.node_id = d.node_id and c.command_id <> d.command_id
+        and (c.requested_at >= ${new Date(since)} or c.state in ('approved', 'sent', 'running'))) n`),
+  );
+  return new Map(rows.map(({ command_id, open, recent }) => [command_id, { open, recent }]));
 }
 
 export interface CommandFilter {

@@ -1,6 +1,6 @@
 /**
  * Sends what is to be sent to the agents that are connected to this replica, and expires what was never answered.
- * A message on the live channel brings a run forward; the interval is the guarantee.
+ * What may go is told by the desk or on the live channel and goes at once; the interval is the guarantee.
  */
 import type { NodeId } from "../kernel/ids.js";
 import { SECOND } from "../kernel/time.js";
@@ -9,8 +9,9 @@ import { Loop } from "../platform/loop.js";
 import type { Database } from "../platform/postgres/database.js";
 import type { Live } from "../platform/redis/live.js";
 import type { Clock } from "../platform/system.js";
+import type { AgentLine } from "./agent-line.js";
 import { type CommandDesk, DISPATCH_CHANNEL } from "./command-desk.js";
-import { readOpen } from "./commands.store.js";
+import { readCommandsById, readOpen } from "./commands.store.js";
 import { chooseOrder } from "./domain/choose-order.js";
 import type { Command, OrderMode } from "./domain/command.js";
 import { afterTime } from "./domain/next-command.js";
@@ -18,14 +19,8 @@ import { afterTime } from "./domain/next-command.js";
 /** Commands that are looked after at the same time. */
 const AT_ONCE = 8;
 
-/** The way to the agents connected here; each call answers at once. */
-export interface AgentLine {
-  /** The generation of the node's open stream on this replica. */
-  session(node: NodeId): number | undefined;
-  /** False when the stream is gone or cannot take more now. */
-  order(command: Command, mode: OrderMode): boolean;
-  cancel(command: Command, because: string): boolean;
-}
+/** Commands that were told of and wait to be looked at; with more, the next run of the loop finds them. */
+const TOLD_MAX = 10_000;
 
 export interface DispatchOptions {
   readonly database: Database;
@@ -42,6 +37,8 @@ export class Dispatcher {
   #unsubscribe: () => void = () => {};
   /** Cancellations told on a stream already: command id → session. */
   readonly #cancelled = new Map<string, number>();
+  readonly #told = new Set<string>();
+  #looking: Promise<void> | undefined;
 
   constructor(options: DispatchOptions) {
     this.#options = options;
@@ -55,22 +52,55 @@ export class Dispatcher {
   }
 
   start(): void {
-    this.#unsubscribe = this.#options.live.subscribe(DISPATCH_CHANNEL, () => this.loop.wake());
+    const { live, desk, line } = this.#options;
+    this.#unsubscribe = live.subscribe(DISPATCH_CHANNEL, (id) => this.#hear(id));
+    desk.sendThrough({
+      session: (node: NodeId) => line.session(node),
+      send: (command, mode, because) => this.#hand(command, mode, because),
+    });
     this.loop.start();
   }
 
   async stop(): Promise<void> {
     this.#unsubscribe();
+    await this.#looking;
     await this.loop.stop();
   }
 
   async run(): Promise<void> {
-    const { database, desk, clock } = this.#options;
+    const { database } = this.#options;
     const open = await readOpen(database);
     const openIds = new Set<string>(open.map((command) => command.id));
     for (const id of this.#cancelled.keys()) if (!openIds.has(id)) this.#cancelled.delete(id);
+    await this.#lookAt(open);
+  }
+
+  /** Looks at the commands that are told of, and at no others: of those there may be thousands. */
+  #hear(id: string): void {
+    if (id === "" || this.#told.size >= TOLD_MAX) this.loop.wake();
+    else this.#told.add(id);
+    this.#looking ??= this.#lookAtTold().finally(() => {
+      this.#looking = undefined;
+    });
+  }
+
+  async #lookAtTold(): Promise<void> {
+    const { database, logger } = this.#options;
+    while (this.#told.size > 0) {
+      const ids = [...this.#told];
+      this.#told.clear();
+      try {
+        await this.#lookAt(await readCommandsById(database, ids));
+      } catch (error) {
+        logger.warn("commands that may go were not looked at; the next run finds them", {}, error);
+      }
+    }
+  }
+
+  async #lookAt(commands: readonly Command[]): Promise<void> {
+    const { desk, clock } = this.#options;
     // Several at a time: each waits for PostgreSQL, and one node's command is not to wait for a hundred others'.
-    const waiting = open.values();
+    const waiting = commands.values();
     const work = async (): Promise<void> => {
       for (const command of waiting) {
         if (afterTime(command, clock.now()).kind === "change") await desk.expire(command.id);
@@ -81,7 +111,7 @@ export class Dispatcher {
   }
 
   async #send(command: Command): Promise<void> {
-    const { desk, line, logger } = this.#options;
+    const { desk, line } = this.#options;
     const session = line.session(command.nodeId);
     if (session === undefined) return;
     const choice = chooseOrder(command, session);
@@ -93,14 +123,20 @@ export class Dispatcher {
     }
     // Stored before it is sent: after a crash in between, it is sent again, and the agent tells the two apart.
     const current = await desk.markSent(command, session);
-    if (current === undefined) return;
-    if (!line.order(current, choice.mode)) return;
+    if (current !== undefined) this.#hand(current, choice.mode, choice.because);
+  }
+
+  /** Hands an order that is stored as sent to the node's stream. */
+  #hand(command: Command, mode: OrderMode, because: string): void {
+    const { desk, line, logger } = this.#options;
+    if (mode === "run") desk.liveOutput.expect(command);
+    if (!line.order(command, mode)) return;
     logger.info("an order was sent", {
       commandId: command.id,
       node: command.nodeName,
       action: command.action,
-      mode: choice.mode,
-      because: choice.because,
+      mode,
+      because,
       traceparent: command.traceparent,
     });
   }

@@ -7,7 +7,7 @@ import type { ActionQuestion, SafetyVerdict } from "../safety/domain/judge-actio
 import type { Safety } from "../safety/safety.module.js";
 import type { Topology } from "../topology/domain/component.js";
 import { type BlastRadius, blastRadius, ROLE_LABEL } from "../topology/domain/find-impact.js";
-import { countOnNode } from "./commands.store.js";
+import { countOnNodes, type NodeLoad } from "./commands.store.js";
 import type { Command } from "./domain/command.js";
 import {
   type GuardDecision,
@@ -32,6 +32,8 @@ export interface TargetNode {
 export interface JudgePorts {
   /** A node by its id or its name. */
   readonly findNode: (idOrName: string) => Promise<TargetNode | undefined>;
+  /** Those of these nodes that there are. @default one after another */
+  readonly findNodes?: (ids: readonly NodeId[]) => Promise<readonly TargetNode[]>;
   readonly policy: () => Policy;
   readonly topology: () => Topology;
   /** How many nodes that are not revoked have a label of this value. */
@@ -40,8 +42,28 @@ export interface JudgePorts {
   readonly safety: Pick<Safety, "judge" | "took"> | undefined;
 }
 
+/** What was read at once for commands that are judged together. */
+export interface Look {
+  readonly commands: readonly Command[];
+  readonly nodes: ReadonlyMap<NodeId, TargetNode>;
+  /** By command; what is let go meanwhile is added. */
+  readonly loads: Map<string, NodeLoad>;
+  /** How many nodes have a role, of those that were asked for. */
+  readonly roles: Map<string, number>;
+}
+
+/** A plan's judgement, and what its parts were. */
+export interface FullJudgement extends JudgedPlan {
+  /** What policy alone says. */
+  readonly policy: GuardDecision;
+  readonly safety: SafetyVerdict;
+}
+
+const CLEAR: SafetyVerdict = { kind: "clear" };
+const IDLE: NodeLoad = { open: 0, recent: 0 };
+
 /** What stands for a judgement where none can be made: it says no. */
-export function denial(because: string): JudgedPlan {
+export function denial(because: string): FullJudgement {
   const decision: GuardDecision = {
     verdict: "deny",
     because,
@@ -57,7 +79,7 @@ export function denial(because: string): JudgedPlan {
     roleShare: 0,
     criticality: undefined,
   };
-  return { reach, decision };
+  return { reach, decision, policy: decision, safety: CLEAR };
 }
 
 export class CommandJudge {
@@ -67,18 +89,61 @@ export class CommandJudge {
     this.#ports = ports;
   }
 
-  /** Judges the plan of a command as things are now. `json` is the plan as the agent made it. */
-  async judge(tx: Transaction, command: Command, json: string, now: Instant): Promise<JudgedPlan> {
-    const node = await this.#node(command);
-    if (node === undefined) return denial(`node "${command.nodeName}" is no longer there`);
-    const { open, recent } = await countOnNode(tx, command.nodeId, command.id, now - HOUR);
-    const judged = await this.#askPolicy(tx, command, node, json, { open, recent }, now);
+  /** Reads what judging the plans of these commands needs. */
+  async look(tx: Transaction, commands: readonly Command[], now: Instant): Promise<Look> {
+    const { findNodes, findNode } = this.#ports;
+    if (commands.length === 0) return { commands, nodes: new Map(), loads: new Map(), roles: new Map() };
+    const ids = [...new Set(commands.map(({ nodeId }) => nodeId))];
+    const found =
+      findNodes === undefined
+        ? (await Promise.all(ids.map(findNode))).filter((node) => node !== undefined)
+        : await findNodes(ids);
+    const loads = await countOnNodes(tx, commands, now - HOUR);
+    return { commands, nodes: new Map(found.map((node) => [node.id, node])), loads, roles: new Map() };
+  }
+
+  /**
+   * Judges the plan of a command as things are now. `json` is the plan as the agent made it.
+   * @param look what was read for several; read for this one otherwise
+   * @param goes its order goes in this transaction if it may: then this is the safety budget's last word
+   */
+  async judge(
+    tx: Transaction,
+    command: Command,
+    json: string,
+    now: Instant,
+    look?: Look,
+    goes = false,
+  ): Promise<FullJudgement> {
+    const { nodes, loads, roles } = look ?? (await this.look(tx, [command], now));
+    const node = nodes.get(command.nodeId);
+    if (node?.revoked !== false) return denial(`node "${command.nodeName}" is no longer there`);
+    const load = loads.get(command.id) ?? IDLE;
+    const judged = await this.#askPolicy(tx, command, node, json, load, now, roles);
+    const { decision: policy } = judged;
     // Where a person is asked, it is no more automatic: they have seen the plan when it runs.
-    const automatic = command.requestedBy.kind !== "human" && judged.decision.verdict === "allow";
-    if (judged.decision.verdict === "deny") return judged;
+    const automatic = command.requestedBy.kind !== "human" && policy.verdict === "allow";
+    if (policy.verdict === "deny") return { ...judged, policy, safety: CLEAR };
     // It is asked again when the order goes, and only then has it to be the last word.
-    const safety = await this.#askSafety(tx, command, node, automatic, true, now);
-    return { ...judged, decision: withSafety(judged.decision, safety) };
+    const safety = await this.#askSafety(tx, command, node, automatic, !goes, now);
+    return { ...judged, decision: withSafety(policy, safety), policy, safety };
+  }
+
+  /** A command was let go that is not stored yet: it counts for the others of its node. */
+  letGo(command: Command, { commands, loads }: Look): void {
+    for (const { id, nodeId } of commands) {
+      if (nodeId !== command.nodeId || id === command.id) continue;
+      const { open, recent } = loads.get(id) ?? IDLE;
+      loads.set(id, { open: open + 1, recent: recent + 1 });
+    }
+  }
+
+  /** An order goes that {@link judge} let go: the safety budget counts it. */
+  async took(tx: Transaction, command: Command, look: Look, now: Instant): Promise<void> {
+    const node = look.nodes.get(command.nodeId);
+    const automatic = command.requestedBy.kind !== "human" && command.approvals.length === 0;
+    if (node !== undefined)
+      await this.#ports.safety?.took(tx, questionOf(command, node, automatic, now), command.id);
   }
 
   /** Right before an order goes: what holds it back. When nothing does, the safety budget counts it. */
@@ -87,13 +152,11 @@ export class CommandJudge {
     command: Command,
     now: Instant,
   ): Promise<{ readonly decision: GuardDecision; readonly safety: SafetyVerdict }> {
-    const clear: SafetyVerdict = { kind: "clear" };
     const node = await this.#node(command);
     if (node === undefined)
-      return { ...denial(`node "${command.nodeName}" is no longer there`), safety: clear };
-    const idle = { open: 0, recent: 0 };
-    const { decision } = await this.#askPolicy(tx, command, node, command.plan?.json ?? "", idle, now);
-    if (decision.verdict === "deny") return { decision, safety: clear };
+      return { ...denial(`node "${command.nodeName}" is no longer there`), safety: CLEAR };
+    const { decision } = await this.#askPolicy(tx, command, node, command.plan?.json ?? "", IDLE, now);
+    if (decision.verdict === "deny") return { decision, safety: CLEAR };
     const automatic = command.requestedBy.kind !== "human" && command.approvals.length === 0;
     const safety = await this.#askSafety(tx, command, node, automatic, false, now);
     if (safety.kind === "clear")
@@ -106,10 +169,11 @@ export class CommandJudge {
     command: Command,
     node: TargetNode,
     json: string,
-    { open, recent }: { readonly open: number; readonly recent: number },
+    { open, recent }: NodeLoad,
     now: Instant,
+    roles = new Map<string, number>(),
   ): Promise<JudgedPlan> {
-    const reach = await this.#reach(tx, node);
+    const reach = await this.#reach(tx, node, roles);
     const input: GuardInput = {
       requestedBy: command.requestedBy,
       roles: command.requestedRoles,
@@ -131,11 +195,10 @@ export class CommandJudge {
     return node?.revoked === false ? node : undefined;
   }
 
-  async #reach(tx: Transaction, node: TargetNode): Promise<BlastRadius> {
+  async #reach(tx: Transaction, node: TargetNode, sizes: Map<string, number>): Promise<BlastRadius> {
     const { topology, countNodes } = this.#ports;
     const role = node.labels[ROLE_LABEL];
-    const sizes = new Map<string, number>();
-    if (role !== undefined) sizes.set(role, await countNodes(tx, ROLE_LABEL, role));
+    if (role !== undefined && !sizes.has(role)) sizes.set(role, await countNodes(tx, ROLE_LABEL, role));
     return blastRadius(topology(), sizes, [node]);
   }
 

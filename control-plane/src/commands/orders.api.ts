@@ -15,7 +15,7 @@ import { commandId, type NodeId } from "../kernel/ids.js";
 import type { Instant } from "../kernel/time.js";
 import type { Logger } from "../platform/logger.js";
 import type { Clock } from "../platform/system.js";
-import type { AgentLine } from "./dispatch.loop.js";
+import type { AgentLine } from "./agent-line.js";
 import type { Command, CommandEvent, OrderMode } from "./domain/command.js";
 import { SignThenSend } from "./sign-then-send.js";
 

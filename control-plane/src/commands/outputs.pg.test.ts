@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commandId, nodeId } from "../kernel/ids.js";
 import { createTestDatabase, type TestDatabase } from "../platform/testing/test-database.js";
-import { insertCommand, saveOutput } from "./commands.store.js";
+import { insertCommands, saveOutputs } from "./commands.store.js";
 import type { OrderMode } from "./domain/command.js";
 import { searchOutput } from "./outputs.store.js";
 import { madeCommand } from "./testing/made-command.js";
@@ -23,14 +23,11 @@ async function printed(
       nodeId: nodeId(`id-${node}`),
       nodeName: node,
     });
-    await insertCommand(tx, command, `request-${id}`);
+    await insertCommands(tx, [{ command, requestKey: `request-${id}` }]);
     const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
     const what = { kind: "output", stream: "stdout", offset: 0, skippedBytes: 0, data: bytes } as const;
-    await saveOutput(
-      tx,
-      { commandId: commandId(id), attempt: 1, sequence, at: at + sequence, mode, what },
-      what,
-    );
+    const event = { commandId: commandId(id), attempt: 1, sequence, at: at + sequence, mode, what };
+    await saveOutputs(tx, [{ event, output: what }]);
   });
 }
 

@@ -3,7 +3,7 @@ import { type NodeId, nodeId } from "../kernel/ids.js";
 import type { Labels } from "../kernel/labels.js";
 import type { Instant } from "../kernel/time.js";
 import type { Queryable, Transaction } from "../platform/postgres/database.js";
-import { type Sql, sql } from "../platform/postgres/sql.js";
+import { prepared, type Sql, sql } from "../platform/postgres/sql.js";
 import type { AdmissionFacts } from "./domain/admit-agent.js";
 import type { Liveness, Node } from "./domain/agent.js";
 import type { NameHolder } from "./domain/join-token.js";
@@ -66,10 +66,18 @@ function toNode(row: Row): Node {
 
 /** The node by its id or its name; of those that had the name, the one not revoked, else the last that was. */
 export async function findNode(db: Queryable, idOrName: string): Promise<Node | undefined> {
-  const rows = await db.query<Row>(sql`
+  const rows = await db.query<Row>(
+    prepared(sql`
     ${SELECT} where n.node_id = ${idOrName} or n.name = ${idOrName}
-    order by (n.node_id = ${idOrName}) desc, (n.revoked_at is null) desc, n.revoked_at desc limit 1`);
+    order by (n.node_id = ${idOrName}) desc, (n.revoked_at is null) desc, n.revoked_at desc limit 1`),
+  );
   return rows[0] && toNode(rows[0]);
+}
+
+/** Those of these nodes that there are. */
+export async function findNodes(db: Queryable, ids: readonly NodeId[]): Promise<readonly Node[]> {
+  const rows = await db.query<Row>(prepared(sql`${SELECT} where n.node_id = any(${[...ids]}::text[])`));
+  return rows.map(toNode);
 }
 
 export interface NodeFilter {

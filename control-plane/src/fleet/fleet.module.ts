@@ -14,6 +14,7 @@ export {
   countByLiveness,
   countNodes,
   findNode,
+  findNodes,
   listNodes,
   type PlacedNode,
   readAdmission,

@@ -6,7 +6,7 @@ import type { Actor } from "../kernel/actor.js";
 import type { Json } from "../kernel/canonical-json.js";
 import { canonicalJson } from "../kernel/canonical-json.js";
 import type { Queryable, Transaction } from "../platform/postgres/database.js";
-import { type Sql, sql } from "../platform/postgres/sql.js";
+import { prepared, type Sql, sql } from "../platform/postgres/sql.js";
 import { sha256Hex } from "../platform/system.js";
 import {
   type ChainVerdict,
@@ -60,17 +60,19 @@ export async function appendEntries(
   entries: readonly NewEntry[],
 ): Promise<readonly Entry[]> {
   if (entries.length === 0) return [];
-  await tx.query(sql`select pg_advisory_xact_lock(${JOURNAL_LOCK})`);
+  await tx.query(prepared(sql`select pg_advisory_xact_lock(${JOURNAL_LOCK})`));
   const chained = chainEntries(await readHead(tx), entries.map(whole), sha256Hex);
-  await tx.query(sql`
+  await tx.query(
+    prepared(sql`
+    with told as (select pg_notify(${JOURNAL_CHANNEL}, ${String(chained.at(-1)?.position)}))
     insert into journal_entry (position, at, kind, subject, actor_kind, actor_name, because, facts, traceparent, hash)
-    select * from unnest(
+    select e.* from told, unnest(
       ${chained.map((e) => e.position)}::bigint[], ${chained.map((e) => new Date(e.at))}::timestamptz[],
       ${chained.map((e) => e.kind)}::text[], ${chained.map((e) => e.subject)}::text[],
       ${chained.map((e) => e.actor.kind)}::text[], ${chained.map((e) => e.actor.name)}::text[],
       ${chained.map((e) => e.because)}::text[], ${chained.map((e) => canonicalJson(e.facts))}::text[],
-      ${chained.map((e) => e.traceparent ?? "")}::text[], ${chained.map((e) => e.hash)}::text[])`);
-  await tx.query(sql`select pg_notify(${JOURNAL_CHANNEL}, ${String(chained.at(-1)?.position)})`);
+      ${chained.map((e) => e.traceparent ?? "")}::text[], ${chained.map((e) => e.hash)}::text[]) as e`),
+  );
   return chained;
 }
 
@@ -89,8 +91,9 @@ function whole(entry: NewEntry): NewEntry {
 }
 
 async function readHead(db: Queryable): Promise<Head> {
-  const [row] = await db.query<{ position: string; hash: string }>(sql`
-    select position, hash from journal_entry order by position desc limit 1`);
+  const [row] = await db.query<{ position: string; hash: string }>(
+    prepared(sql`select position, hash from journal_entry order by position desc limit 1`),
+  );
   return row === undefined ? GENESIS : { position: Number(row.position), hash: row.hash };
 }
 

@@ -17,6 +17,8 @@ export interface CommandEvents {
    * either way the agent may forget them.
    */
   take(from: NodeId, events: readonly CommandEvent[]): Promise<void>;
+  /** An event has come and is not durable yet: what may be told of it already. */
+  tell?(from: NodeId, event: CommandEvent): void;
   /** A stream of the node was opened; its agent knows of these commands that were not confirmed to the end. */
   connected(nodeId: NodeId, openCommandIds: readonly string[]): Promise<void>;
 }
@@ -63,6 +65,7 @@ export class CommandInbox {
 
   /** Takes an event. Resolves when the next one may be read: at once, unless too many wait. */
   push(event: CommandEvent): Promise<void> | undefined {
+    this.#options.events.tell?.(this.#options.nodeId, event);
     this.#waiting.push(event);
     if (!this.#working) {
       this.#working = true;

@@ -46,6 +46,15 @@ const IDLE_IN_TRANSACTION_MS = 5_000;
 /** SQLSTATE classes and codes after which the same call may succeed later. */
 const TRANSIENT = /^(08|53|57P0|58|40)/;
 
+/** A prepared statement's table was changed by a newer replica's migration: the connection is of no use, another is. */
+function isOutlived(error: unknown): boolean {
+  const { code, message } = Object(error) as { readonly code?: unknown; readonly message?: unknown };
+  return code === "0A000" && String(message).includes("cached plan");
+}
+
+const toQuery = ({ text, values, name }: Sql): pg.QueryConfig =>
+  name === undefined ? { text, values: [...values] } : { name, text, values: [...values] };
+
 function translate(error: unknown): OpsError {
   const code = (error as { code?: unknown }).code;
   const state = typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
@@ -67,7 +76,7 @@ function translate(error: unknown): OpsError {
       { cause: error },
     );
   }
-  const away = state === undefined || TRANSIENT.test(state);
+  const away = state === undefined || TRANSIENT.test(state) || isOutlived(error);
   return new OpsError(
     away ? "UNAVAILABLE" : "INTERNAL",
     `PostgreSQL: ${message}`,
@@ -106,7 +115,7 @@ export class Database implements Queryable {
   async query<Row extends object>(statement: Sql): Promise<readonly Row[]> {
     const started = performance.now();
     try {
-      const result = await this.#pool.query<Row>(statement.text, [...statement.values]);
+      const result = await this.#pool.query<Row>(toQuery(statement));
       return result.rows;
     } catch (error) {
       throw translate(error);
@@ -136,9 +145,10 @@ export class Database implements Queryable {
       query: async <Row extends object>(statement: Sql) => {
         const started = performance.now();
         try {
-          const result = await client.query<Row>(statement.text, [...statement.values]);
+          const result = await client.query<Row>(toQuery(statement));
           return result.rows;
         } catch (error) {
+          if (isOutlived(error)) broken = error as Error;
           throw translate(error);
         } finally {
           this.#onStatement((performance.now() - started) / 1_000);

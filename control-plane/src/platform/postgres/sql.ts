@@ -6,6 +6,23 @@
 export interface Sql {
   readonly text: string;
   readonly values: readonly unknown[];
+  /** Each connection parses and plans it once, under this name. */
+  readonly name?: string;
+}
+
+const names = new Map<string, string>();
+/** Texts that are kept prepared; more would mean that one of them is made of what is asked. */
+const NAMES_MAX = 200;
+
+/** A statement that is run often, always with the same text: it is parsed and planned once for each connection. */
+export function prepared(statement: Sql): Sql {
+  let name = names.get(statement.text);
+  if (name === undefined) {
+    if (names.size >= NAMES_MAX) return statement;
+    name = `s${names.size + 1}`;
+    names.set(statement.text, name);
+  }
+  return { ...statement, name };
 }
 
 const isSql = (value: unknown): value is Sql =>
