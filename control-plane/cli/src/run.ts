@@ -6,6 +6,8 @@ import { alertCommands } from "./commands/alerts.js";
 import { breakerCommands } from "./commands/breaker.js";
 import { commandCommands } from "./commands/commands.js";
 import { contextCommands } from "./commands/contexts.js";
+import { drillCommands } from "./commands/drill.js";
+import { failoverCommands } from "./commands/failover.js";
 import { fleetCommands } from "./commands/fleet.js";
 import { journalCommands } from "./commands/journal.js";
 import { mcpCommands } from "./commands/mcp.js";
@@ -43,6 +45,8 @@ export const COMMANDS: readonly Command[] = [
   ...policyCommands,
   ...topologyCommands,
   ...recoveryCommands,
+  ...failoverCommands,
+  ...drillCommands,
   ...mcpCommands,
   ...journalCommands,
   ...contextCommands,

@@ -3,6 +3,7 @@ import { toJson } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import {
   ExplainDecisionResponseSchema,
+  type JudgedObjective,
   ListDecisionsResponseSchema,
   ListObjectivesResponseSchema,
 } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
@@ -18,22 +19,32 @@ const instant = (at: Parameters<typeof timestampMs>[0] | undefined): string =>
   at === undefined ? "-" : new Date(timestampMs(at)).toISOString();
 const count = (value: bigint | undefined): string => (value === undefined ? "-" : String(value));
 
+/** What would be lost now, and how old that is. */
+function liveText(one: JudgedObjective): string {
+  const loss =
+    one.liveRpoMs === undefined ? one.liveRpoBytes && `${one.liveRpoBytes} B` : duration(one.liveRpoMs);
+  if (loss === undefined) return "-";
+  return `${loss} at ${instant(one.liveAt)}`;
+}
+
 async function objectives({ controlPlane, form, write }: Invocation): Promise<ExitCode> {
   const { recovery } = await controlPlane();
   const answer = await recovery.listObjectives({});
   write(
     render(form, toJson(ListObjectivesResponseSchema, answer), () =>
       table(
-        ["COMPONENT", "RTO", "RPO", "VERDICT", "OPEN AFTER", "MISSING BYTES", "MEASURED", "WHY"],
+        ["COMPONENT", "RTO", "RPO", "VERDICT", "TOOK", "MISSING", "MEASURED", "TREND", "NOW", "WHY"],
         answer.objectives.map((one) => [
           one.component,
           duration(one.rtoSeconds, 1_000),
           duration(one.rpoSeconds, 1_000),
           one.verdict,
-          duration(one.measuredOpenAfterMs),
-          count(one.measuredMissingBytes),
+          duration(one.measuredRtoMs ?? one.measuredOpenAfterMs),
+          one.measuredRpoMs === undefined ? count(one.measuredMissingBytes) : duration(one.measuredRpoMs),
           instant(one.measuredAt),
-          one.because,
+          one.trend,
+          liveText(one),
+          `${one.because}; ${one.liveBecause}`,
         ]),
       ),
     ),
@@ -84,7 +95,11 @@ async function explain({ controlPlane, positionals, form, write }: Invocation): 
       ]);
       const verdict =
         faults.length === 0 ? "The log holds." : printable(`The log does not hold: ${faults.join("; ")}`);
-      return `${head}, ${instant(decision?.startedAt)}\n${table(["AFTER", "STEP", "WHAT"], rows)}\n${verdict}`;
+      const took =
+        decision?.rtoMs === undefined
+          ? ""
+          : `Open again ${decision.rtoMs} ms after the owner was last heard open; missing: ${decision.missingBytes ?? "unknown"} bytes, at most ${duration(decision.rpoMs)}.\n`;
+      return `${head}, ${instant(decision?.startedAt)}\n${table(["AFTER", "STEP", "WHAT"], rows)}\n${took}${verdict}`;
     }),
   );
   return EXIT.ok;
