@@ -271,7 +271,7 @@ export class TimeSeries implements TimeSeriesDoor {
   openWriter(replay: ReplayKept): SeriesWriter {
     this.#replay = replay;
     return new StoreSeriesWriter(
-      this.#deps.system.clock,
+      this.#deps.system,
       () => this.#client(),
       () => this.#kept?.open(),
     );

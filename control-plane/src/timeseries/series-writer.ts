@@ -4,7 +4,8 @@
  */
 import { OpsError } from "../kernel/errors.js";
 import { type Duration, type Instant, MINUTE } from "../kernel/time.js";
-import type { Clock } from "../platform/system.js";
+import type { Clock, System } from "../platform/system.js";
+import { SeriesKeys } from "./domain/series-keys.js";
 import type { KeptEntry, SeriesWriter, WriteOutcome, WrittenSamples } from "./door.js";
 import type { StoreClient } from "./store-client.js";
 import type { StoreCalls } from "./store-protocol.js";
@@ -12,7 +13,7 @@ import type { WrittenLog } from "./written-log.js";
 
 /** A series that was not written for one to two of these is forgotten; it may be announced again. */
 const FORGOTTEN_AFTER: Duration = 10 * MINUTE;
-/** Series that are known at once; each takes its key twice the length of its labels at most. */
+/** Series that are known at once. */
 const SERIES_MAX = 2_500_000;
 /** Bytes of samples on their way. More must come again later. */
 const IN_FLIGHT_BYTES_MAX = 32 * 1024 * 1024;
@@ -27,12 +28,8 @@ export class StoreSeriesWriter implements SeriesWriter {
   #client: StoreClient | undefined;
   /** Whether the engine shall forget all that was announced. */
   #reset = true;
-  /** Keys of series written since the last turn of generations, and of those written only before. */
-  #young = new Map<string, number>();
-  #old = new Map<string, number>();
+  readonly #keys: SeriesKeys;
   #turnedAt: Instant;
-  readonly #keys: (string | undefined)[] = [];
-  readonly #free: number[] = [];
   #fresh: Fresh[] = [];
   #dropped: number[] = [];
   #inFlightBytes = 0;
@@ -41,8 +38,13 @@ export class StoreSeriesWriter implements SeriesWriter {
    * @param client the engine there is now; throws UNAVAILABLE when there is none
    * @param log where requests are kept; throws UNAVAILABLE while those that were kept come first; undefined: nowhere
    */
-  constructor(clock: Clock, client: () => StoreClient, log: () => WrittenLog | undefined) {
+  constructor(
+    { clock, draws }: Pick<System, "clock" | "draws">,
+    client: () => StoreClient,
+    log: () => WrittenLog | undefined,
+  ) {
     this.#clock = clock;
+    this.#keys = new SeriesKeys(Number.parseInt(draws.hex(8), 16) | 0);
     this.#currentClient = client;
     this.#log = log;
     this.#turnedAt = clock.now();
@@ -53,21 +55,13 @@ export class StoreSeriesWriter implements SeriesWriter {
   }
 
   find(key: string): number | undefined {
-    const known = this.#young.get(key);
-    if (known !== undefined) return known;
-    const older = this.#old.get(key);
-    if (older === undefined) return undefined;
-    this.#old.delete(key);
-    this.#young.set(key, older);
-    return older;
+    return this.#keys.find(key);
   }
 
   announce(key: string, labels: readonly string[]): number {
-    if (this.#young.size + this.#old.size >= SERIES_MAX) this.#turn();
-    if (this.#young.size >= SERIES_MAX) this.#forgetAll();
-    const ref = this.#free.pop() ?? this.#keys.length;
-    this.#keys[ref] = key;
-    this.#young.set(key, ref);
+    if (this.#keys.size >= SERIES_MAX) this.#turn();
+    if (this.#keys.size >= SERIES_MAX) this.#forgetAll();
+    const ref = this.#keys.add(key);
     this.#fresh.push({ ref, labels });
     return ref;
   }
@@ -108,7 +102,8 @@ export class StoreSeriesWriter implements SeriesWriter {
     this.#reset = false;
     this.#fresh = [];
     // Only now may their numbers be given to others: the engine hears of both in this order.
-    for (const ref of this.#dropped.splice(0)) this.#free.push(ref);
+    for (const ref of this.#dropped) this.#keys.giveBack(ref);
+    this.#dropped = [];
     try {
       const answer = await client.call("write", request);
       if (client === this.#client) for (const ref of answer.forgotten) this.#forget(ref);
@@ -133,30 +128,17 @@ export class StoreSeriesWriter implements SeriesWriter {
 
   #turn(): void {
     this.#turnedAt = this.#clock.now();
-    for (const ref of this.#old.values()) {
-      this.#keys[ref] = undefined;
-      this.#dropped.push(ref);
-    }
-    this.#old = this.#young;
-    this.#young = new Map();
+    for (const ref of this.#keys.age()) this.#dropped.push(ref);
   }
 
   /** The engine has refused the series itself, and forgotten it. */
   #forget(ref: number): void {
-    const key = this.#keys[ref];
-    if (key === undefined) return;
-    if (this.#young.get(key) === ref) this.#young.delete(key);
-    if (this.#old.get(key) === ref) this.#old.delete(key);
-    this.#keys[ref] = undefined;
-    this.#free.push(ref);
+    if (this.#keys.forget(ref)) this.#keys.giveBack(ref);
   }
 
   #forgetAll(): void {
     this.#reset = true;
-    this.#young.clear();
-    this.#old.clear();
-    this.#keys.length = 0;
-    this.#free.length = 0;
+    this.#keys.clear();
     this.#fresh = [];
     this.#dropped = [];
   }

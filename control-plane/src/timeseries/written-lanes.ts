@@ -20,13 +20,8 @@ type Example = Answer["refusals"][number]["example"];
 /** Series of one lane. A row costs time for every column, so parts of very large targets get lanes of their own. */
 const LANE_SERIES_MAX = 1_024;
 
-/** A series that was announced. */
-interface KnownSeries {
-  /** In the window; negative: the code of the refusal. */
-  readonly id: number;
-  /** What is read with it. */
-  readonly target: string;
-}
+/** In the place of a series: nothing stands for this number. */
+const UNKNOWN = -verdictCode["unknown-series"];
 
 interface WrittenLane {
   readonly layout: Layout;
@@ -36,20 +31,19 @@ interface WrittenLane {
   readonly samples: number[];
 }
 
-interface Place {
-  readonly lane: WrittenLane;
-  readonly column: number;
-}
-
 export class WrittenLanes {
   readonly #window: HotWindow;
   readonly #nodes: NodeTable;
   readonly #limits: SeriesLimits;
-  readonly #known: (KnownSeries | undefined)[] = [];
+  /** By the writer's number, the series of the window; negative: the code of the refusal. Arrays, for an object of each would weigh more than its samples. */
+  readonly #known = new NumberTable(UNKNOWN);
+  /** What a series is read with, until it has a lane; by series of the window. */
+  readonly #targets = new Map<number, string>();
   /** By series of the window, how many numbers stand for it: writers may name the same one in two ways. */
-  readonly #uses = new Map<number, number>();
-  /** By series of the window. */
-  readonly #places = new Map<number, Place>();
+  readonly #uses = new NumberTable(0);
+  /** By series of the window: its lane, and the column there. */
+  readonly #laneOf: (WrittenLane | undefined)[] = [];
+  readonly #columnOf = new NumberTable(0);
   #row = new Float64Array(LANE_SERIES_MAX);
   #rowHalves = halvesOf(this.#row);
   readonly #absent = new Uint8Array(LANE_SERIES_MAX);
@@ -74,9 +68,12 @@ export class WrittenLanes {
           ? this.#window.hold(node.owner, verdict.labels)
           : -verdictCode[verdict.because];
       this.#forget(ref);
-      this.#known[ref] = { id, target: verdict.kind === "kept" ? targetOf(verdict.labels) : "" };
-      if (id >= 0) this.#uses.set(id, (this.#uses.get(id) ?? 0) + 1);
-      else {
+      this.#known.set(ref, id);
+      if (id >= 0) {
+        this.#uses.set(id, this.#uses.get(id) + 1);
+        if (verdict.kind === "kept" && this.#laneOf[id] === undefined)
+          this.#targets.set(id, targetOf(verdict.labels));
+      } else {
         forgotten.push(ref);
         const because = VERDICTS[-id];
         if (because !== undefined && because !== "kept" && !examples.has(because)) {
@@ -85,7 +82,7 @@ export class WrittenLanes {
       }
     }
     for (const lane of this.#sort(request, node.owner)) this.#append(lane, request, now, examples);
-    for (const ref of forgotten) this.#known[ref] = undefined;
+    for (const ref of forgotten) this.#known.set(ref, UNKNOWN);
     if (request.series.length > 0) node.pendingSince ??= now;
     if (request.through > 0) {
       node.outboxId = WRITTEN_LOG;
@@ -100,37 +97,36 @@ export class WrittenLanes {
     const lanes: WrittenLane[] = [];
     const newcomers = new Map<string, { readonly ids: Set<number>; readonly samples: number[] }>();
     for (let index = 0; index < series.length; index++) {
-      const known = this.#known[series[index] as number];
-      const id = known?.id ?? -verdictCode["unknown-series"];
-      if (known === undefined || id < 0) {
+      const id = this.#known.get(series[index] as number);
+      if (id < 0) {
         counts[-id] = (counts[-id] as number) + 1;
         continue;
       }
-      const place = this.#places.get(id);
-      if (place === undefined) {
-        const key = `${timestamps[index]} ${known.target}`;
+      const lane = this.#laneOf[id];
+      if (lane === undefined) {
+        const key = `${timestamps[index]} ${this.#targets.get(id) ?? ""}`;
         const group = newcomers.get(key) ?? { ids: new Set(), samples: [] };
         newcomers.set(key, group);
         group.ids.add(id);
         group.samples.push(index);
       } else {
-        if (place.lane.samples.length === 0) lanes.push(place.lane);
-        place.lane.samples.push(index);
+        if (lane.samples.length === 0) lanes.push(lane);
+        lane.samples.push(index);
       }
     }
     const late: number[] = [];
     for (const { ids, samples } of newcomers.values()) {
       // A series may come at two times in the batch that brings it.
-      const fresh = [...ids].filter((id) => !this.#places.has(id));
+      const fresh = [...ids].filter((id) => this.#laneOf[id] === undefined);
       for (let at = 0; at < fresh.length; at += LANE_SERIES_MAX) {
         this.#open(owner, fresh.slice(at, at + LANE_SERIES_MAX));
       }
       late.push(...samples);
     }
     for (const index of late) {
-      const place = this.#places.get((this.#known[series[index] as number] as KnownSeries).id) as Place;
-      if (place.lane.samples.length === 0) lanes.push(place.lane);
-      place.lane.samples.push(index);
+      const lane = this.#laneOf[this.#known.get(series[index] as number)] as WrittenLane;
+      if (lane.samples.length === 0) lanes.push(lane);
+      lane.samples.push(index);
     }
     return lanes;
   }
@@ -138,7 +134,11 @@ export class WrittenLanes {
   #open(owner: number, ids: readonly number[]): void {
     const layout = this.#window.openLayout(owner, ids);
     const lane: WrittenLane = { layout, live: ids.length, samples: [] };
-    for (const [column, id] of ids.entries()) this.#places.set(id, { lane, column });
+    for (const [column, id] of ids.entries()) {
+      this.#laneOf[id] = lane;
+      this.#columnOf.set(id, column);
+      this.#targets.delete(id);
+    }
   }
 
   #append(lane: WrittenLane, request: Request, now: Instant, examples: Map<Refusal, Example>): void {
@@ -166,8 +166,7 @@ export class WrittenLanes {
       cells = 0;
     };
     for (const index of samples) {
-      const { id } = this.#known[series[index] as number] as KnownSeries;
-      const { column } = this.#places.get(id) as Place;
+      const column = this.#columnOf.get(this.#known.get(series[index] as number));
       const at = timestamps[index] as number;
       if (at !== timestamp || (cells > 0 && absent[column] === 0)) {
         flush();
@@ -183,32 +182,63 @@ export class WrittenLanes {
   }
 
   #forget(ref: number): void {
-    const known = this.#known[ref];
-    if (known === undefined) return;
-    this.#known[ref] = undefined;
-    if (known.id < 0) return;
-    this.#window.release(known.id);
-    const uses = (this.#uses.get(known.id) ?? 1) - 1;
-    if (uses > 0) {
-      this.#uses.set(known.id, uses);
-      return;
-    }
-    this.#uses.delete(known.id);
-    const place = this.#places.get(known.id);
-    if (place === undefined) return;
-    this.#places.delete(known.id);
-    const { lane } = place;
+    const id = this.#known.get(ref);
+    if (id === UNKNOWN) return;
+    this.#known.set(ref, UNKNOWN);
+    if (id < 0) return;
+    this.#window.release(id);
+    const uses = this.#uses.get(id) - 1;
+    this.#uses.set(id, uses);
+    if (uses > 0) return;
+    this.#targets.delete(id);
+    const lane = this.#laneOf[id];
+    if (lane === undefined) return;
+    this.#laneOf[id] = undefined;
     lane.live--;
     // A row costs room for every series of the lane: when most have gone, those left get a new one with their next sample.
     if (lane.live * 2 >= lane.layout.lane.columns && lane.live > 0) return;
-    for (const id of lane.layout.lane.series)
-      if (this.#places.get(id)?.lane === lane) this.#places.delete(id);
+    for (const other of lane.layout.lane.series) {
+      if (this.#laneOf[other] !== lane) continue;
+      this.#laneOf[other] = undefined;
+      this.#targets.set(other, targetOf(Object.entries(this.#window.labelsOf(other)).flat()));
+    }
     this.#window.closeLayout(lane.layout);
   }
 
   #forgetAll(): void {
-    for (let ref = 0; ref < this.#known.length; ref++) this.#forget(ref);
-    this.#known.length = 0;
+    for (let ref = 0; ref < this.#known.end; ref++) this.#forget(ref);
+    this.#known.clear();
+  }
+}
+
+/** Whole numbers by whole number; what was not set has a value of its own. */
+class NumberTable {
+  /** One more than the highest place that was set. */
+  end = 0;
+  readonly #unset: number;
+  #values = new Int32Array(0);
+
+  constructor(unset: number) {
+    this.#unset = unset;
+  }
+
+  get(at: number): number {
+    return this.#values[at] ?? this.#unset;
+  }
+
+  set(at: number, value: number): void {
+    if (at >= this.#values.length) {
+      const values = new Int32Array(Math.max(1_024, Math.ceil((at + 1) * 1.5))).fill(this.#unset);
+      values.set(this.#values);
+      this.#values = values;
+    }
+    this.#values[at] = value;
+    if (at >= this.end) this.end = at + 1;
+  }
+
+  clear(): void {
+    this.#values = new Int32Array(0);
+    this.end = 0;
   }
 }
 
