@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import { Collector } from "./collect/collector.js";
 import type { RunProgram as CollectRun } from "./collect/ports.js";
 import type { AgentConfig } from "./config.js";
+import type { Failover } from "./failover/start.js";
 import { readHostFacts } from "./host-facts.js";
 import { enroll } from "./identity/enroll.js";
 import { IdentityKeeper } from "./identity/keeper.js";
@@ -89,7 +90,11 @@ export async function startAgent(
         now: clock.now,
       }),
     askRenewal: (csr) => link.renew(csr),
-    onIdentity: () => (linkStarted ? link.tryNow() : startLink()),
+    onIdentity: () => {
+      if (linkStarted) link.tryNow();
+      else startLink();
+      failover?.identity();
+    },
   });
   const runner = new Runner({
     system,
@@ -131,6 +136,7 @@ export async function startAgent(
       cancelOrder: (commandId, because) => runner.cancel(commandId, because),
       renewed: (renewed) => keeper.renewed(renewed),
       orderKeys: (keys) => keeper.offered(keys),
+      failover: (message) => failover?.received(message),
       clockOffset: (ms) => {
         watch.clockOffsetMs = ms;
         keeper.clockOffset(ms);
@@ -140,6 +146,7 @@ export async function startAgent(
       },
     },
   });
+  let failover: Failover | undefined;
   let linkStarted = false;
   const startLink = (): void => {
     linkStarted = true;
@@ -172,13 +179,34 @@ export async function startAgent(
       files: [paths.authority],
       endpoints: agentDoors.map((door) => ({ ...door, serverName, caFile: paths.authority })),
     },
-    extra: () => watch.figures(),
+    extra: () => [...watch.figures(), ...(failover?.figures() ?? [])],
   });
   collector.start({
     reading: (reading) => outbox.put(reading),
     inventory: (snapshot) => link.offerInventory(inventoryMessage(snapshot)),
   });
   keeper.start();
+  if (config.postgres !== undefined) {
+    // Few agents have a database to start, and need what does it.
+    const { startFailover } = await import("./failover/start.js");
+    try {
+      failover = startFailover({
+        settings: config.postgres,
+        node: config.nodeName,
+        stateDir: config.stateDir,
+        system,
+        log,
+        secure: () => {
+          const answer = keeper.secure();
+          return answer.kind === "ready" ? answer.secure : undefined;
+        },
+        say: (message) => link.sayFailover(message),
+      });
+    } catch (error) {
+      lock.release();
+      throw new StartFault(`postgres: ${reasonOf(error)}`);
+    }
+  }
   runner.recover().catch((error: unknown) => {
     log("error", "what an earlier life left was not looked after", { because: reasonOf(error) });
   });
@@ -194,6 +222,7 @@ export async function startAgent(
     stop: async () => {
       tidying();
       keeper.stop();
+      await failover?.stop();
       await collector.stop();
       await runner.stop(parting.actionsMs);
       if (linkStarted) await link.stop();

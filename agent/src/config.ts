@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { type CollectSettings, parseCollectSettings } from "./collect/settings.js";
+import { type PostgresSettings, postgresHelp, readPostgres } from "./failover/settings.js";
 import { describeFault, type Fault, Fields } from "./fields.js";
 import type { Level } from "./log.js";
 import { type LocalPolicy, readPolicy } from "./run/policy.js";
@@ -34,6 +35,8 @@ export interface AgentConfig {
   readonly health: Address | undefined;
   readonly collect: CollectSettings;
   readonly actions: LocalPolicy;
+  /** The database cluster that this node is a member of; undefined when it is of none. */
+  readonly postgres: PostgresSettings | undefined;
   /** The most that frames may take on disk. Default 64 MiB, at least 4 MiB (an hour of 500 series is 1 MB). */
   readonly outboxBytesMax: number;
   readonly logLevel: Level;
@@ -80,7 +83,7 @@ The file is YAML:
     renewCertificate: { certificates: [{ name: web, certFile: /etc/web.crt, keyFile: /etc/web.key, renew: [/usr/bin/renew-web], reload: [/usr/sbin/nginx, -s, reload], served: { port: 443, serverName: web.example }, keepIn: /var/lib/mainstay-certificates }] }
     kubernetes: { clusters: [{ name: prod, kubeconfig: /etc/mainstay/kubeconfig, namespaces: [web], nodes: ["*"], actions: [scale-workload, drain-node], maxReplicas: 20 }] }
     netcheck: { targets: [{ name: api, host: api.example, port: 443, tls: true, httpPath: /health }] }
-
+${postgresHelp}
 The environment wins over the file: MAINSTAY_AGENTS_ADDRESS, MAINSTAY_ENROLL_ADDRESS, MAINSTAY_JOIN_TOKEN,
 MAINSTAY_JOIN_TOKEN_FILE, MAINSTAY_NODE_NAME, MAINSTAY_STATE_DIR, MAINSTAY_INTERVAL_MS, MAINSTAY_LOG_LEVEL.
 
@@ -167,6 +170,8 @@ function readConfig(fields: Fields, host: string, faults: Fault[]): AgentConfig 
   const intervalMs = fields.integer("intervalMs", 15_000, 1000, 240_000);
   const collect = parseCollectSettings(fields.raw("collect"), intervalMs);
   faults.push(...collect.faults);
+  const nodeName =
+    fields.text("nodeName", undefined, "1 to 63 of a-z, 0-9 and '-'", nodeNameShape) ?? nodeNameFrom(host);
   const config: AgentConfig = {
     controlPlane: {
       agents: addresses(controlPlane, "agents", { host: "127.0.0.1", port: 7482 }),
@@ -174,8 +179,7 @@ function readConfig(fields: Fields, host: string, faults: Fault[]): AgentConfig 
     },
     joinToken: fields.text("joinToken", undefined, "the text of a join token"),
     joinTokenFile: fields.text("joinTokenFile", undefined, "an absolute path", absolutePath),
-    nodeName:
-      fields.text("nodeName", undefined, "1 to 63 of a-z, 0-9 and '-'", nodeNameShape) ?? nodeNameFrom(host),
+    nodeName,
     stateDir: fields.text("stateDir", "/var/lib/mainstay-agent", "an absolute path", absolutePath) ?? "",
     labels: fields.textMap(
       "labels",
@@ -186,6 +190,7 @@ function readConfig(fields: Fields, host: string, faults: Fault[]): AgentConfig 
     health: health(fields),
     collect: collect.settings,
     actions: readPolicy(fields.within("actions")),
+    postgres: readPostgres(fields, nodeName, parseAddress),
     outboxBytesMax: fields.integer("outboxBytesMax", 64 * 1024 * 1024, 4 * 1024 * 1024, 16 * 1024 ** 3),
     logLevel: level(fields, faults),
   };
