@@ -18,6 +18,7 @@ import { EXIT, type ExitCode } from "../exit-codes.js";
 import { Failure } from "../failure.js";
 import { enumWords, labelsText, printable, render, table, timeText } from "../output.js";
 import { why } from "./alert-why.js";
+import { REASON, REASON_HELP, reasonOf } from "./reason.js";
 
 async function alerts(invocation: Invocation): Promise<ExitCode> {
   const { alerts: service } = await invocation.controlPlane();
@@ -157,9 +158,7 @@ async function listGroups(invocation: Invocation): Promise<ExitCode> {
 function changeOf(invocation: Invocation): { expectedVersion: bigint; reason: string } {
   const version = textFlag(invocation, "version") ?? "0";
   if (!/^\d{1,15}$/.test(version)) throw new Failure(`--version is "${version}", expected a whole number`);
-  const reason = textFlag(invocation, "reason") ?? "";
-  if (reason.trim() === "") throw new Failure("give --reason TEXT: it is written into the journal");
-  return { expectedVersion: BigInt(version), reason };
+  return { expectedVersion: BigInt(version), reason: reasonOf(invocation) };
 }
 
 async function readContent(file: string): Promise<string> {
@@ -171,7 +170,7 @@ async function readContent(file: string): Promise<string> {
 }
 
 const CHANGE_HELP = `  --version N           the version this change was made against (default 0: there is none yet)
-  --reason TEXT         why; it is written into the journal`;
+${REASON_HELP}`;
 
 export const alertCommands: readonly Command[] = [
   {
@@ -226,7 +225,7 @@ export const alertCommands: readonly Command[] = [
     usage: "GROUP FILE --reason TEXT [--version N]",
     summary: "Put a group of rules in force, beside those of the rule files.",
     help: CHANGE_HELP,
-    options: { version: { type: "string" }, reason: { type: "string" } },
+    options: { version: { type: "string" }, ...REASON },
     changes: true,
     positionals: { least: 2, most: 2 },
     run: putGroup,
@@ -236,7 +235,7 @@ export const alertCommands: readonly Command[] = [
     usage: "GROUP --reason TEXT --version N",
     summary: "Take a group that was put through the API out of force.",
     help: CHANGE_HELP,
-    options: { version: { type: "string" }, reason: { type: "string" } },
+    options: { version: { type: "string" }, ...REASON },
     changes: true,
     positionals: { least: 1, most: 1 },
     run: deleteGroup,

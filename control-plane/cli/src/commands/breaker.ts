@@ -6,10 +6,11 @@ import {
   BreakerState,
   ListBreakersResponseSchema,
 } from "@mainstay/proto/gen/mainstay/operator/v1/breakers_pb";
-import { type Command, type Invocation, textFlag } from "../command.js";
+import type { Command, Invocation } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { Failure } from "../failure.js";
 import { enumWords, render, table, timeText } from "../output.js";
+import { REASON, REASON_HELP, reasonOf } from "./reason.js";
 
 function rows(breakers: readonly Breaker[]): string {
   return table(
@@ -39,9 +40,7 @@ async function list(invocation: Invocation): Promise<ExitCode> {
 const change =
   (verb: "tripBreaker" | "resetBreaker") =>
   async (invocation: Invocation): Promise<ExitCode> => {
-    const reason = textFlag(invocation, "reason");
-    if (reason === undefined || reason.trim() === "")
-      throw new Failure("give --reason TEXT: it is written into the journal");
+    const reason = reasonOf(invocation);
     const { breakers } = await invocation.controlPlane();
     const { breaker } = await breakers[verb]({ name: invocation.positionals[0] ?? "", reason });
     if (breaker === undefined) throw new Failure("the control plane answered without a breaker");
@@ -49,9 +48,9 @@ const change =
     return EXIT.ok;
   };
 
-const REASON = {
-  help: "  --reason TEXT         why; it is written into the journal",
-  options: { reason: { type: "string" } },
+const CHANGE = {
+  help: REASON_HELP,
+  options: REASON,
   positionals: { least: 1, most: 1 },
   changes: true,
 } as const;
@@ -70,14 +69,14 @@ export const breakerCommands: readonly Command[] = [
     name: "breaker trip",
     usage: "SERVICE --reason TEXT",
     summary: "Call a service no more until its breaker is reset.",
-    ...REASON,
+    ...CHANGE,
     run: change("tripBreaker"),
   },
   {
     name: "breaker reset",
     usage: "SERVICE --reason TEXT",
     summary: "Call a service again at once.",
-    ...REASON,
+    ...CHANGE,
     run: change("resetBreaker"),
   },
 ];

@@ -9,6 +9,7 @@ import { type Command, type Invocation, textFlag } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { Failure } from "../failure.js";
 import { enumWords, render, table, timeText } from "../output.js";
+import { REASON, REASON_HELP, reasonOf } from "./reason.js";
 import {
   describe,
   exitOf,
@@ -16,9 +17,6 @@ import {
   followed,
   outputText,
   planToConfirm,
-  REASON,
-  REASON_HELP,
-  reasonOf,
   told,
   WATCH,
   WATCH_HELP,

@@ -5,7 +5,8 @@ import { formatDuration } from "#src/kernel/time";
 import type { Command, Invocation } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { render, table, timeText } from "../output.js";
-import { reasonOf, tellRequest } from "./failover.js";
+import { tellRequest } from "./failover.js";
+import { reasonOf } from "./reason.js";
 
 async function list({ controlPlane, form, write }: Invocation): Promise<ExitCode> {
   const { recovery } = await controlPlane();
@@ -51,7 +52,7 @@ export const drillCommands: readonly Command[] = [
     usage: "DRILL --reason TEXT",
     summary: "Begins a drill: for a switchover, the cluster changes its owner as planned.",
     changes: true,
-    help: "  --reason TEXT     written into the journal",
+    help: "  --reason TEXT         written into the journal",
     options: { reason: { type: "string" } },
     positionals: { least: 1, most: 1 },
     run: start,

@@ -15,19 +15,13 @@ import { type Command, type Invocation, textFlag } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { Failure } from "../failure.js";
 import { printable, render, table, timeText } from "../output.js";
+import { REASON, REASON_HELP, reasonOf } from "./reason.js";
 
 const REQUEST_ENDS: Readonly<Record<string, ExitCode>> = {
   "waiting-for-approval": EXIT.waiting,
   refused: EXIT.denied,
   lapsed: EXIT.failed,
 };
-
-export function reasonOf(invocation: Invocation): string {
-  const reason = textFlag(invocation, "reason");
-  if (reason === undefined || reason.trim() === "")
-    throw new Failure("give --reason TEXT: it is written into the journal");
-  return reason;
-}
 
 /** What became of a request, as far as it is known. */
 export function tellRequest(invocation: Invocation, request: FailoverRequest | undefined): ExitCode {
@@ -220,10 +214,8 @@ async function requests({ controlPlane, positionals, form, write }: Invocation):
   return EXIT.ok;
 }
 
-const REASON = { reason: { type: "string" } } as const;
-const REASON_HELP = "  --reason TEXT     written into the journal";
 const PLANNED = { ...REASON, plan: { type: "string" } } as const;
-const PLANNED_HELP = `  --plan HASH       ask for what was planned; without it nothing is begun\n${REASON_HELP}`;
+const PLANNED_HELP = `  --plan HASH           ask for what was planned; without it nothing is begun\n${REASON_HELP}`;
 const ONE = { least: 1, most: 1 } as const;
 const TWO = { least: 2, most: 2 } as const;
 
@@ -232,7 +224,7 @@ export const failoverCommands: readonly Command[] = [
     name: "failover status",
     usage: "[CLUSTER]",
     summary: "The clusters under failover, and their members as they were last heard.",
-    help: "  --all             also those that were let go",
+    help: "  --all                 also those that were let go",
     options: { all: { type: "boolean" } },
     positionals: { least: 0, most: 1 },
     run: status,
@@ -242,13 +234,13 @@ export const failoverCommands: readonly Command[] = [
     usage: "CLUSTER --members NODE,NODE --primary NODE [--mode synchronous|asynchronous]",
     summary: "Takes a running primary and its replicas under failover.",
     changes: true,
-    help: `  --members A,B     names of nodes; their agents have the same cluster in agent.yaml
-  --primary NODE    who is the primary now
-  --mode MODE       synchronous (default): a commit waits for a replica; asynchronous: at most --rpo-bytes ahead
-  --rpo-bytes N     how much may be acknowledged that no replica holds
-  --required N      how many replicas hold a write (default 1)
-  --lease DURATION  default 3s
-  --manual          every failover needs approval`,
+    help: `  --members A,B         names of nodes; their agents have the same cluster in agent.yaml
+  --primary NODE        who is the primary now
+  --mode MODE           synchronous (default): a commit waits for a replica; asynchronous: at most --rpo-bytes ahead
+  --rpo-bytes N         how much may be acknowledged that no replica holds
+  --required N          how many replicas hold a write (default 1)
+  --lease DURATION      default 3s
+  --manual              every failover needs approval`,
     options: {
       members: { type: "string" },
       primary: { type: "string" },
@@ -276,7 +268,7 @@ export const failoverCommands: readonly Command[] = [
     usage: "CLUSTER [--to NODE] [--plan HASH --reason TEXT]",
     summary: "Plans a change of the owner that loses nothing; asks for it by the plan's hash.",
     changes: true,
-    help: `  --to NODE         whom; else whoever is fit\n${PLANNED_HELP}`,
+    help: `  --to NODE             whom; else whoever is fit\n${PLANNED_HELP}`,
     options: { ...PLANNED, to: { type: "string" } },
     positionals: ONE,
     run: owner("switchover"),
@@ -296,7 +288,7 @@ export const failoverCommands: readonly Command[] = [
     usage: "CLUSTER REQUEST|EPOCH --reason TEXT [--accept-loss]",
     summary: "Says yes to a request, or to a decision that waits for a person.",
     changes: true,
-    help: `${REASON_HELP}\n  --accept-loss     more than the RPO may be lost`,
+    help: `${REASON_HELP}\n  --accept-loss         more than the RPO may be lost`,
     options: { ...REASON, "accept-loss": { type: "boolean" } },
     positionals: TWO,
     run: answer("approve"),

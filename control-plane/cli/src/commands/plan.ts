@@ -5,16 +5,8 @@ import { type Command, type Invocation, textFlag } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { Failure } from "../failure.js";
 import { requestId } from "../system.js";
-import {
-  followed,
-  planToConfirm,
-  REASON,
-  REASON_HELP,
-  reasonOf,
-  told,
-  WATCH,
-  WATCH_HELP,
-} from "./told-command.js";
+import { REASON, REASON_HELP, reasonOf } from "./reason.js";
+import { followed, planToConfirm, told, WATCH, WATCH_HELP } from "./told-command.js";
 
 const PLAN_WAIT_MS = 10_000;
 

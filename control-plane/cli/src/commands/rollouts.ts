@@ -14,6 +14,7 @@ import { type Command, type Invocation, textFlag } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { Failure } from "../failure.js";
 import { enumWords, printable, render, table, timeText } from "../output.js";
+import { REASON, REASON_HELP, reasonOf } from "./reason.js";
 import {
   readAmount,
   readCount,
@@ -229,15 +230,6 @@ async function watch(invocation: Invocation): Promise<ExitCode> {
   return last === undefined ? EXIT.ok : exitOf(last);
 }
 
-function reasonOf(invocation: Invocation): string {
-  const reason = textFlag(invocation, "reason");
-  if (reason === undefined || reason.trim() === "")
-    throw new Failure("give --reason TEXT: it is written into the journal");
-  return reason;
-}
-
-const REASON = { reason: { type: "string" } } as const;
-const REASON_HELP = "  --reason TEXT         why; written into the journal";
 const PLAN = { plan: { type: "string" } } as const;
 const PLAN_HELP = "  --plan HASH           the plan that you have read";
 

@@ -14,6 +14,7 @@ import { EXIT, type ExitCode } from "../exit-codes.js";
 import { Failure } from "../failure.js";
 import { enumWords, printable, render, table, timeText } from "../output.js";
 import { requestId } from "../system.js";
+import { REASON, REASON_HELP, reasonOf } from "./reason.js";
 import { runbookLint } from "./runbook-lint.js";
 
 const RUNS_MAX = 100;
@@ -212,13 +213,6 @@ async function runs(invocation: Invocation): Promise<ExitCode> {
   return EXIT.ok;
 }
 
-function reasonOf(invocation: Invocation): string {
-  const reason = textFlag(invocation, "reason");
-  if (reason === undefined || reason.trim() === "")
-    throw new Failure("give --reason TEXT: it is written into the journal");
-  return reason;
-}
-
 async function cancel(invocation: Invocation): Promise<ExitCode> {
   const { runbooks } = await invocation.controlPlane();
   const reason = reasonOf(invocation);
@@ -237,9 +231,6 @@ const decide =
     told(invocation, answer.run);
     return EXIT.ok;
   };
-
-const REASON = { reason: { type: "string" } } as const;
-const REASON_HELP = "  --reason TEXT         why; it is written into the journal";
 
 export const runbookCommands: readonly Command[] = [
   runbookLint,

@@ -8,10 +8,11 @@ import {
   ListCasesResponseSchema,
   SafetyCaseSchema,
 } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
-import { type Command, type Invocation, textFlag } from "../command.js";
+import type { Command, Invocation } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { Failure } from "../failure.js";
 import { printable, render, table, timeText } from "../output.js";
+import { REASON, REASON_HELP, reasonOf } from "./reason.js";
 
 const LIST_MAX = 200;
 
@@ -135,16 +136,6 @@ async function effects(invocation: Invocation): Promise<ExitCode> {
   );
   return answer.effects.some(({ demoted }) => demoted) ? EXIT.degraded : EXIT.ok;
 }
-
-function reasonOf(invocation: Invocation): string {
-  const reason = textFlag(invocation, "reason");
-  if (reason === undefined || reason.trim() === "")
-    throw new Failure("give --reason TEXT: it is written into the journal");
-  return reason;
-}
-
-const REASON = { reason: { type: "string" } } as const;
-const REASON_HELP = "  --reason TEXT         why; written into the journal";
 
 export const safetyCommands: readonly Command[] = [
   {

@@ -76,13 +76,6 @@ export function outputText(data: Uint8Array): string {
   return new TextDecoder().decode(data).replace(/[^\P{Cc}\n\t]/gu, "");
 }
 
-export function reasonOf(invocation: Invocation): string {
-  const reason = textFlag(invocation, "reason");
-  if (reason === undefined || reason.trim() === "")
-    throw new Failure("give --reason TEXT: it is written into the journal");
-  return reason;
-}
-
 /** Shows a command in the form that was asked for, and how to take it back. */
 export function told(invocation: Invocation, command: WireCommand | undefined): ExitCode {
   if (command === undefined) throw new Failure("the control plane answered without a command");
@@ -182,8 +175,6 @@ export async function planToConfirm(
   );
 }
 
-export const REASON = { reason: { type: "string" } } as const;
-export const REASON_HELP = "  --reason TEXT         why; it is written into the journal";
 export const WATCH = { watch: { type: "boolean" } } as const;
 export const WATCH_HELP =
   "  --watch               follow it until it has ended; the exit code is then that of its end";
