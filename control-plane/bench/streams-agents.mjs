@@ -21,6 +21,7 @@ import { CertificateAuthority } from "../src/access/ca.ts";
 import { fileKeyStore } from "../src/access/key-store.ts";
 import { DAY } from "../src/kernel/time.ts";
 import { system } from "../src/platform/system.ts";
+import { Obedience } from "./obedient-agents.mjs";
 import { quantile, sleep } from "./processes.mjs";
 import { labelsOf, NodeValues, nodeName } from "./workload.mjs";
 
@@ -184,11 +185,36 @@ class MadeUpAgent {
       // The first answer is the welcome; at the bare server it means nothing and is not read.
       const welcomed = this.#resolveWelcome;
       this.#resolveWelcome = undefined;
-      if (welcomed !== undefined) welcomed(length);
-      else if (fromBinary(ConnectResponseSchema, bytes).body.case === "order") this.orders++;
+      if (bareAnswer !== undefined) {
+        if (welcomed === undefined) this.say(bareAnswer);
+        else welcomed(length);
+        continue;
+      }
+      if (welcomed === undefined || obedience !== undefined) this.#take(bytes);
+      welcomed?.(length);
+    }
+  }
+
+  #take(bytes) {
+    const { body } = fromBinary(ConnectResponseSchema, bytes);
+    switch (body.case) {
+      case "welcome":
+        return obedience?.welcome(body.value);
+      case "acknowledge":
+        return obedience?.acknowledged(body.value);
+      case "order":
+        this.orders++;
+        return obedience?.take(body.value, (event) =>
+          this.say(framed({ case: "commandEvent", value: event })),
+        );
     }
   }
 }
+
+/** What carries out orders; without it they are only counted. */
+let obedience;
+/** At the bare server: what each message is answered with. */
+let bareAnswer;
 
 /**
  * Identities as enrolling gives them, made with the house's own key and written as it writes them: what is measured
@@ -407,10 +433,46 @@ say({ said: "enrolled" });
 let beat;
 
 const answers = {
+  obey: async ({ journal }) => {
+    obedience = await Obedience.open(journal);
+  },
+  forget: () => {
+    obedience.ordered.clear();
+    obedience.durable.clear();
+  },
+  obeyed: () => {
+    const { ordered, durable, refused, doubled } = obedience;
+    return { ordered: [...ordered], durable: [...durable], refused, doubled };
+  },
+  answer: ({ bytes }) => {
+    bareAnswer = Buffer.alloc(5 + bytes, 0x61);
+    bareAnswer[0] = 0;
+    bareAnswer.writeUInt32BE(bytes, 1);
+  },
   identity: ({ file }) => serverIdentity(authority, file),
   connect: async (target) => {
     beat = new Beat(agents);
     return connectAll(agents, target);
+  },
+  allEnded: async () => {
+    await Promise.all(agents.map((agent) => Promise.race([agent.closed, agent.streamClosed])));
+  },
+  /** As agents do it: each after a wait of its own, again and again. */
+  reconnect: async (target) => {
+    const again = async (agent) => {
+      for (let tries = 0; ; tries++) {
+        await sleep(Math.random() * Math.min(30_000, 1_000 * 2 ** tries));
+        agent.close();
+        try {
+          await agent.connect(target);
+          agent.silent = false;
+          return;
+        } catch (error) {
+          if (tries > 20) throw error;
+        }
+      }
+    };
+    await Promise.all(agents.map(again));
   },
   announce: () => announceAll(agents),
   probe: async (options) => ({ tookMs: await probeFor(agents, options) }),

@@ -9,7 +9,7 @@ import { inProcessLive } from "../platform/redis/live.js";
 import { fakeSystem } from "../platform/testing/fake-system.js";
 import { createTestDatabase, type TestDatabase } from "../platform/testing/test-database.js";
 import type { AgentLine } from "./agent-line.js";
-import { CommandDesk } from "./command-desk.js";
+import { CommandDesk, type DeskPorts } from "./command-desk.js";
 import { readCommands, readOutput } from "./commands.store.js";
 import { Dispatcher } from "./dispatch.loop.js";
 import type { Command, CommandEvent, OrderMode } from "./domain/command.js";
@@ -37,6 +37,7 @@ let policy: Policy = {
   limits: { openPerNode: 9, perNodePerHour: 99 },
   rules: [{ name: "ask", verdict: "ask" }],
 };
+let ports: () => DeskPorts;
 let desk: CommandDesk;
 let dispatcher: Dispatcher;
 let session: number | undefined = 1;
@@ -48,7 +49,7 @@ beforeAll(async () => {
   const live = inProcessLive();
   const findNode = async (name: string) =>
     name === "db-1" || name === "n1" ? NODE : name === "gone" ? { ...NODE, revoked: true } : undefined;
-  desk = new CommandDesk({
+  ports = () => ({
     database,
     live,
     system,
@@ -58,6 +59,7 @@ beforeAll(async () => {
     countNodes,
     safety: undefined,
   });
+  desk = new CommandDesk(ports());
   const take = (command: Command, mode: OrderMode | "cancel"): boolean => {
     if (session === undefined) return false;
     sent.push([command.id, mode, command.generation]);
@@ -292,6 +294,62 @@ describe("a command", () => {
       because: expect.stringContaining('it was not sent: freeze "f"'),
     });
     expect(sentFor(held)).toEqual([]);
+  });
+
+  test("goes in the transaction that lets it go, where its agent's stream is: stored as sent, then sent", async () => {
+    policy = { limits: policy.limits, rules: [{ name: "all", verdict: "allow" }] };
+    const went: [string, OrderMode, string | undefined][] = [];
+    const straight = new CommandDesk({ ...ports(), live: inProcessLive() });
+    const watched: Promise<unknown>[] = [];
+    straight.sendThrough({
+      session: () => 7,
+      send: (command, mode) => {
+        went.push([command.id, mode, command.state]);
+        watched.push(straight.read(command.id));
+      },
+    });
+    const ask = (requestId: string) =>
+      straight.request({
+        requestId,
+        node: "db-1",
+        action: "clean-directory",
+        argumentsJson: "{}",
+        requestedBy: ANN,
+        reason: "full",
+        expiresInMs: 10 * MINUTE,
+        timeoutMs: MINUTE,
+        traceparent: "",
+      });
+    const [a, b] = await Promise.all([ask("straight-1"), ask("straight-2")]);
+    await Promise.all([a, b].map((one) => straight.take(NODE.id, event(one, "preview", 1, plan))));
+    expect(went).toEqual([
+      [a.id, "preview", "planning"],
+      [b.id, "preview", "planning"],
+      [a.id, "run", "sent"],
+      [b.id, "run", "sent"],
+    ]);
+    // What was sent stood there already.
+    expect(await Promise.all(watched)).toMatchObject([
+      { sentSession: 7 },
+      { sentSession: 7 },
+      { state: "sent", sentSession: 7 },
+      { state: "sent", sentSession: 7 },
+    ]);
+    expect(await kinds(a)).toEqual(["command.requested", "command.approved", "command.sent"]);
+    await straight.take(
+      NODE.id,
+      event(a, "run", 1, { kind: "accepted" }),
+      event(a, "run", 2, { kind: "started" }),
+      event(a, "run", 3, done),
+    );
+    expect((await straight.read(a.id))?.state).toBe("succeeded");
+    // The limit of a node counts what is let go in the same transaction.
+    policy = { ...policy, limits: { openPerNode: 2, perNodePerHour: 99 } };
+    const [c, d] = await Promise.all([ask("straight-3"), ask("straight-4")]);
+    await Promise.all([c, d].map((one) => straight.take(NODE.id, event(one, "preview", 1, plan))));
+    const states = await Promise.all([c, d].map(async ({ id }) => (await straight.read(id))?.state));
+    expect(states).toEqual(["sent", "awaiting-approval"]);
+    policy = { ...policy, limits: { openPerNode: 20, perNodePerHour: 99 } };
   });
 
   test("is undone once by its stored inverse, also in a freeze; what failed or is irreversible is not", async () => {
