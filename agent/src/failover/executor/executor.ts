@@ -61,6 +61,7 @@ export class DatabaseExecutor {
   #gate: CommitGate | undefined;
   #limit: Lsn = Number.POSITIVE_INFINITY;
   #lastLsn: Lsn = 0;
+  readonly #flushed = new Map<NodeId, Lsn>();
   #polling = false;
   readonly #stopPolling: () => void;
   #abort = new AbortController();
@@ -220,6 +221,7 @@ export class DatabaseExecutor {
     const { files, settings, guardProgram, logFile, system } = this.#parts;
     await this.#endServer();
     still();
+    if (as === "standby") this.#flushed.clear();
     this.#role = role;
     files.write(role);
     if (as === "primary") files.unmarkStandby();
@@ -322,6 +324,7 @@ export class DatabaseExecutor {
       await this.#startServer("standby", { following: null, waitFor: "" }, still);
     }
     still();
+    this.#flushed.clear();
     this.#role = { following: null, waitFor: "" };
     this.#limit = Number.POSITIVE_INFINITY;
     files.write(this.#role);
@@ -502,7 +505,7 @@ export class DatabaseExecutor {
       this.#parts.tell({
         kind: "progress",
         lsn,
-        flushed: positionsOf(row?.["flushed"]),
+        flushed: this.#noteFlushed(positionsOf(row?.["flushed"])),
         streaming: row?.["streaming"] === true,
       });
     } catch {
@@ -510,6 +513,16 @@ export class DatabaseExecutor {
     } finally {
       this.#polling = false;
     }
+  }
+
+  /** What a replica had said stays true when its connection ends: it is promoted with no less, or not at all. */
+  #noteFlushed(said: Readonly<Record<NodeId, Lsn>>): Readonly<Record<NodeId, Lsn>> {
+    for (const [member, lsn] of Object.entries(said)) {
+      if (this.#parts.settings.policy.members.includes(member)) {
+        this.#flushed.set(member, Math.max(lsn, this.#flushed.get(member) ?? 0));
+      }
+    }
+    return Object.fromEntries(this.#flushed);
   }
 
   #client: { readonly guard: GuardProcess; readonly client: Awaited<ReturnType<typeof connect>> } | undefined;
