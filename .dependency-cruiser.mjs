@@ -67,7 +67,12 @@ const everywhere = [
   },
   { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
   { name: "declared", severity: "error", from: {}, to: { dependencyTypes: ["npm-no-pkg", "npm-unknown"] } },
-  { name: "tests-are-leaves", severity: "error", from: { pathNot: test }, to: { path: test } },
+  {
+    name: "tests-are-leaves",
+    severity: "error",
+    from: { pathNot: `${test}|^e2e/worlds/` },
+    to: { path: test },
+  },
 ];
 
 const workspaces = [
@@ -168,6 +173,7 @@ const libraries = [
     `${controlPlane}/platform/postgres/`,
     `${cli}lint/sql-server\\.ts$`,
     "^agent/src/run/actions/(?:database-session|pgbouncer-console|end-idle-sessions|terminate-query|maintain-table|table-state|set-postgres-parameter|postgres-setting)\\.ts$",
+    "^agent/src/failover/executor/",
     "^e2e/",
   ]),
   onlyIn("sql-in-stores", `${controlPlane}/platform/postgres/sql\\.ts$`, [
@@ -184,7 +190,7 @@ const libraries = [
   onlyIn("host-readings", "node_modules/systeminformation/", ["^agent/src/collect/"]),
   onlyIn("processes", "^(?:node:)?child_process$", [
     "^agent/src/run/process\\.ts$",
-    "^agent/src/failover/guard/",
+    "^agent/src/failover/(?:guard|executor)/",
     `${controlPlane}/platform/postgres/embedded\\.ts$`,
     `${cli}lint/shell-syntax\\.ts$`,
     "^e2e/harness/",
@@ -197,6 +203,7 @@ const libraries = [
     composition,
     `${controlPlane}/edge/`,
     "^agent/src/(?:link|identity)/",
+    "^agent/src/failover/peers\\.ts$",
     "^mcp-server/src/control-plane/",
     `${cli}connect\\.ts$`,
     "^e2e/",
