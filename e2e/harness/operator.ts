@@ -11,6 +11,7 @@ import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_p
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
@@ -47,6 +48,7 @@ export class Operator {
   readonly journal = this.#client(JournalService);
   readonly mcp = this.#client(McpService);
   readonly metrics = this.#client(MetricsService);
+  readonly recovery = this.#client(RecoveryService);
   readonly runbooks = this.#client(RunbooksService);
   readonly remediation = this.#client(RemediationService);
   readonly rollouts = this.#client(RolloutsService);

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, dirname, join } from "node:path";
 import { root } from "../setup/repository.mjs";
@@ -14,14 +14,23 @@ const programs = [
   { program: "redis-server", debianPackage: "redis-server" },
   { program: "haproxy", debianPackage: "haproxy" },
   { program: "pgbouncer", debianPackage: "pgbouncer" },
+  { program: "pg_rewind", debianPackage: "postgresql" },
   { program: "kubectl", debianPackage: "kubernetes-client" },
   { program: "promtool", debianPackage: "prometheus" },
   { program: "amtool", debianPackage: "prometheus-alertmanager" },
   { program: "prometheus-node-exporter", debianPackage: "prometheus-node-exporter" },
 ];
 
+/** Debian keeps most of PostgreSQL's programs off the PATH, a folder for each version. */
+const debianPostgres = "/usr/lib/postgresql";
+
 /** @param {string} program */
 function onPath(program) {
+  if (program === "pg_rewind" && existsSync(debianPostgres)) {
+    return readdirSync(debianPostgres).some((version) =>
+      existsSync(join(debianPostgres, version, "bin", program)),
+    );
+  }
   return (process.env["PATH"] ?? "").split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK);

@@ -22,15 +22,17 @@ import { KeptFile } from "../kept-file.js";
 import type { PostgresSettings } from "../settings.js";
 import { FailoverShell } from "../shell.js";
 
-/** Where a whole PostgreSQL is, with its tools; undefined when there is none on this machine. */
-export function findPostgres(): string | undefined {
+/** Where PostgreSQL is with all its tools. Throws when it is nowhere. */
+export function findPostgres(): string {
   const root = "/usr/lib/postgresql";
-  if (!existsSync(root)) return undefined;
-  return readdirSync(root)
+  const versions = existsSync(root) ? readdirSync(root) : [];
+  const tools = ["postgres", "initdb", "pg_rewind", "pg_basebackup"];
+  const found = versions
     .map((version) => join(root, version, "bin"))
-    .find((bin) =>
-      ["postgres", "initdb", "pg_rewind", "pg_basebackup"].every((name) => existsSync(join(bin, name))),
-    );
+    .find((bin) => tools.every((name) => existsSync(join(bin, name))));
+  if (found === undefined)
+    throw new Error(`no PostgreSQL with pg_rewind in ${root}: Debian package postgresql`);
+  return found;
 }
 
 /** PostgreSQL refuses to be root. */
