@@ -1,5 +1,4 @@
 /** The rooms, built from the ground up: each is given what is below it, and nothing is looked up. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Access, CONTROL_PLANE_NAME, openAccess } from "./access/access.module.js";
 import {
@@ -44,6 +43,7 @@ import {
   type Notification,
   type NotificationDoor,
 } from "./notification/notification.module.js";
+import { evaluatedBy, openEngine, placeOf, readToken } from "./open-engine.js";
 import { guardOf } from "./platform/breakers.js";
 import { HttpClient } from "./platform/http-client.js";
 import type { LoopStatus } from "./platform/loop.js";
@@ -63,10 +63,8 @@ import { DEFAULT_SAFETY, parseSafety, type SafetyPolicy } from "./safety/domain/
 import { Safety, SafetyWatch, safetyApi } from "./safety/safety.module.js";
 import {
   createTimeSeries,
-  type LeaderPlace,
   LeaderSeries,
   metricsApi,
-  openRemote,
   REMOTE_CHUNK_AFTER,
   type TimeSeries,
   type TimeSeriesDoor,
@@ -480,50 +478,6 @@ function rulesJudged(evaluator: Evaluator, leadership: Leadership): { judged: bo
         because: `rule ${waiting.name} has not been judged since the start: ${evaluator.because}`,
       };
 }
-
-/** The engine that evaluates, by name. */
-const evaluatedBy = ({ config: { timeseries } }: Ground): string =>
-  timeseries.kind === "embedded"
-    ? "embedded"
-    : `${timeseries.queryUrl.origin}${timeseries.queryUrl.pathname}`;
-
-/** The engine that evaluates what this replica's own has taken. */
-function openEngine(
-  { config, system, logger, lifecycle, database, breakers }: Ground,
-  own: TimeSeries,
-  leadership: Leadership,
-): TimeSeriesDoor {
-  const { timeseries } = config;
-  if (timeseries.kind === "embedded") return own;
-  const http = new HttpClient({ guard: guardOf(breakers) });
-  lifecycle.started("line to the engine", () => http.close());
-  const { tokenFile } = timeseries;
-  const { series, loop } = openRemote({
-    own,
-    database,
-    system,
-    logger,
-    http,
-    ...timeseries,
-    token: tokenFile === undefined ? undefined : () => readToken(tokenFile),
-    leads: () => leadership.leads,
-    mayWrite: (tx) => leadership.stillLeads(tx),
-  });
-  lifecycle.startLoop(loop);
-  logger.info("expressions are evaluated by another engine", { at: series.at });
-  return series;
-}
-
-/** Where the engine is that sees all samples. */
-function placeOf(leadership: Leadership): LeaderPlace {
-  const { state } = leadership;
-  if (state.kind === "leads") return { kind: "here" };
-  if (state.kind === "follows" && state.leader !== undefined)
-    return { kind: "there", restUrl: state.leader.restUrl };
-  return { kind: "unknown", because: `no replica leads now: ${leadership.because}` };
-}
-
-const readToken = async (path: string): Promise<string> => (await readFile(path, "utf8")).trim();
 
 async function findTarget({ database }: Ground, idOrName: string): Promise<TargetNode | undefined> {
   const node = await findNode(database, idOrName);
