@@ -169,7 +169,8 @@ export class WrittenLog {
         if (length > ENTRY_BYTES_MAX) return;
         if (rest.length < HEADER_BYTES + length) break;
         const entry = rest.subarray(HEADER_BYTES, HEADER_BYTES + length);
-        if (checkOf(entry) === rest.readUInt32LE(4)) yield Uint8Array.from(entry);
+        // No copy: what is read next goes into a buffer of its own.
+        if (checkOf(entry) === rest.readUInt32LE(4)) yield entry;
         rest = rest.subarray(HEADER_BYTES + length);
       }
     }
