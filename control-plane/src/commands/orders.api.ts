@@ -68,13 +68,12 @@ export function agentLine({ sessions, sign, clock, logger }: AgentLinePorts): Ag
         },
       });
     },
-    cancel: (command, because) =>
-      onItsWay.behind(command, () => {
-        const message = create(ConnectResponseSchema, {
-          body: { case: "cancel", value: { commandId: orderId(command), because } },
-        });
-        return sessions.send(command.nodeId, message) === "sent";
-      }),
+    cancel: (command, because) => {
+      const message = create(ConnectResponseSchema, {
+        body: { case: "cancel", value: { commandId: orderId(command), because } },
+      });
+      return sessions.send(command.nodeId, message) === "sent";
+    },
   };
 }
 

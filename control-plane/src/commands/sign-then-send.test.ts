@@ -36,7 +36,6 @@ function line() {
         wanted: () => true,
         send: (signed) => send(`${name} ${signed}`),
       }),
-    cancel: (id: string) => on.behind(command(id), () => send(`cancel ${id}`)),
   };
 }
 
@@ -44,26 +43,17 @@ const turns = async () => {
   for (let i = 0; i < 20; i++) await Promise.resolve();
 };
 
-test("what is signed at once is sent at once, and a cancellation too", () => {
-  const { told, atOnce, cancel } = line();
-  expect(atOnce("a", "order")).toBe(true);
-  cancel("a");
-  expect(told).toEqual(["order s", "cancel a"]);
-});
-
-test("a cancellation waits for the order before it, and for no other command's", async () => {
-  const { told, order, cancel, signatures } = line();
+test("what is signed at once is sent at once, whatever another command's orders wait for", async () => {
+  const { told, atOnce, order, signatures } = line();
   expect(order("a", "order")).toBe(true);
-  cancel("a");
-  cancel("b");
-  await turns();
-  expect(told).toEqual(["cancel b"]);
+  expect(atOnce("b", "other")).toBe(true);
+  expect(told).toEqual(["other s"]);
   signatures[0]?.give("signed");
   await turns();
-  expect(told).toEqual(["cancel b", "order signed", "cancel a"]);
+  expect(told).toEqual(["other s", "order signed"]);
   // Nothing is left of it.
-  cancel("a");
-  expect(told.at(-1)).toBe("cancel a");
+  atOnce("a", "again");
+  expect(told.at(-1)).toBe("again s");
 });
 
 test("orders of one command go in their order, also when the later could be signed at once", async () => {

@@ -1,7 +1,7 @@
 /**
  * Orders on their way while whoever signs them takes time: sent once they are signed, one after the other for each
- * command, so that a cancellation never comes before the order that it cancels. While they cannot be signed they are
- * tried again, until they expire or the stream that they were for is gone.
+ * command. While they cannot be signed they are tried again, until they expire or the stream that they were for is gone.
+ * A cancellation needs no signature and does not wait: the agent remembers it, and refuses the order that comes after it.
  */
 import { type Duration, SECOND } from "../kernel/time.js";
 import type { Clock } from "../platform/system.js";
@@ -35,13 +35,6 @@ export class SignThenSend {
       if (!(signed instanceof Promise)) return order.send(signed);
       this.#follow(command, () => this.#deliver(command, order, signed));
     } else this.#follow(command, () => this.#deliver(command, order, attempt(order.sign)));
-    return true;
-  }
-
-  /** Sends what needs no signature, behind the command's orders. */
-  behind(command: Command, send: () => boolean): boolean {
-    if (!this.#last.has(command.id)) return send();
-    this.#follow(command, async () => void send());
     return true;
   }
 
