@@ -12,6 +12,7 @@ import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_p
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
+import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
@@ -29,6 +30,7 @@ import { journalRoom } from "./journal.js";
 import { openLine, type Speaker } from "./line.js";
 import { mcpRoom } from "./mcp.js";
 import { metricsRoom } from "./metrics.js";
+import { recoveryRoom } from "./recovery.js";
 import { requestStatesRoom } from "./request-states.js";
 import { runbooksRoom } from "./runbooks.js";
 import { rolloutsRoom, safetyRoom } from "./safety.js";
@@ -83,6 +85,7 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
     journal: createGrpcClient(JournalService, address, credential, options),
     mcp: createGrpcClient(McpService, address, credential, options),
     metrics: createGrpcClient(MetricsService, address, credential, options),
+    recovery: createGrpcClient(RecoveryService, address, credential, options),
     requestStates: createGrpcClient(RequestStatesService, address, credential, options),
     rollouts: createGrpcClient(RolloutsService, address, credential, options),
     runbooks: createGrpcClient(RunbooksService, address, credential, options),
@@ -135,6 +138,9 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
         },
         get metrics() {
           return metricsRoom(openLine(clients.metrics, address, speaker, timeoutMs));
+        },
+        get recovery() {
+          return recoveryRoom(openLine(clients.recovery, address, speaker, timeoutMs));
         },
         get requestStates() {
           return requestStatesRoom(openLine(clients.requestStates, address, speaker, timeoutMs));

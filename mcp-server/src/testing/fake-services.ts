@@ -2,6 +2,7 @@
 import { create, type DescMethod, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import { type Server, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
 import { PlanSchema } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
+import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RolloutState, RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import {
@@ -122,6 +123,25 @@ export function addFurtherServices(server: Server, fake: FurtherWorld, answers: 
           heldBecause: fake.fact,
         },
       ],
+    })),
+  });
+  const { listObjectives, listClusters, listDecisions, explainDecision } = RecoveryService.method;
+  const decision = { cluster: "main", epoch: 3n, kind: "failover", from: "db-1", candidate: "db-2" };
+  server.addService(toServiceDefinition(RecoveryService), {
+    listObjectives: answers(listObjectives, () => ({
+      objectives: [{ component: "main", verdict: "met", measuredRtoMs: 3_100n, liveBecause: fake.fact }],
+    })),
+    listClusters: answers(listClusters, () => ({
+      clusters: [
+        { cluster: "main", primary: "db-2", epoch: 3n, members: [{ node: "db-1" }], because: fake.fact },
+      ],
+    })),
+    listDecisions: answers(listDecisions, () => ({
+      decisions: [{ ...decision, outcome: "done", rtoMs: 3_100n, trigger: fake.fact }],
+    })),
+    explainDecision: answers(explainDecision, () => ({
+      decision: { ...decision, outcome: "done", rtoMs: 3_100n },
+      steps: [{ kind: "intended", says: fake.fact }],
     })),
   });
   const { getStateKey, useState } = RequestStatesService.method;

@@ -202,6 +202,14 @@ describe("reading", () => {
       {},
       { automatic_allowed: false, brake_tripped: true, domains: [{ value: "a", storm: "storm" }] },
     ],
+    [
+      "recovery_objectives",
+      {},
+      { objectives: [{ component: "main", verdict: "met", measured_rto_ms: 3_100 }] },
+    ],
+    ["failover_clusters", {}, { clusters: [{ primary: "db-2", members: [{ role: "never heard" }] }] }],
+    ["failover_decisions", { cluster: "main" }, { decisions: [{ epoch: 3, to: "db-2", rto_ms: 3_100 }] }],
+    ["failover_explain", { cluster: "main", epoch: 3 }, { log_holds: true, steps: [{ kind: "intended" }] }],
     ["rollouts_list", {}, { rollouts: [{ rollout_id: "ro-1", state: "running", wave: 2, succeeded: 1 }] }],
   ])("%s %j answers from what the control plane says", async (name, input, expected) => {
     const result = await call(name, input, "viewer-token");

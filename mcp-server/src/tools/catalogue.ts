@@ -6,6 +6,7 @@ import { fleetTools } from "./fleet.js";
 import { healthTools } from "./health.js";
 import { journalTools } from "./journal.js";
 import { metricsTools } from "./metrics.js";
+import { recoveryTools } from "./recovery.js";
 import { runbooksTools } from "./runbooks.js";
 import { safetyTools } from "./safety.js";
 import type { Tool } from "./tool.js";
@@ -20,4 +21,5 @@ export const catalogue: readonly Tool[] = [
   ...journalTools,
   ...runbooksTools,
   ...safetyTools,
+  ...recoveryTools,
 ];
