@@ -102,28 +102,37 @@ export class CommandDesk {
    * Throws NOT_FOUND for the node, FAILED_PRECONDITION when it is revoked or does not offer the action.
    */
   async request(request: CommandRequest): Promise<Command> {
-    const { database, system, findNode } = this.#ports;
+    const { system, findNode } = this.#ports;
     const requestKey = requestKeyOf(request);
-    const [known, node] = await Promise.all([
-      readCommandByRequest(database, requestKey),
-      findNode(request.node),
-    ]);
-    if (known !== undefined) {
-      if (known.action === request.action && known.argumentsJson === request.argumentsJson) return known;
-      throw new OpsError(
-        "ALREADY_EXISTS",
-        `request ${request.action}: request id "${request.requestId}" was used for another command, ${known.id}`,
-      );
+    const node = await findNode(request.node);
+    let command: Command;
+    try {
+      command = newCommand(request, node, system.clock.now(), system.draws);
+    } catch (error) {
+      // What was asked for while the node was there is answered as it was.
+      const known = await this.#known(request, requestKey);
+      if (known !== undefined) return known;
+      throw error;
     }
-    const command = newCommand(request, node, system.clock.now(), system.draws);
     // The agent is asked as soon as it is stored; which stream that goes over is stored with it.
     const asked = { ...command, sentSession: this.#outlet.session(command.nodeId) };
     if (!(await this.#storing.add({ command: asked, requestKey })))
-      return (await readCommandByRequest(database, requestKey)) ?? asked;
+      return (await this.#known(request, requestKey)) ?? asked;
     this.#tellWatchers(asked.id);
     if (asked.sentSession === undefined) this.#tell(asked);
     else this.#outlet.send(asked, "preview", "a plan is wanted");
     return asked;
+  }
+
+  /** The command of an earlier request of this name. Throws ALREADY_EXISTS when that asked for something else. */
+  async #known(request: CommandRequest, requestKey: string): Promise<Command | undefined> {
+    const known = await readCommandByRequest(this.#ports.database, requestKey);
+    if (known === undefined) return undefined;
+    if (known.action === request.action && known.argumentsJson === request.argumentsJson) return known;
+    throw new OpsError(
+      "ALREADY_EXISTS",
+      `request ${request.action}: request id "${request.requestId}" was used for another command, ${known.id}`,
+    );
   }
 
   /**

@@ -29,6 +29,9 @@ const LIMITS = {
 /** While a command is watched, PostgreSQL is asked at least this often, should a live message be lost. */
 const WATCH_INTERVAL = 2 * SECOND;
 
+/** A plan is seldom made sooner than an agent can be asked. */
+const FIRST_LOOK = 100;
+
 /** Pieces of output that are read at once. */
 const OUTPUT_PAGE = 100;
 
@@ -137,10 +140,12 @@ export function commandsApi(
     const deadline = clock.monotonic() + waitMs;
     const news = listen(command.id, signal);
     try {
+      // The first wait is short: the plan may have come before we listened.
+      let wait = FIRST_LOOK;
       while (command.state === "planning" && !signal.aborted && clock.monotonic() < deadline) {
-        command = await need(command.id);
-        if (command.state === "planning")
-          await news.wait(Math.min(WATCH_INTERVAL, deadline - clock.monotonic()));
+        await news.wait(Math.min(wait, deadline - clock.monotonic()));
+        wait = WATCH_INTERVAL;
+        if (clock.monotonic() < deadline) command = await need(command.id);
       }
     } finally {
       news.stop();
