@@ -37,8 +37,11 @@ export interface Command {
   readonly aliases?: readonly string[];
   /** It reads and writes contexts itself. @default true */
   readonly needsContext?: boolean;
-  /** It changes something: refused in a context that is read-only and not armed. @default false */
-  readonly changes?: boolean;
+  /**
+   * It changes something: refused in a context that is read-only and not armed. `with --plan`: without that option it
+   * only plans. @default false
+   */
+  readonly changes?: boolean | "with --plan";
   /** Lines on its options, indented by two; empty when there are none besides the general ones. */
   readonly help: string;
   readonly options: CommandOptions;

@@ -93,7 +93,7 @@ export async function run(typed: readonly string[], around: Surroundings): Promi
       return wantsHelp ? EXIT.ok : EXIT.failed;
     }
     const lister = `mainstay ${group} --help`.replace("  ", " ");
-    around.warn(`mainstay: there is no command "${args.join(" ")}"; ${lister} lists them`);
+    around.warn(`mainstay: there is no command "${typed.join(" ")}"; ${lister} lists them`);
     return EXIT.failed;
   }
   if (wantsHelp) {
@@ -116,7 +116,7 @@ async function invoke(command: Command, rest: readonly string[], around: Surroun
         : chooseContext(await readContexts(file), asked);
     const settings = readSettings(values, around.env, context, around);
     address = settings.address;
-    if (command.changes === true) {
+    if (command.changes === true || (command.changes === "with --plan" && values["plan"] !== undefined)) {
       const note = await letChange(name, context, around.env, around, around.now());
       if (note !== undefined) around.warn(note);
     }

@@ -52,8 +52,14 @@ describe("a context", () => {
     const open = COMMANDS.filter(({ name, changes: guarded }) => changes.test(name) && guarded !== true);
     expect(open.map(({ name }) => name)).toEqual([]);
     expect(COMMANDS.filter(({ name }) => changes.test(name)).length).toBeGreaterThan(15);
-    const stops = COMMANDS.filter(({ name }) => name === "brake trip" || name === "rollout pause");
-    expect(stops.map(({ changes: guarded }) => guarded ?? false)).toEqual([false, false]);
+    const stops = COMMANDS.filter(({ name }) => name === "brake trip" || name.endsWith(" pause"));
+    expect(stops.map(({ changes: guarded }) => guarded ?? false)).toEqual([false, false, false]);
+  });
+
+  test("lets a switchover be planned, and not be asked for", async () => {
+    const asked = await here("failover", "switchover", "main", "--plan", HASH, "--reason", "x");
+    expect([asked.code, asked.err]).toEqual([3, expect.stringContaining("is read-only")]);
+    expect((await here("failover", "switchover", "main")).err).not.toContain("is read-only");
   });
 
   test("lets look and plan at all times", async () => {
