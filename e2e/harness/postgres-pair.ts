@@ -7,6 +7,8 @@ import { freePorts } from "./ports.js";
 import type { Stack } from "./stack.js";
 
 const MEMBERS = ["db-1", "db-2"] as const;
+/** A busy host must not lose it by being slow. */
+export const LEASE_MS = 6_000;
 export type Member = (typeof MEMBERS)[number];
 /** PostgreSQL refuses to be root. */
 const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
@@ -69,6 +71,7 @@ export class PostgresPair {
             },
           ],
           firstPrimary: "db-1",
+          leaseMs: LEASE_MS,
         },
       });
     }

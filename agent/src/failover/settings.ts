@@ -97,7 +97,7 @@ export function readPostgres(
     required: part.integer("required", 1, 1, 63),
     leaseMs,
     renewMs: part.integer("renewMs", Math.floor(leaseMs / 6), 50, 100_000),
-    marginMs: part.integer("marginMs", 200, 100, 60_000),
+    ...(part.has("marginMs") ? { marginMs: part.integer("marginMs", 200, 100, 60_000) } : {}),
     silentMs: part.integer("silentMs", 1_500, 200, 600_000),
     reportMs: part.integer("reportMs", 300, 50, 60_000),
   });

@@ -16,7 +16,7 @@ export interface FailoverPolicy {
   readonly renewMs: Duration;
   /**
    * How much longer a voter counts a grant than its owner does: what two clocks drift apart in `leaseMs`, and how long a
-   * kill takes. @default 200
+   * kill takes. @default 200, or the least that a longer lease allows
    */
   readonly marginMs: Duration;
   /** A node not heard of for this long is silent. Affects liveness only. @default 1500 */
@@ -54,7 +54,7 @@ export function localPolicy(
     required: 1,
     leaseMs,
     renewMs: leaseMs / 6,
-    marginMs: 200,
+    marginMs: Math.max(200, Math.ceil(marginMsMin(leaseMs))),
     silentMs: 1_500,
     reportMs: 300,
     retryMs: 200,
@@ -70,6 +70,12 @@ export function localPolicy(
   };
 }
 
+/**
+ * A quartz clock drifts by less than 0.05 %, one that is being slewed by up to 0.5 %: two of them part by 1 %. On a host
+ * with six times the work it could do, a guard was 52 ms late and its PostgreSQL gone 142 ms after the deadline.
+ */
+const marginMsMin = (leaseMs: Duration): Duration => leaseMs / 100 + 150;
+
 /** What is wrong with a policy, each as a sentence; none when it may be used. */
 export function faultsOfPolicy(policy: FailoverPolicy): readonly string[] {
   const faults: string[] = [];
@@ -84,12 +90,9 @@ export function faultsOfPolicy(policy: FailoverPolicy): readonly string[] {
   if (!(renewMs > 0 && renewMs * 3 <= leaseMs)) {
     faults.push(`renewMs: ${renewMs}, expected at most a third of leaseMs (${leaseMs})`);
   }
-  // A quartz clock drifts by less than 0.05 %, one that is being slewed by up to 0.5 %: two of them part by 1 %. On a
-  // host with six times the work it could do, a guard was 52 ms late and its PostgreSQL gone 142 ms after the deadline.
-  const marginMsMin = leaseMs / 100 + 150;
-  if (!(marginMs >= marginMsMin)) {
+  if (!(marginMs >= marginMsMin(leaseMs))) {
     faults.push(
-      `marginMs: ${marginMs}, expected at least ${marginMsMin} (1 % of leaseMs, and 150 ms to kill)`,
+      `marginMs: ${marginMs}, expected at least ${marginMsMin(leaseMs)} (1 % of leaseMs, and 150 ms to kill)`,
     );
   }
   if (!(policy.silentMs > policy.reportMs * 2)) {

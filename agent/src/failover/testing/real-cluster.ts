@@ -221,17 +221,17 @@ export class RealCluster {
 
   /** The postmaster alone is killed; its guard and its agent live. */
   crashDatabase(name: string): void {
-    process.kill(this.#postmaster(name), "SIGKILL");
+    process.kill(this.postmaster(name), "SIGKILL");
   }
 
   /** The replica's processes stand still, and their connections stand. */
   freeze(name: string): void {
-    const postmaster = this.#postmaster(name);
+    const postmaster = this.postmaster(name);
     const children = readIfThere(`/proc/${postmaster}/task/${postmaster}/children`) ?? "";
     for (const pid of children.split(" ").filter(Boolean).map(Number)) process.kill(pid, "SIGSTOP");
   }
 
-  #postmaster(name: string): number {
+  postmaster(name: string): number {
     const { dataDirectory } = this.node(name).settings;
     return Number(readIfThere(join(dataDirectory, "postmaster.pid"))?.split("\n")[0]);
   }

@@ -4,6 +4,8 @@ import { realSystem } from "../system.js";
 import { findPostgres, RealCluster } from "./testing/real-cluster.js";
 
 const PATIENCE_MS = 180_000;
+/** A host that is busy with other tests must not lose it by being slow. */
+const leaseMs = 6_000;
 let cluster: RealCluster;
 
 async function start(chosen: Parameters<RealCluster["start"]>[0]): Promise<void> {
@@ -19,14 +21,15 @@ const redundant = (): boolean => {
 
 // One cluster for the whole life of two nodes, each step where the one before left it: starting costs most of the time.
 describe("two nodes, synchronous", () => {
-  beforeAll(() => start({ mode: "synchronous", rpoBytes: 0 }), PATIENCE_MS);
+  beforeAll(() => start({ mode: "synchronous", rpoBytes: 0, leaseMs }), PATIENCE_MS);
   afterAll(() => cluster?.stop());
 
   test("a primary that crashes starts again within its lease, and nobody is promoted", async () => {
     await cluster.query("db-1", "create table t (n int primary key)");
     const epoch = cluster.control?.kept.primaryEpoch;
+    const crashed = cluster.postmaster("db-1");
     cluster.crashDatabase("db-1");
-    await cluster.until(() => cluster.role("db-1") !== "primary", "the crash is seen");
+    await cluster.until(() => cluster.postmaster("db-1") !== crashed, "another process is there");
     await cluster.until(
       async () => (await cluster.query("db-1", "insert into t values (-1) returning n")).length === 1,
       "db-1 takes writes again",
@@ -68,8 +71,7 @@ describe("two nodes, synchronous", () => {
 
   test("without the control plane the lease goes on; without its peer too a primary ends", async () => {
     cluster.stopControl();
-    const { leaseMs, marginMs } = cluster.policy;
-    await realSystem.timers.sleep(leaseMs + marginMs);
+    await realSystem.timers.sleep(leaseMs + cluster.policy.marginMs);
     await cluster.query("db-1", "insert into t values (2000)");
     cluster.cut.add("db-2");
     await cluster.until(() => cluster.role("db-1") === "fenced", "db-1 fences itself");
@@ -86,7 +88,7 @@ describe("two nodes, synchronous", () => {
 
 describe("two nodes, asynchronous", () => {
   const rpoBytes = 200_000;
-  beforeAll(() => start({ mode: "asynchronous", rpoBytes }), PATIENCE_MS);
+  beforeAll(() => start({ mode: "asynchronous", rpoBytes, leaseMs }), PATIENCE_MS);
   afterAll(() => cluster?.stop());
 
   test("a primary acknowledges the RPO ahead of its replica, and no more", async () => {
@@ -117,6 +119,7 @@ describe("two nodes, asynchronous", () => {
     }
     const ahead = acknowledgedUpTo - before;
     expect(ahead).toBeGreaterThan(rpoBytes / 2);
-    expect(ahead).toBeLessThanOrEqual(rpoBytes);
+    // The position is read after the answer; the server itself may have written a little between.
+    expect(ahead).toBeLessThanOrEqual(rpoBytes + 8_192);
   }, 180_000);
 });
