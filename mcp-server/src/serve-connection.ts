@@ -1,5 +1,5 @@
 /** One client at the other end of a connection that stays open: both eras, one caller, changes told while it listens. */
-import { isJSONRPCRequest, type Transport } from "@modelcontextprotocol/server";
+import type { Transport } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import type { LocalCaller } from "./calls.js";
 import type { McpServers } from "./mcp-server.js";
@@ -40,7 +40,7 @@ export function serveConnection(parts: ConnectionParts): { close(): Promise<void
   };
   let listening: Promise<void> | undefined;
   const tapped = new TappedTransport(transport, (message) => {
-    if (!isJSONRPCRequest(message) || message.method !== "subscriptions/listen") return undefined;
+    if (!("method" in message) || message.method !== "subscriptions/listen") return undefined;
     listening ??= listen();
     return listening;
   });

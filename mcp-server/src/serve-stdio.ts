@@ -1,14 +1,13 @@
 /** The server on stdin and stdout: one client, one token, and nothing but the protocol on stdout. */
 import type { Readable, Writable } from "node:stream";
-import { StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import { type LimitSettings, Limits } from "./access/limits.js";
 import { SwitchWatch } from "./access/switch.js";
 import { CallLedger } from "./audit/ledger.js";
 import type { ControlPlane } from "./control-plane/client.js";
 import { messageOf } from "./errors.js";
-import { GatheredOutput } from "./gathered-output.js";
 import type { Logger } from "./logger.js";
 import { McpServers } from "./mcp-server.js";
+import { PipeTransport } from "./protocol/pipe-transport.js";
 import { ChangeFeed } from "./resources/change-feed.js";
 import { serveConnection } from "./serve-connection.js";
 import type { System } from "./system.js";
@@ -49,9 +48,7 @@ export function startStdio(parts: StdioParts): { readonly ended: Promise<void>; 
     servers,
     feed,
     caller: { token },
-    transport: new StdioServerTransport(input, new GatheredOutput(output), {
-      maxBufferSize: messageBytesMax,
-    }),
+    transport: new PipeTransport(input, output, { messageBytesMax }),
     onError: (error) => logger.warn("the protocol refused a message", { because: messageOf(error) }),
   });
   servers.announce();

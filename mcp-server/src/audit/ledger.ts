@@ -40,6 +40,8 @@ export class CallLedger {
   #lost = 0;
   #running: Promise<void> | undefined;
   readonly #end = new AbortController();
+  /** Ends the gathering: there are enough. */
+  #enough: (() => void) | undefined;
 
   constructor(parts: LedgerParts) {
     this.#parts = parts;
@@ -75,7 +77,7 @@ export class CallLedger {
     }
     const waiting = this.#waiting.get(credential);
     if (waiting === undefined) this.#waiting.set(credential, [call]);
-    else waiting.push(call);
+    else if (waiting.push(call) >= BATCH_MAX) this.#enough?.();
     this.#count += 1;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
@@ -96,7 +98,10 @@ export class CallLedger {
     const { clock } = this.#parts.system;
     let pause = RETRY_MS.first;
     while (this.#count > 0) {
-      await clock.sleep(GATHER_MS, this.#end.signal);
+      const enough = new AbortController();
+      this.#enough = () => enough.abort();
+      await clock.sleep(GATHER_MS, AbortSignal.any([enough.signal, this.#end.signal]));
+      this.#enough = undefined;
       const failed = await this.#flush();
       if (!failed) {
         pause = RETRY_MS.first;

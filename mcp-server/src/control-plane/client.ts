@@ -1,8 +1,9 @@
 /** The control plane, as this server sees it: the operator contracts, one room each, asked on behalf of a caller. */
 
-import { Channel, credentials } from "@grpc/grpc-js";
+import type { DescService } from "@bufbuild/protobuf";
+import { Channel, type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import type { BreakerFigures } from "@mainstay/proto/circuit-breaker";
-import { createGrpcClient } from "@mainstay/proto/client";
+import { createGrpcClient, type GrpcClient, type GrpcClientOptions } from "@mainstay/proto/client";
 import { Health, HealthCheckResponse_ServingStatus } from "@mainstay/proto/gen/grpc/health/v1/health_pb";
 import { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
 import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
@@ -27,7 +28,7 @@ import { answered } from "./errors.js";
 import { fleetRoom } from "./fleet.js";
 import { healthRoom } from "./health.js";
 import { journalRoom } from "./journal.js";
-import { openLine, type Speaker } from "./line.js";
+import { type Line, openLine, type Speaker } from "./line.js";
 import { mcpRoom } from "./mcp.js";
 import { metricsRoom } from "./metrics.js";
 import { recoveryRoom } from "./recovery.js";
@@ -59,7 +60,28 @@ const LINE = {
 const NOBODY: ReadonlySet<ErrorCode> = new Set(["UNAVAILABLE", "DEADLINE_EXCEEDED"]);
 
 export type ControlPlane = ReturnType<typeof connectControlPlane>;
-export type Rooms = ReturnType<ControlPlane["speakAs"]>;
+/** What of the control plane one caller may ask. */
+export type Rooms = { readonly [Room in keyof SpokenRooms]: SpokenRooms[Room] };
+
+type Clients = ReturnType<typeof openClients>;
+
+function openClients(address: string, credential: ChannelCredentials, options: GrpcClientOptions) {
+  return {
+    access: createGrpcClient(AccessService, address, credential, options),
+    alerts: createGrpcClient(AlertsService, address, credential, options),
+    commands: createGrpcClient(CommandsService, address, credential, options),
+    fleet: createGrpcClient(FleetService, address, credential, options),
+    health: createGrpcClient(HealthService, address, credential, options),
+    journal: createGrpcClient(JournalService, address, credential, options),
+    mcp: createGrpcClient(McpService, address, credential, options),
+    metrics: createGrpcClient(MetricsService, address, credential, options),
+    recovery: createGrpcClient(RecoveryService, address, credential, options),
+    requestStates: createGrpcClient(RequestStatesService, address, credential, options),
+    rollouts: createGrpcClient(RolloutsService, address, credential, options),
+    runbooks: createGrpcClient(RunbooksService, address, credential, options),
+    safety: createGrpcClient(SafetyService, address, credential, options),
+  };
+}
 
 /** Opens the line; connecting itself happens with the first call. */
 export function connectControlPlane({ address, security, timeoutMs }: ControlPlaneOptions) {
@@ -75,29 +97,14 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
   let away = false;
   const breaker = createBreaker(address, () => systemClock.now());
   const unguarded = { channelOverride, defaultTimeoutMs: timeoutMs };
-  const options = { ...unguarded, guard: guardOf(breaker) };
-  const clients = {
-    access: createGrpcClient(AccessService, address, credential, options),
-    alerts: createGrpcClient(AlertsService, address, credential, options),
-    commands: createGrpcClient(CommandsService, address, credential, options),
-    fleet: createGrpcClient(FleetService, address, credential, options),
-    health: createGrpcClient(HealthService, address, credential, options),
-    journal: createGrpcClient(JournalService, address, credential, options),
-    mcp: createGrpcClient(McpService, address, credential, options),
-    metrics: createGrpcClient(MetricsService, address, credential, options),
-    recovery: createGrpcClient(RecoveryService, address, credential, options),
-    requestStates: createGrpcClient(RequestStatesService, address, credential, options),
-    rollouts: createGrpcClient(RolloutsService, address, credential, options),
-    runbooks: createGrpcClient(RunbooksService, address, credential, options),
-    safety: createGrpcClient(SafetyService, address, credential, options),
-    // Whether the control plane is there is asked whatever came of other calls.
-    serving: createGrpcClient(Health, address, credential, unguarded),
-  };
+  const clients = openClients(address, credential, { ...unguarded, guard: guardOf(breaker) });
+  // Whether the control plane is there is asked whatever came of other calls.
+  const serving = createGrpcClient(Health, address, credential, unguarded);
   /** One look whether it serves; throws UNAVAILABLE. */
   const serves = async (withinMs: number): Promise<void> => {
     let status: HealthCheckResponse_ServingStatus;
     try {
-      const call = clients.serving.check({ service: "" }, { timeoutMs: withinMs });
+      const call = serving.check({ service: "" }, { timeoutMs: withinMs });
       status = (await answered(address, call)).status;
     } catch (error) {
       // One that answers UNIMPLEMENTED or UNAUTHENTICATED is there all the same.
@@ -112,49 +119,8 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
     /** Whether it is called now, or left alone for a while because it did not answer. */
     breaker: (): BreakerFigures => breaker.figures,
     /** Every call on these rooms carries the speaker's token and trace. */
-    speakAs(speaker: Speaker) {
-      // Made when asked for: a call uses one or two of them.
-      return {
-        get access() {
-          return accessRoom(openLine(clients.access, address, speaker, timeoutMs));
-        },
-        get alerts() {
-          return alertsRoom(openLine(clients.alerts, address, speaker, timeoutMs));
-        },
-        get commands() {
-          return commandsRoom(openLine(clients.commands, address, speaker, timeoutMs));
-        },
-        get fleet() {
-          return fleetRoom(openLine(clients.fleet, address, speaker, timeoutMs));
-        },
-        get health() {
-          return healthRoom(openLine(clients.health, address, speaker, timeoutMs));
-        },
-        get journal() {
-          return journalRoom(openLine(clients.journal, address, speaker, timeoutMs));
-        },
-        get mcp() {
-          return mcpRoom(openLine(clients.mcp, address, speaker, timeoutMs));
-        },
-        get metrics() {
-          return metricsRoom(openLine(clients.metrics, address, speaker, timeoutMs));
-        },
-        get recovery() {
-          return recoveryRoom(openLine(clients.recovery, address, speaker, timeoutMs));
-        },
-        get requestStates() {
-          return requestStatesRoom(openLine(clients.requestStates, address, speaker, timeoutMs));
-        },
-        get rollouts() {
-          return rolloutsRoom(openLine(clients.rollouts, address, speaker, timeoutMs));
-        },
-        get runbooks() {
-          return runbooksRoom(openLine(clients.runbooks, address, speaker, timeoutMs));
-        },
-        get safety() {
-          return safetyRoom(openLine(clients.safety, address, speaker, timeoutMs));
-        },
-      };
+    speakAs(speaker: Speaker): Rooms {
+      return new SpokenRooms(clients, address, speaker, timeoutMs);
     },
     /** As this server itself, with a token that may speak for others. */
     delegateAs(speaker: Speaker) {
@@ -173,7 +139,66 @@ export function connectControlPlane({ address, security, timeoutMs }: ControlPla
       away = false;
     },
     close(): void {
-      for (const client of Object.values(clients)) client.close();
+      for (const client of [serving, ...Object.values(clients)]) client.close();
     },
   };
+}
+
+/** Each room is made when it is asked for: a call uses one or two of them. */
+class SpokenRooms {
+  readonly #clients: Clients;
+  readonly #address: string;
+  readonly #speaker: Speaker;
+  readonly #timeoutMs: number;
+
+  constructor(clients: Clients, address: string, speaker: Speaker, timeoutMs: number) {
+    this.#clients = clients;
+    this.#address = address;
+    this.#speaker = speaker;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  get access() {
+    return accessRoom(this.#line(this.#clients.access));
+  }
+  get alerts() {
+    return alertsRoom(this.#line(this.#clients.alerts));
+  }
+  get commands() {
+    return commandsRoom(this.#line(this.#clients.commands));
+  }
+  get fleet() {
+    return fleetRoom(this.#line(this.#clients.fleet));
+  }
+  get health() {
+    return healthRoom(this.#line(this.#clients.health));
+  }
+  get journal() {
+    return journalRoom(this.#line(this.#clients.journal));
+  }
+  get mcp() {
+    return mcpRoom(this.#line(this.#clients.mcp));
+  }
+  get metrics() {
+    return metricsRoom(this.#line(this.#clients.metrics));
+  }
+  get recovery() {
+    return recoveryRoom(this.#line(this.#clients.recovery));
+  }
+  get requestStates() {
+    return requestStatesRoom(this.#line(this.#clients.requestStates));
+  }
+  get rollouts() {
+    return rolloutsRoom(this.#line(this.#clients.rollouts));
+  }
+  get runbooks() {
+    return runbooksRoom(this.#line(this.#clients.runbooks));
+  }
+  get safety() {
+    return safetyRoom(this.#line(this.#clients.safety));
+  }
+
+  #line<S extends DescService>(client: GrpcClient<S>): Line<S> {
+    return openLine(client, this.#address, this.#speaker, this.#timeoutMs);
+  }
 }

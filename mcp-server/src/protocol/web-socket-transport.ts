@@ -1,11 +1,7 @@
 /** MCP over a WebSocket: one JSON-RPC message a text frame, both eras. */
-import {
-  type JSONRPCMessage,
-  type MessageExtraInfo,
-  parseJSONRPCMessage,
-  type Transport,
-} from "@modelcontextprotocol/server";
+import type { JSONRPCMessage, MessageExtraInfo, Transport } from "@modelcontextprotocol/server";
 import type { RawData, WebSocket } from "ws";
+import { readMessage } from "./read-message.js";
 
 /** What may wait for a client that does not read; more, and it is given up. */
 const UNREAD_BYTES_MAX = 4 * 1024 * 1024;
@@ -39,7 +35,7 @@ export class WebSocketTransport implements Transport {
   async send(message: JSONRPCMessage): Promise<void> {
     if (this.#socket.readyState !== this.#socket.OPEN) throw new Error("the WebSocket is closed");
     if (this.#socket.bufferedAmount > UNREAD_BYTES_MAX) {
-      this.#socket.close(CLOSE_CODES.tooSlow, "reads too slowly");
+      this.#giveUp();
       throw new Error(`the client has left more than ${UNREAD_BYTES_MAX} bytes unread`);
     }
     this.#socket.send(JSON.stringify(message));
@@ -50,29 +46,14 @@ export class WebSocketTransport implements Transport {
   }
 
   #take(data: RawData): void {
-    let json: unknown;
-    try {
-      json = JSON.parse(textOf(data));
-    } catch {
-      this.#refuse(-32_700, "Parse error: the message is not JSON");
-      return;
-    }
-    let message: JSONRPCMessage;
-    try {
-      message = parseJSONRPCMessage(json);
-    } catch {
-      this.#refuse(-32_600, "Invalid Request: not one message of JSON-RPC 2.0");
-      return;
-    }
-    this.onmessage?.(message);
+    const read = readMessage(textOf(data));
+    if (read.kind === "message") this.onmessage?.(read.message);
+    else if (this.#socket.bufferedAmount > UNREAD_BYTES_MAX) this.#giveUp();
+    else this.#socket.send(JSON.stringify(read.answer));
   }
 
-  #refuse(code: number, message: string): void {
-    if (this.#socket.bufferedAmount > UNREAD_BYTES_MAX) {
-      this.#socket.close(CLOSE_CODES.tooSlow, "reads too slowly");
-    } else {
-      this.#socket.send(JSON.stringify({ jsonrpc: "2.0", id: null, error: { code, message } }));
-    }
+  #giveUp(): void {
+    this.#socket.close(CLOSE_CODES.tooSlow, "reads too slowly");
   }
 }
 
