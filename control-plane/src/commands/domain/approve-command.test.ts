@@ -55,6 +55,49 @@ describe("an approval", () => {
       judged("ask"),
       "PERMISSION_DENIED",
     ],
+    ...(
+      [
+        ["the requester through a client", "human", "ann", "mcp", "claude for ann@id.example", false],
+        [
+          "the requester through another client",
+          "mcp",
+          "cursor for ann@id",
+          "mcp",
+          "claude for ann@id",
+          false,
+        ],
+        ["a client that names itself after another", "mcp", "x for bob@id for ann@id", "human", "ann", false],
+        ["a namesake at another issuer", "mcp", "claude for ann@one", "mcp", "claude for ann@two", true],
+        [
+          "another person through the same client",
+          "mcp",
+          "claude for bob@id",
+          "mcp",
+          "claude for ann@id",
+          true,
+        ],
+        ["somebody whose name begins alike", "human", "an", "mcp", "claude for ann@id", true],
+      ] as const
+    ).map(([who, kind, name, byKind, byName, may]): [string, Command, Vote, GuardDecision, string] => [
+      `by ${who}`,
+      waiting({ requestedBy: { kind: byKind, name: byName } }),
+      vote(name, { by: { kind, name } }),
+      judged("ask"),
+      may ? "approved" : "PERMISSION_DENIED",
+    ]),
+    [
+      "the second of two, by the first one's client",
+      waiting({
+        plan: two,
+        requestedBy: { kind: "human", name: "eve" },
+        approvals: [
+          { actor: { kind: "mcp", name: "claude for bob@id" }, at: NOW, reason: "", elicited: false },
+        ],
+      }),
+      vote("bob", { by: { kind: "mcp", name: "cursor for bob@id" } }),
+      judged("ask", { approvals: 2 }),
+      "PERMISSION_DENIED",
+    ],
     ["of another plan", waiting(), vote("bob", { planHash: "cd" }), judged("ask"), "FAILED_PRECONDITION"],
     [
       "of what runs",

@@ -93,18 +93,34 @@ function mayNotVote(command: Command, plan: Plan, { by, roles, elicited }: Vote)
     if (!plan.elicitation) return `${plan.verdictBecause}, and not of the person at the requesting client`;
     return undefined;
   }
-  if (isRequester(by, command.requestedBy)) return `${by.name} requested it, so another must approve it`;
+  if (isOnePerson(by, command.requestedBy)) return `${by.name} requested it, so another must approve it`;
   if (!roles.includes(plan.approver) && !roles.includes("admin"))
     return `the plan asks for role ${plan.approver}; ${by.name} has ${roles.join(", ") || "none"}`;
-  if (command.approvals.some(({ actor }) => actor.name === by.name))
+  if (command.approvals.some(({ actor }) => isOnePerson(actor, by)))
     return `${by.name} has approved it already, so another must approve it too`;
   return undefined;
 }
 
-/** Whether someone asked for it: themselves, or as the one for whom an MCP client asked (`claude for ann@issuer`). */
-function isRequester(by: Actor, requestedBy: Actor): boolean {
-  if (by.name === requestedBy.name) return true;
-  return requestedBy.kind === "mcp" && requestedBy.name.includes(` for ${by.name}@`);
+/** Whether two act for one person: of that name, or by MCP clients of theirs (`claude for ann@issuer`, `cursor for ann@issuer`). */
+function isOnePerson(one: Actor, other: Actor): boolean {
+  if (one.name === other.name) return true;
+  if (one.kind !== "mcp" && other.kind !== "mcp") return false;
+  const others = personsBehind(other);
+  return personsBehind(one).some((name) =>
+    others.some((another) => name === another || isAt(name, another) || isAt(another, name)),
+  );
+}
+
+/** A client chooses its own name, and may put a person's into it: whoever may be meant is one of them. */
+function personsBehind({ kind, name }: Actor): string[] {
+  if (kind !== "mcp") return [name];
+  const parts = name.split(" for ");
+  return parts.slice(1).map((_, index) => parts.slice(index + 1).join(" for "));
+}
+
+/** `ann@issuer` is known here as `ann`. */
+function isAt(name: string, short: string): boolean {
+  return name.startsWith(`${short}@`);
 }
 
 /**
@@ -138,8 +154,8 @@ export function afterApply(
     };
   const counted = approvals.filter(
     ({ actor }, index) =>
-      !isRequester(actor, command.requestedBy) &&
-      approvals.findIndex((other) => other.actor.name === actor.name) === index,
+      !isOnePerson(actor, command.requestedBy) &&
+      approvals.findIndex((other) => isOnePerson(other.actor, actor)) === index,
   );
   return withApprovals(command, plan, counted, said);
 }
