@@ -3,7 +3,7 @@
  * What may go is told by the desk or on the live channel and goes at once; the interval is the guarantee.
  */
 import type { NodeId } from "../kernel/ids.js";
-import { SECOND } from "../kernel/time.js";
+import { type Duration, SECOND } from "../kernel/time.js";
 import type { Logger } from "../platform/logger.js";
 import { Loop } from "../platform/loop.js";
 import type { Database } from "../platform/postgres/database.js";
@@ -22,6 +22,9 @@ const AT_ONCE = 8;
 /** Commands that were told of and wait to be looked at; with more, the next run of the loop finds them. */
 const TOLD_MAX = 10_000;
 
+/** Whoever stores that an order goes hands it on at once; after this it is known that nobody did. */
+const HANDED_WITHIN: Duration = 3 * SECOND;
+
 export interface DispatchOptions {
   readonly database: Database;
   readonly desk: CommandDesk;
@@ -37,6 +40,8 @@ export class Dispatcher {
   #unsubscribe: () => void = () => {};
   /** Cancellations told on a stream already: command id → session. */
   readonly #cancelled = new Map<string, number>();
+  /** Orders that this process has put on a stream: command id → which one, and over which. */
+  readonly #handed = new Map<string, string>();
   readonly #told = new Set<string>();
   #looking: Promise<void> | undefined;
 
@@ -71,7 +76,8 @@ export class Dispatcher {
     const { database } = this.#options;
     const open = await readOpen(database);
     const openIds = new Set<string>(open.map((command) => command.id));
-    for (const id of this.#cancelled.keys()) if (!openIds.has(id)) this.#cancelled.delete(id);
+    for (const kept of [this.#cancelled, this.#handed])
+      for (const id of kept.keys()) if (!openIds.has(id)) kept.delete(id);
     await this.#lookAt(open);
   }
 
@@ -114,7 +120,7 @@ export class Dispatcher {
     const { desk, line } = this.#options;
     const session = line.session(command.nodeId);
     if (session === undefined) return;
-    const choice = chooseOrder(command, session);
+    const choice = chooseOrder(this.#asSent(command, session), session);
     if (choice.kind === "nothing") return;
     if (choice.kind === "cancel") {
       if (this.#cancelled.get(command.id) === session) return;
@@ -126,11 +132,24 @@ export class Dispatcher {
     if (current !== undefined) this.#hand(current, choice.mode, choice.because);
   }
 
+  /**
+   * The command, with no stream when the one that is stored never had its order: the connection to PostgreSQL may end
+   * between the commit and its answer, and then nobody knows that there is something to send.
+   */
+  #asSent(command: Command, session: number): Command {
+    if (command.sentSession !== session || this.#handed.get(command.id) === keyOf(command, session))
+      return command;
+    const since = this.#options.clock.now() - command.changedAt;
+    return since < HANDED_WITHIN ? command : { ...command, sentSession: undefined };
+  }
+
   /** Hands an order that is stored as sent to the node's stream. */
   #hand(command: Command, mode: OrderMode, because: string): void {
     const { desk, line, logger } = this.#options;
     if (mode === "run") desk.liveOutput.expect(command);
     if (!line.order(command, mode)) return;
+    const session = line.session(command.nodeId);
+    if (session !== undefined) this.#handed.set(command.id, keyOf(command, session));
     logger.info("an order was sent", {
       commandId: command.id,
       node: command.nodeName,
@@ -141,3 +160,7 @@ export class Dispatcher {
     });
   }
 }
+
+/** Which order of a command, over which stream. */
+const keyOf = ({ attempt, state, generation }: Command, session: number): string =>
+  `${session}/${attempt}/${state}/${generation}`;
