@@ -70,8 +70,10 @@ export class FakeAuthority {
     return { keyId: "order-1", publicKey: this.#orderKeys.publicKey.export({ type: "spki", format: "der" }) };
   }
 
-  /** A server's key and chain (with the authority in it) for the control plane's name. */
-  async serverPair(): Promise<{ readonly keyPem: string; readonly chainPem: string }> {
+  /** A key and chain (with the authority in it) for a DNS name: the control plane's, or a node's. */
+  async serverPair(
+    name = "control-plane.mainstay",
+  ): Promise<{ readonly keyPem: string; readonly chainPem: string }> {
     const keys = await webcrypto.subtle.generateKey(ec, true, ["sign", "verify"]);
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: this.#nextSerial(),
@@ -82,9 +84,7 @@ export class FakeAuthority {
       signingAlgorithm: ec,
       notBefore: new Date(Date.now() - 60_000),
       notAfter: new Date(Date.now() + 3_600_000),
-      extensions: [
-        new x509.SubjectAlternativeNameExtension([{ type: "dns", value: "control-plane.mainstay" }]),
-      ],
+      extensions: [new x509.SubjectAlternativeNameExtension([{ type: "dns", value: name }])],
     });
     const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
     return {
