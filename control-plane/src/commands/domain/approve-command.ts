@@ -1,6 +1,7 @@
 /** What an approval, or the wish to apply a held plan, makes of a command. */
 import type { Actor } from "../../kernel/actor.js";
 import type { Role } from "../../kernel/caller.js";
+import { isOnePerson } from "../../kernel/one-person.js";
 import type { Instant } from "../../kernel/time.js";
 import type { SafetyVerdict } from "../../safety/domain/judge-action.js";
 import type { Approval, Command, Plan } from "./command.js";
@@ -99,28 +100,6 @@ function mayNotVote(command: Command, plan: Plan, { by, roles, elicited }: Vote)
   if (command.approvals.some(({ actor }) => isOnePerson(actor, by)))
     return `${by.name} has approved it already, so another must approve it too`;
   return undefined;
-}
-
-/** Whether two act for one person: of that name, or by MCP clients of theirs (`claude for ann@issuer`, `cursor for ann@issuer`). */
-function isOnePerson(one: Actor, other: Actor): boolean {
-  if (one.name === other.name) return true;
-  if (one.kind !== "mcp" && other.kind !== "mcp") return false;
-  const others = personsBehind(other);
-  return personsBehind(one).some((name) =>
-    others.some((another) => name === another || isAt(name, another) || isAt(another, name)),
-  );
-}
-
-/** A client chooses its own name, and may put a person's into it: whoever may be meant is one of them. */
-function personsBehind({ kind, name }: Actor): string[] {
-  if (kind !== "mcp") return [name];
-  const parts = name.split(" for ");
-  return parts.slice(1).map((_, index) => parts.slice(index + 1).join(" for "));
-}
-
-/** `ann@issuer` is known here as `ann`. */
-function isAt(name: string, short: string): boolean {
-  return name.startsWith(`${short}@`);
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What people make of a rollout: apply, approve, reject, pause, resume, abort. */
 import type { Actor } from "../../kernel/actor.js";
 import type { Role } from "../../kernel/caller.js";
+import { isOnePerson } from "../../kernel/one-person.js";
 import type { Instant } from "../../kernel/time.js";
 import { ended, type RolloutStep } from "./next-rollout.js";
 import { hasEnded, type Rollout, type Target } from "./rollout.js";
@@ -84,11 +85,11 @@ export function afterApproval(
   const other = otherPlan(rollout, planHash);
   if (other !== undefined) return keep(other);
   if (by.kind !== "human") return keep(`${by.kind} "${by.name}" is not a person`, true);
-  if (by.name === rollout.requestedBy.name)
+  if (isOnePerson(by, rollout.requestedBy))
     return keep(`${by.name} requested it, so another must approve it`, true);
   if (!roles.includes(rollout.approver) && !roles.includes("admin"))
     return keep(`it asks for role ${rollout.approver}; ${by.name} has ${roles.join(", ") || "none"}`, true);
-  if (rollout.approvedBy.some(({ actor }) => actor.name === by.name))
+  if (rollout.approvedBy.some(({ actor }) => isOnePerson(actor, by)))
     return keep(`${by.name} approved it already, so another must`, true);
   if (now >= rollout.expiresAt) return keep("it has expired");
   const approvedBy = [...rollout.approvedBy, { actor: by, at: now, reason, elicited: false }];

@@ -1,5 +1,6 @@
 /** What a run does next: the run as it then is, and what the journal is told. Pure; the same input gives the same answer. */
 import type { Actor } from "../../kernel/actor.js";
+import { isOnePerson } from "../../kernel/one-person.js";
 import type { Instant } from "../../kernel/time.js";
 import { judgeAnswer } from "./expectation.js";
 import { begin, ended, nextStep } from "./next-step.js";
@@ -194,8 +195,7 @@ export function afterDecision(
   if (step.work.kind !== "approval") return keep(`step "${stepId}" asks nobody`);
   if (state.state !== "waiting" || state.decision !== undefined)
     return keep(`step "${stepId}" is ${state.state}`);
-  if (approve && by.kind === run.requestedBy.kind && by.name === run.requestedBy.name)
-    return keep("who started a run does not approve it", true);
+  if (approve && isOnePerson(by, run.requestedBy)) return keep("who started a run does not approve it", true);
   const { role } = step.work;
   if (!roles.includes(role) && !(role === "approver" && roles.includes("admin")))
     return keep(
