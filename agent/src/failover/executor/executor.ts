@@ -7,13 +7,14 @@ import type { Epoch, Holders, Lsn, NodeId } from "@mainstay/proto/failover/words
 import { type Log, reasonOf } from "../../log.js";
 import type { System } from "../../system.js";
 import type { PostgresSettings } from "../settings.js";
-import { type Asks, ask, asksOf, connect, textOf } from "./connection.js";
+import { type Asks, ask, textOf } from "./connection.js";
 import { readControlData } from "./control-data.js";
 import { CommitGate } from "./gate.js";
 import { GATE_NAME } from "./gate-name.js";
 import { type GuardProcess, startGuard } from "./guard-process.js";
 import { joinSource } from "./join.js";
 import { parseLsn } from "./lsn.js";
+import { ProgressWatch } from "./progress.js";
 import { type ServerFiles, type ServerRole, waitForText } from "./server-files.js";
 
 export interface ExecutorParts {
@@ -32,7 +33,6 @@ export interface ExecutorParts {
 }
 
 const POLL_MS = 25;
-const PROGRESS_MS = 100;
 /** Replaying what a large checkpoint distance left takes as long as it takes; a person sees `starting` meanwhile. */
 const START_MS = 600_000;
 const SQL_MS = 5_000;
@@ -61,14 +61,21 @@ export class DatabaseExecutor {
   #gate: CommitGate | undefined;
   #limit: Lsn = Number.POSITIVE_INFINITY;
   #lastLsn: Lsn = 0;
-  readonly #flushed = new Map<NodeId, Lsn>();
-  #polling = false;
-  readonly #stopPolling: () => void;
+  readonly #progress: ProgressWatch;
   #abort = new AbortController();
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts;
-    this.#stopPolling = parts.system.timers.every(PROGRESS_MS, () => void this.#tellProgress());
+    this.#progress = new ProgressWatch({
+      files: parts.files,
+      timers: parts.system.timers,
+      server: () => this.#guard,
+      tell: (progress) => {
+        this.#lastLsn = progress.recovering ? progress.lsn : Math.max(progress.lsn, this.#lastLsn);
+        const { lsn, flushed, streaming } = progress;
+        parts.tell({ kind: "progress", lsn, flushed, streaming });
+      },
+    });
   }
 
   perform(effect: Exclude<AgentEffect, { kind: "send" }>): void {
@@ -132,7 +139,7 @@ export class DatabaseExecutor {
 
   /** Ends the database and tells nothing more. */
   async stop(): Promise<void> {
-    this.#stopPolling();
+    this.#progress.stop();
     this.#operation += 1;
     this.#exitTold = true;
     this.#abort.abort();
@@ -221,7 +228,7 @@ export class DatabaseExecutor {
     const { files, settings, guardProgram, logFile, system } = this.#parts;
     await this.#endServer();
     still();
-    if (as === "standby") this.#flushed.clear();
+    if (as === "standby") this.#progress.forget();
     this.#role = role;
     files.write(role);
     if (as === "primary") files.unmarkStandby();
@@ -324,7 +331,7 @@ export class DatabaseExecutor {
       await this.#startServer("standby", { following: null, waitFor: "" }, still);
     }
     still();
-    this.#flushed.clear();
+    this.#progress.forget();
     this.#role = { following: null, waitFor: "" };
     this.#limit = Number.POSITIVE_INFINITY;
     files.write(this.#role);
@@ -482,73 +489,4 @@ export class DatabaseExecutor {
       }
     });
   }
-
-  async #tellProgress(): Promise<void> {
-    if (this.#polling || this.#guard === undefined) return;
-    this.#polling = true;
-    const run = this.#run;
-    try {
-      const client = await this.#poller();
-      if (client === undefined) return;
-      const asks = asksOf(client);
-      const [row] = await asks(
-        `select pg_is_in_recovery() as recovering,
-           case when pg_is_in_recovery() then greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())
-             else pg_current_wal_flush_lsn() end::text as lsn,
-           exists (select from pg_stat_wal_receiver where status = 'streaming') as streaming,
-           (select json_object_agg(application_name, flush_lsn::text) from pg_stat_replication
-             where flush_lsn is not null and application_name <> '${GATE_NAME}') as flushed`,
-      );
-      const lsn = parseLsn(textOf(row?.["lsn"]));
-      if (lsn === undefined || run !== this.#run || this.#guard === undefined) return;
-      this.#lastLsn = Math.max(lsn, row?.["recovering"] === true ? 0 : this.#lastLsn);
-      this.#parts.tell({
-        kind: "progress",
-        lsn,
-        flushed: this.#noteFlushed(positionsOf(row?.["flushed"])),
-        streaming: row?.["streaming"] === true,
-      });
-    } catch {
-      this.#dropPoller();
-    } finally {
-      this.#polling = false;
-    }
-  }
-
-  /** What a replica had said stays true when its connection ends: it is promoted with no less, or not at all. */
-  #noteFlushed(said: Readonly<Record<NodeId, Lsn>>): Readonly<Record<NodeId, Lsn>> {
-    for (const [member, lsn] of Object.entries(said)) {
-      if (this.#parts.settings.policy.members.includes(member)) {
-        this.#flushed.set(member, Math.max(lsn, this.#flushed.get(member) ?? 0));
-      }
-    }
-    return Object.fromEntries(this.#flushed);
-  }
-
-  #client: { readonly guard: GuardProcess; readonly client: Awaited<ReturnType<typeof connect>> } | undefined;
-
-  async #poller(): Promise<Awaited<ReturnType<typeof connect>> | undefined> {
-    const guard = this.#guard;
-    if (guard === undefined) return undefined;
-    if (this.#client?.guard !== guard) {
-      this.#dropPoller();
-      this.#client = { guard, client: await connect(this.#parts.files, 2_000) };
-    }
-    return this.#client.client;
-  }
-
-  #dropPoller(): void {
-    this.#client?.client.end().catch(() => undefined);
-    this.#client = undefined;
-  }
-}
-
-function positionsOf(value: unknown): Readonly<Record<NodeId, Lsn>> {
-  if (typeof value !== "object" || value === null) return {};
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([name, text]): [string, number][] => {
-      const lsn = parseLsn(textOf(text));
-      return lsn === undefined ? [] : [[name, lsn]];
-    }),
-  );
 }
