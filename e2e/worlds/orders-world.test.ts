@@ -72,6 +72,8 @@ class World {
   /** Refusals that the agent could not write down; it knows of them until it dies. */
   readonly #passing = new Set<string>();
   readonly #forgotten = new Set<string>();
+  /** What this life of the agent was told to stop, and had not begun. */
+  readonly #stopped = new Set<string>();
 
   constructor(readonly rules: Rules) {
     const signed = (order: Uint8Array) => ({
@@ -91,7 +93,10 @@ class World {
       case "request":
         // One in ten is for a place that the host does not let be touched, whatever the control plane's policy says.
         if (ids.length < COMMANDS_MAX)
-          house.request(`${pick % 10 === 0 ? "/etc" : ALLOWED}/${ids.length}`, 5 + (pick % 600));
+          house.request(
+            `${pick % 10 === 0 ? "/etc" : ALLOWED}/${ids.length}`,
+            4 + (pick % (pick % 2 === 0 ? 30 : 600)),
+          );
         break;
       case "go":
         await this.#go(pick % 6);
@@ -255,6 +260,7 @@ class World {
     // `sent` with a cancellation on its way is a race that the host's own account decides.
     if (!this.#forgotten.has(command.id))
       expect(["sent", "running"], `over already: ${said}`).toContain(command.state);
+    expect(this.#stopped, `after it was told to stop: ${said}`).not.toContain(orderId(command));
     const people = this.house.behind.get(command.plan?.hash ?? "");
     expect(people, `not the plan that was ordered: ${said}`).toBeDefined();
     if (this.rules.verdict === "ask")
@@ -311,6 +317,7 @@ class World {
     this.host.kill(reached);
     this.house.cut();
     for (const id of this.#passing) this.#forgotten.add(id);
+    this.#stopped.clear();
   }
 
   #deliver(count: number): void {
@@ -321,7 +328,10 @@ class World {
   #hand(message: ConnectResponse | undefined): void {
     const body = message?.body;
     if (body?.case === "order") this.host.order(body.value);
-    if (body?.case === "cancel") this.host.cancel(body.value.commandId, body.value.because);
+    if (body?.case === "cancel") {
+      this.host.cancel(body.value.commandId, body.value.because);
+      this.#stopped.add(body.value.commandId);
+    }
     if (body?.case === "acknowledge")
       this.host.journal?.acknowledge(
         body.value.commands.map(({ commandId, mode, throughSequence }) => ({

@@ -184,7 +184,11 @@ export class Runner {
   }
 
   #enqueue(order: VerifiedOrder, args: ActionArguments): void {
-    this.#waiting.push(new Execution(this.#parts, order, args));
+    const execution = new Execution(this.#parts, order, args);
+    // The cancellation may have come while the acceptance was being written down.
+    const cancelled = this.#cancelled.get(order.commandId);
+    if (cancelled !== undefined) execution.stop("cancelled", cancelled);
+    this.#waiting.push(execution);
     this.#startNext();
   }
 
