@@ -14,7 +14,9 @@ import { GATE_NAME } from "./gate-name.js";
 import { type GuardProcess, startGuard } from "./guard-process.js";
 import { joinSource } from "./join.js";
 import { parseLsn } from "./lsn.js";
+import { probe, writeEpoch } from "./marks.js";
 import { ProgressWatch } from "./progress.js";
+import { endSenders } from "./senders.js";
 import { type ServerFiles, type ServerRole, waitForText } from "./server-files.js";
 
 export interface ExecutorParts {
@@ -58,6 +60,9 @@ export class DatabaseExecutor {
   #joining = false;
   #deadline: number = Number.POSITIVE_INFINITY;
   #role: ServerRole = { following: null, waitFor: "" };
+  /** What every process of the primary is proven to wait for; undefined when that is not known. */
+  #inForce: string | undefined;
+  #covers = 0;
   #gate: CommitGate | undefined;
   #limit: Lsn = Number.POSITIVE_INFINITY;
   #lastLsn: Lsn = 0;
@@ -127,9 +132,14 @@ export class DatabaseExecutor {
       case "verify":
         this.#inside("verify", () => this.#verify(effect.epoch));
         return;
-      case "cover":
-        this.#inside("cover", (still) => this.#cover(effect.holders, still));
+      case "cover": {
+        const asked = ++this.#covers;
+        this.#inside("cover", async (still) => {
+          // A later one says all that counts, and this one may be in vain.
+          if (asked === this.#covers) await this.#cover(effect.holders, still);
+        });
         return;
+      }
       case "limit":
         this.#limit = effect.upTo;
         this.#gate?.limit(effect.upTo);
@@ -208,10 +218,11 @@ export class DatabaseExecutor {
           return;
         } catch (error) {
           if (error instanceof Superseded) return;
-          const level = attempt === 1 ? "info" : "warn";
-          this.#parts.log(level, `could not ${what} yet`, { attempt, because: reasonOf(error) });
-          if (attempt >= 20 || what === "verify") return;
-          await this.#parts.system.timers.sleep(100);
+          if (attempt % 20 === 1) {
+            this.#parts.log("warn", `could not ${what} yet`, { attempt, because: reasonOf(error) });
+          }
+          if (what === "verify") return;
+          await this.#parts.system.timers.sleep(Math.min(2_000, attempt * 100));
         }
       }
     });
@@ -230,6 +241,8 @@ export class DatabaseExecutor {
     still();
     if (as === "standby") this.#progress.forget();
     this.#role = role;
+    // All processes of a server that is started are born with it.
+    this.#inForce = role.waitFor;
     files.write(role);
     if (as === "primary") files.unmarkStandby();
     else files.markStandby();
@@ -345,15 +358,7 @@ export class DatabaseExecutor {
         await system.timers.sleep(5);
       }
       still();
-      await asks("set synchronous_commit = local");
-      await asks("create schema if not exists mainstay");
-      await asks(
-        "create table if not exists mainstay.failover_epoch (epoch bigint primary key, node text not null, opened_at timestamptz not null default now())",
-      );
-      await asks("insert into mainstay.failover_epoch (epoch, node) values ($1, $2) on conflict do nothing", [
-        epoch,
-        this.#parts.node,
-      ]);
+      await writeEpoch(asks, this.#parts.node, epoch);
       return this.#position(asks, false);
     });
     still();
@@ -380,18 +385,7 @@ export class DatabaseExecutor {
 
   async #verify(epoch: Epoch): Promise<void> {
     const lsn = await ask(this.#parts.files, CHECKPOINT_MS, async (asks) => {
-      await asks("set synchronous_commit = local");
-      await asks(
-        "create table if not exists mainstay.failover_probe (node text primary key, epoch bigint not null, at timestamptz not null)",
-      );
-      await asks(
-        "insert into mainstay.failover_probe values ($1, $2, now()) on conflict (node) do update set epoch = excluded.epoch, at = now()",
-        [this.#parts.node, epoch],
-      );
-      const [row] = await asks("select epoch::text as epoch from mainstay.failover_probe where node = $1", [
-        this.#parts.node,
-      ]);
-      if (textOf(row?.["epoch"]) !== String(epoch)) throw new Error("the probe was not read as written");
+      await probe(asks, this.#parts.node, epoch);
       await asks("checkpoint");
       return this.#position(asks, false);
     });
@@ -405,9 +399,11 @@ export class DatabaseExecutor {
   async #cover(holders: Holders, still: () => void): Promise<void> {
     const { files, settings, system, tell } = this.#parts;
     const waitFor = waitForText(settings.policy.mode, holders);
-    const before = this.#role.waitFor;
-    this.#role = { following: null, waitFor };
-    if (waitFor !== before) {
+    const known = this.#inForce;
+    if (waitFor !== known) {
+      // What a try that fails has changed is not known: the next one proves all of it.
+      this.#inForce = undefined;
+      this.#role = { following: null, waitFor };
       files.write(this.#role);
       this.#openGate();
       this.#guard?.signal("SIGHUP");
@@ -423,22 +419,19 @@ export class DatabaseExecutor {
       }
     }
     const since = await ask(files, CHECKPOINT_MS, async (asks) => {
-      if (waitFor !== before && waitFor !== "") {
+      if (waitFor !== known && waitFor !== "") {
         // The checkpointer switches the waiting on, before it begins a checkpoint that is asked for after the reload.
-        if (before === "") await asks("checkpoint");
-        // A sender that waited for the old list is replaced by one that is born with the new.
-        else {
-          await asks(
-            "select pg_terminate_backend(pid) from pg_stat_replication where sync_priority > 0 and application_name <> $1",
-            [GATE_NAME],
-          );
-        }
+        if (known === undefined || known === "") await asks("checkpoint");
+        // A sender that went by another list is replaced by one that is born with the new, once it has ended.
+        if (known !== "") await endSenders(asks);
       }
       const [row] = await asks("select pg_current_wal_insert_lsn()::text as lsn");
       return parseLsn(textOf(row?.["lsn"]));
     });
     still();
-    if (since !== undefined) tell({ kind: "covered", version: holders.version, lsn: since });
+    if (since === undefined) throw new Error("PostgreSQL did not say where its log is");
+    this.#inForce = waitFor;
+    tell({ kind: "covered", version: holders.version, lsn: since });
   }
 
   #openGate(): void {
