@@ -19,8 +19,8 @@ import { Switchboard } from "../harness/switchboard.js";
 import { pause, until, untilTrue } from "../harness/until.js";
 
 const ORDERS = Number(process.env["MAINSTAY_ORDERS"] ?? 2_000);
-/** A node may have 10,000 an hour at most. */
-const NODES = Array.from({ length: Math.max(3, Math.ceil(ORDERS / 9_000)) }, (_, index) => `lb-${index + 1}`);
+/** An agent remembers 2,500 orders and refuses more until the oldest have been over for a day. */
+const NODES = Array.from({ length: Math.max(3, Math.ceil(ORDERS / 2_200)) }, (_, index) => `lb-${index + 1}`);
 /** Orders that are open on a node at the same time. */
 const OPEN_MAX = 16;
 /** So many have to end between one fault and the next: a machine that is busy gets the time that it needs. */
