@@ -37,13 +37,16 @@ describe.runIf(isRoot)("a control plane whose disk is full", () => {
   });
 
   const filler = (): string => join(disk, "filler");
-  const fillUp = (): void => {
-    const { bavail, bsize } = statfsSync(disk);
-    execFileSync("fallocate", ["-l", String(bavail * bsize), filler()]);
-  };
+  /** All the room that is left; PostgreSQL may take some of it between looking and taking, so it is tried again. */
+  const fillUp = (): Promise<void> =>
+    until("the disk to be full", () => {
+      const { bavail, bsize } = statfsSync(disk);
+      execFileSync("fallocate", ["-l", String(bavail * bsize), filler()], { stdio: "pipe" });
+      return true;
+    }).then(() => {});
 
   test("refuses a change with one clear sentence, and goes on reading", async () => {
-    fillUp();
+    await fillUp();
     const refusal = await until(
       "a refusal",
       async () => {
