@@ -26,12 +26,17 @@ export interface Hand {
 }
 
 export function handOf(desk: CommandDesk, database: Database): Hand {
+  const cancelIfOpen = (run: Run, id: string, because: string) =>
+    desk.cancel(commandId(id), run.requestedBy, because).catch((error: unknown) => {
+      // It has ended, or is being cancelled: a look says which.
+      if (!(error instanceof OpsError) || error.code !== "FAILED_PRECONDITION") throw error;
+    });
   const look = async (run: Run, id: string): Promise<Answer> => {
     const command = await readCommand(database, commandId(id));
     if (command === undefined) return { kind: "refused", because: `there is no command ${id}` };
     // A plan that was only to be seen is not left lying where someone might approve it.
     if (run.dryRun && command.plan !== undefined && isOpen(command.state))
-      await desk.cancel(command.id, run.requestedBy, "it was a dry run").catch(() => undefined);
+      await cancelIfOpen(run, id, "it was a dry run");
     return { kind: "command", command: seen(command) };
   };
   return {
@@ -54,10 +59,7 @@ export function handOf(desk: CommandDesk, database: Database): Hand {
     },
     command: (run, { commandId: id }) => look(run, id),
     cancel: async (run, { commandId: id, because }) => {
-      await desk.cancel(commandId(id), run.requestedBy, because).catch((error: unknown) => {
-        // It has ended, or is being cancelled: the look says which.
-        if (!(error instanceof OpsError) || error.code !== "FAILED_PRECONDITION") throw error;
-      });
+      await cancelIfOpen(run, id, because);
       return look(run, id);
     },
     find: async (run, { requestId }) => {

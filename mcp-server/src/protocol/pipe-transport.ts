@@ -144,6 +144,8 @@ export class PipeTransport implements Transport {
 
   #refuse(answer: Refused): void {
     this.onerror?.(new Error(answer.error.message));
-    this.send(answer).catch(() => {});
+    this.send(answer).catch((error: unknown) =>
+      this.onerror?.(error instanceof Error ? error : new Error(String(error))),
+    );
   }
 }
