@@ -534,6 +534,7 @@ export const comments: Readonly<Record<string, string | undefined>> = {
   "mainstay.operator.v1.RecoveryService.StartDrill": "Begins a drill. It is a request like any other, marked as a drill, and scored when it has ended.",
   "mainstay.operator.v1.RegisterClusterRequest": "A cluster to take under failover.",
   "mainstay.operator.v1.RegisterClusterRequest.cluster": "The component's id.",
+  "mainstay.operator.v1.RegisterClusterRequest.failovers_per_hour_max": "This many failovers within an hour, and the next needs approval; 0 is 2.",
   "mainstay.operator.v1.RegisterClusterRequest.lease_ms": "0 is 3000.",
   "mainstay.operator.v1.RegisterClusterRequest.manual": "Every failover needs approval.",
   "mainstay.operator.v1.RegisterClusterRequest.members": "Names of nodes; each has an agent that is told of the cluster.",

@@ -124,7 +124,8 @@ export function recoveryApi({
     },
 
     async registerCluster(request, { caller }) {
-      const { cluster, members, primary, mode, required, rpoBytes, leaseMs, manual } = request;
+      const { cluster, members, primary, mode, required, rpoBytes, leaseMs, manual, failoversPerHourMax } =
+        request;
       if (!CLUSTER.test(cluster)) throw invalid("cluster", cluster, "a name of a-z, 0-9 and -");
       if (members.length > MEMBERS_MAX)
         throw invalid("members", `${members.length}`, `at most ${MEMBERS_MAX}`);
@@ -139,6 +140,7 @@ export function recoveryApi({
         leaseMs: lease,
         renewMs: Math.floor(lease / 6),
         ...(required === 0 ? {} : { required }),
+        ...(failoversPerHourMax === 0 ? {} : { failoversPerHourMax }),
       });
       await desk.register(cluster, policy, primary, caller.actor);
       return viewOf(cluster);

@@ -102,6 +102,7 @@ async function register(invocation: Invocation): Promise<ExitCode> {
     required: wholeFlag(invocation, "required"),
     leaseMs,
     manual: invocation.flags["manual"] === true,
+    failoversPerHourMax: wholeFlag(invocation, "failovers-per-hour"),
   });
   const view = answer.cluster;
   if (view === undefined) throw new Failure("the control plane answered without the cluster");
@@ -240,7 +241,8 @@ export const failoverCommands: readonly Command[] = [
   --rpo-bytes N         how much may be acknowledged that no replica holds
   --required N          how many replicas hold a write (default 1)
   --lease DURATION      default 3s
-  --manual              every failover needs approval`,
+  --manual              every failover needs approval
+  --failovers-per-hour N  so many, and the next needs approval (default 2)`,
     options: {
       members: { type: "string" },
       primary: { type: "string" },
@@ -249,6 +251,7 @@ export const failoverCommands: readonly Command[] = [
       required: { type: "string" },
       lease: { type: "string" },
       manual: { type: "boolean" },
+      "failovers-per-hour": { type: "string" },
     },
     positionals: ONE,
     run: register,
