@@ -1,6 +1,7 @@
 /** What a record of the decision log changes, and which records may follow which. */
 import type { ClusterState, Decision, LogRecord, Phase, RecordKind } from "./decision.js";
 import { holdersOf } from "./holders.js";
+import type { Instant } from "./words.js";
 
 const HOUR_MS = 3_600_000;
 
@@ -125,21 +126,25 @@ export function applyRecord(state: ClusterState, record: LogRecord): ClusterStat
       const { decision } = state;
       const failover = decision?.kind === "failover" && decision.candidate !== decision.from;
       const recent = state.failovers.filter((at) => record.at - at < HOUR_MS);
+      const ended = record.outcome === "done" ? afterSuccess(state) : afterFailure(state, record.at);
       return {
-        ...state,
+        ...ended,
         decision: null,
         holdDownUntil: Math.max(state.holdDownUntil, record.holdDownUntil),
         failovers: failover ? [...recent, record.at] : recent,
       };
     }
-    case "aborted":
-      return { ...state, decision: null };
+    case "aborted": {
+      // A planned switchover that is called off leaves an owner that goes on, or is opened again at once.
+      const planned = state.decision?.kind === "switchover";
+      return { ...(planned ? state : afterFailure(state, record.at)), decision: null };
+    }
     case "proposed":
       return { ...state, proposed: record.holders };
     case "eligible":
       return { ...state, eligible: record.holders, proposed: null };
     case "checkpointed":
-      return { ...state, checkpointed: record.epoch };
+      return { ...afterSuccess(state), checkpointed: record.epoch };
     case "hold-down-over":
       return { ...state, holdDownUntil: 0 };
     case "paused":
@@ -147,6 +152,16 @@ export function applyRecord(state: ClusterState, record: LogRecord): ClusterStat
     case "resumed":
       return { ...state, paused: false };
   }
+}
+
+const afterFailure = (state: ClusterState, endedAt: Instant): ClusterState => ({
+  ...state,
+  fruitless: { count: (state.fruitless?.count ?? 0) + 1, endedAt },
+});
+
+function afterSuccess(state: ClusterState): ClusterState {
+  const { fruitless: _, ...rest } = state;
+  return rest;
 }
 
 const amend = (state: ClusterState, change: Partial<Decision>): ClusterState =>

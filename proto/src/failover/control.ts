@@ -3,6 +3,7 @@
  * writes down and what is then to be done. Never throws.
  */
 import { grantMs } from "./agent-state.js";
+import { restOf } from "./control-back-off.js";
 import { callOff, close, drive } from "./control-drive.js";
 import { bringBack, endHoldDown, reviseHolders } from "./control-redundancy.js";
 import type { ControlEvent, ControlState, ControlStep, Reported } from "./control-state.js";
@@ -283,6 +284,12 @@ function idle(turn: ControlTurn): void {
     return;
   }
   const { decision, ask, because } = judgement;
+  const rest = restOf(state.kept, now);
+  if (rest.kind === "wait") {
+    turn.because = `${because}, but ${rest.because}`;
+    if (rest.page !== null) page(turn, rest.page);
+    return;
+  }
   intend(turn, { decision, to: null, trigger: because, ask, approval: null });
 }
 

@@ -104,6 +104,14 @@ export interface ClusterState {
   /** When failovers were closed, within the last hour of the newest. */
   readonly failovers: readonly Instant[];
   readonly paused: boolean;
+  /** Decisions that ended without an open owner, since one was open; absent when the newest ended with one. */
+  readonly fruitless?: Fruitless;
+}
+
+export interface Fruitless {
+  readonly count: number;
+  /** When the newest of them ended, by the control plane's clock. */
+  readonly endedAt: Instant;
 }
 
 /** `at` is the control plane's clock. */
