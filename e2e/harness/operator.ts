@@ -32,12 +32,20 @@ export class Operator {
   readonly token: string;
   readonly #grpcPort: number;
   readonly #restPort: number;
+  readonly #over: { readonly host: string; readonly caPem: string } | undefined;
   readonly #open: { close(): void }[] = [];
 
-  constructor(token: string, grpcPort: number, restPort: number) {
+  /** `over`: where the doors are when not on loopback, and whom to trust there; for gRPC. */
+  constructor(
+    token: string,
+    grpcPort: number,
+    restPort: number,
+    over?: { readonly host: string; readonly caPem: string },
+  ) {
     this.token = token;
     this.#grpcPort = grpcPort;
     this.#restPort = restPort;
+    this.#over = over;
   }
 
   readonly access = this.#client(AccessService);
@@ -60,8 +68,10 @@ export class Operator {
     let made: Made | undefined;
     return (): Made => {
       if (made === undefined) {
-        const call = credentials.createInsecure();
-        made = createGrpcClient(service, `127.0.0.1:${this.#grpcPort}`, call, {
+        const over = this.#over;
+        const call = over ? credentials.createSsl(Buffer.from(over.caPem)) : credentials.createInsecure();
+        made = createGrpcClient(service, `${over?.host ?? "127.0.0.1"}:${this.#grpcPort}`, call, {
+          ...(over === undefined ? {} : { "grpc.ssl_target_name_override": "control-plane.mainstay" }),
           interceptors: [bearer(this.token)],
           "grpc.initial_reconnect_backoff_ms": 100,
           "grpc.max_reconnect_backoff_ms": 500,

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Link } from "./link.js";
+import type { Network } from "./network.js";
 import { Operator } from "./operator.js";
 import { freePorts } from "./ports.js";
 import { Program } from "./program.js";
@@ -30,6 +31,8 @@ export interface StackOptions {
   readonly state?: string;
   /** An existing database instead of an embedded one. */
   readonly databaseUrl?: string;
+  /** Hosts of their own for the control plane (`control-plane`) and each agent, by name; REST is not reached then. */
+  readonly network?: Pick<Network, "on" | "address">;
 }
 
 export const ALLOW_ALL = "rules: [{ name: everything, verdict: allow }]\n";
@@ -72,7 +75,9 @@ export class Stack {
     if (options.alertmanager !== undefined) write("alertmanager.yml", options.alertmanager);
     try {
       await stack.startControlPlane();
-      stack.#link = await Link.open(stack.ports.link, stack.ports.agents);
+      if (options.network === undefined) {
+        stack.#link = await Link.open(stack.ports.link, stack.ports.agents);
+      }
     } catch (error) {
       await stack.stop();
       throw error;
@@ -93,12 +98,13 @@ export class Stack {
 
   async startControlPlane(): Promise<Program> {
     const { rest, grpc, agents } = this.ports;
+    const { network } = this.#options;
     const file = (name: string): string => join(this.directory, name);
     this.#controlPlane = new Program({
       name: "control plane",
-      command: process.execPath,
-      args: [
+      ...this.#command("control-plane", [
         ...[join(ROOT, "control-plane/dist/main.js"), "--state", this.state],
+        ...(network === undefined ? [] : ["--host", network.address("control-plane")]),
         ...(this.#options.databaseUrl === undefined
           ? ["--embedded"]
           : ["--database-url", this.#options.databaseUrl]),
@@ -113,11 +119,20 @@ export class Stack {
         ],
         ...(this.#options.alertmanager === undefined ? [] : ["--alertmanager", file("alertmanager.yml")]),
         ...(this.#options.args ?? []),
-      ],
+      ]),
       env: this.#options.env ?? {},
     });
     await this.#controlPlane.says("control plane ready", 60_000);
     return this.#controlPlane;
+  }
+
+  /** One of our programs, on the host that it has. */
+  #command(host: string, args: readonly string[]): { command: string; args: readonly string[] } {
+    const [command = process.execPath, ...before] = [
+      ...(this.#options.network?.on(host) ?? []),
+      process.execPath,
+    ];
+    return { command, args: [...before, ...args] };
   }
 
   /** The embedded database's address, for another replica. */
@@ -139,7 +154,10 @@ export class Stack {
   }
 
   #operatorWith(token: string): Operator {
-    const operator = new Operator(token, this.ports.grpc, this.ports.rest);
+    const host = this.#options.network?.address("control-plane");
+    const over =
+      host === undefined ? undefined : { host, caPem: readFileSync(join(this.state, "ca.pem"), "utf8") };
+    const operator = new Operator(token, this.ports.grpc, this.ports.rest, over);
     this.#closers.push(() => operator.close());
     return operator;
   }
@@ -159,10 +177,12 @@ export class Stack {
     const joinToken = joins
       ? (await this.operator().fleet().createJoinToken({ nodeName: name })).token
       : undefined;
+    const host = this.#options.network?.address("control-plane") ?? "127.0.0.1";
+    const agents = this.#options.network === undefined ? this.ports.link : this.ports.agents;
     writeFileSync(
       file,
       JSON.stringify({
-        controlPlane: { agents: `127.0.0.1:${this.ports.link}`, enroll: `127.0.0.1:${this.ports.grpc}` },
+        controlPlane: { agents: `${host}:${agents}`, enroll: `${host}:${this.ports.grpc}` },
         nodeName: name,
         stateDir: this.agentState(name),
         intervalMs: 1_000,
@@ -178,8 +198,11 @@ export class Stack {
   restartAgent(name: string): Program {
     const program = new Program({
       name: `agent ${name}`,
-      command: process.execPath,
-      args: [join(ROOT, "agent/dist/agent.mjs"), "--config", join(this.directory, `agent-${name}.yaml`)],
+      ...this.#command(name, [
+        join(ROOT, "agent/dist/agent.mjs"),
+        "--config",
+        join(this.directory, `agent-${name}.yaml`),
+      ]),
     });
     this.#agents.set(name, program);
     return program;
