@@ -31,6 +31,8 @@ export interface ProgramOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Whom it runs as. @default as whoever starts it */
+  readonly as?: { readonly uid?: number; readonly gid?: number };
 }
 
 export class Program {
@@ -40,11 +42,12 @@ export class Program {
   readonly #ended: Promise<number | string>;
   #end: number | string | undefined;
 
-  constructor({ name, command, args, env = {} }: ProgramOptions) {
+  constructor({ name, command, args, env = {}, as = {} }: ProgramOptions) {
     this.name = name;
     this.#child = spawn(command, [...args], {
       env: { ...inherited(), ...env },
       stdio: ["ignore", "pipe", "pipe"],
+      ...as,
     });
     running.add(this);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {

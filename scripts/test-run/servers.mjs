@@ -15,6 +15,8 @@ const programs = [
   { program: "haproxy", debianPackage: "haproxy" },
   { program: "pgbouncer", debianPackage: "pgbouncer" },
   { program: "pg_rewind", debianPackage: "postgresql" },
+  { program: "patroni", debianPackage: "patroni" },
+  { program: "etcd", debianPackage: "etcd-server" },
   { program: "kubectl", debianPackage: "kubernetes-client" },
   { program: "promtool", debianPackage: "prometheus" },
   { program: "amtool", debianPackage: "prometheus-alertmanager" },
