@@ -196,9 +196,17 @@ export class PatroniCluster {
     await node?.end();
   }
 
-  /** Only PostgreSQL is gone. */
+  /** Only the postmaster is gone; its children notice within a moment. */
   async crashPostgres(name: string): Promise<void> {
-    this.#killPostgres(name);
+    const pid = this.#postmasterOf(name);
+    if (pid !== undefined) killNow(pid);
+  }
+
+  /** A replica streams, and Patroni itself would hand over to it. */
+  async ready(): Promise<boolean> {
+    if (!(await this.redundant())) return false;
+    const seen = JSON.stringify(await this.get("/cluster"));
+    return /"role":"(?:replica|sync_standby)","state":"(?:running|streaming)"[^}]*"lag":0/.test(seen);
   }
 
   /** Its agent starts, with the data it has; does not wait. */
@@ -271,16 +279,21 @@ export class PatroniCluster {
     return join(this.#options.directory, name);
   }
 
-  #killPostgres(name: string): void {
-    let pid: number;
+  /** Undefined when it does not run. */
+  #postmasterOf(name: string): number | undefined {
     try {
-      pid = Number(readFileSync(this.#file(`${name}/postmaster.pid`), "utf8").split("\n")[0]);
+      const pid = Number(readFileSync(this.#file(`${name}/postmaster.pid`), "utf8").split("\n")[0]);
+      // The number may be another's by now.
+      return readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "postgres" ? pid : undefined;
     } catch {
-      return;
+      return undefined;
     }
-    // The number may be another's by now.
-    if (!isPostgres(pid)) return;
-    for (const process of [pid, ...childrenOf(pid)]) killNow(process);
+  }
+
+  #killPostgres(name: string): void {
+    const pid = this.#postmasterOf(name);
+    if (pid === undefined) return;
+    for (const each of [pid, ...childrenOf(pid)]) killNow(each);
   }
 
   #writeConfig({ name, port, api }: PatroniMember, bin: string): void {
@@ -329,13 +342,5 @@ export class PatroniCluster {
     };
     // JSON is YAML.
     writeFileSync(this.#file(`${name}.yml`), JSON.stringify(config), { mode: 0o644 });
-  }
-}
-
-function isPostgres(pid: number): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "postgres";
-  } catch {
-    return false;
   }
 }
