@@ -1,8 +1,10 @@
 /** The house's own figures for Prometheus, beside those that doors and ground keep themselves. */
+import type { Admission } from "./edge/agent-link/admission.js";
 import type { EventLoopLag } from "./edge/health/event-loop.js";
 import type { Ground } from "./ground.js";
 import { SECOND } from "./kernel/time.js";
 import { Loop } from "./platform/loop.js";
+import type { Metrics } from "./platform/metrics.js";
 import type { Rooms } from "./rooms.js";
 import type { Figures } from "./timeseries/timeseries.module.js";
 
@@ -148,4 +150,26 @@ export function houseMetrics(ground: Ground, rooms: Rooms, eventLoop: EventLoopL
   counter("mainstay_engine_restarts_total", "Restarts of the time series engine.", () => figures?.restarts);
   counter("mainstay_queries_total", "PromQL queries.", () => figures?.queries);
   counter("mainstay_queries_failed_total", "PromQL queries that failed.", () => figures?.queriesFailed);
+}
+
+/** How agents come in. */
+export function admissionMetrics(metrics: Metrics, admission: Admission): void {
+  metrics.reading(
+    "mainstay_agent_connections_waiting",
+    "Agents' connections that stand in line for their handshake.",
+    [],
+    () => [{ value: admission.figures.waiting }],
+  );
+  metrics.total(
+    "mainstay_agent_connections_total",
+    "Agents' connections, by what came of them.",
+    ["outcome"],
+    () => {
+      const { admitted, refused, left } = admission.figures;
+      return Object.entries({ admitted, refused, left }).map(([outcome, value]) => ({
+        labels: { outcome },
+        value,
+      }));
+    },
+  );
 }

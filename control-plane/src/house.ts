@@ -5,6 +5,7 @@ import { refusedBySwitch } from "./access/domain/judge-switch.js";
 import { permit } from "./access/domain/permit.js";
 import { appModule } from "./app.module.js";
 import { fromWireEvent } from "./commands/commands.module.js";
+import { Admission } from "./edge/agent-link/admission.js";
 import { AgentLink } from "./edge/agent-link.js";
 import { alertmanagerEndpoints } from "./edge/alertmanager/alertmanager-api.js";
 import { ALERTMANAGER_ERRORS } from "./edge/alertmanager-api.controller.js";
@@ -25,7 +26,7 @@ import { PROMETHEUS_ERRORS } from "./edge/prometheus-api.controller.js";
 import { createRequestMeter } from "./edge/request-meter.js";
 import { type Ground, layGround } from "./ground.js";
 import { dependencies, healthChecks, overviewReads } from "./health-checks.js";
-import { houseMetrics } from "./house-metrics.js";
+import { admissionMetrics, houseMetrics } from "./house-metrics.js";
 import { SECOND } from "./kernel/time.js";
 import { Lifecycle } from "./lifecycle.js";
 import type { Config } from "./platform/config.js";
@@ -119,7 +120,10 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
     shapes: [PROMETHEUS_ERRORS, ALERTMANAGER_ERRORS],
   });
   const grpcDoor = new GrpcDoor({ gate, meter, system, logger, api });
-  const agents = openAgentLink(ground, rooms);
+  const admission = new Admission(clock);
+  rooms.fleet.liveness.excuse(() => admission.crowdedAt);
+  admissionMetrics(metrics, admission);
+  const agents = openAgentLink(ground, rooms, admission);
   const root = appModule(ground, {
     api,
     httpDoor,
@@ -160,7 +164,7 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
     services,
     rest: { ...config.rest, tls: isLoopback(config.rest) ? undefined : tls.operator },
     grpc: { ...config.grpc, tls: isLoopback(config.grpc) ? undefined : tls.operator },
-    agents: { ...config.agents, tls: tls.agents() },
+    agents: { ...config.agents, tls: tls.agents(), admission },
   });
   lifecycle.started("doors", () => doors.close(), DOORS_WITHIN);
   lifecycle.started("agents' streams", () => agents.drain(), DRAIN_WITHIN);
@@ -189,6 +193,7 @@ async function announceDoors({ config }: Ground, { leadership }: Rooms, doors: D
 function openAgentLink(
   ground: Ground,
   { access, fleet, leadership, failover, series, catchUp, desk, dispatcher }: Rooms,
+  admission: Admission,
 ): AgentLink {
   const { database, system, logger } = ground;
   return new AgentLink({
@@ -200,6 +205,7 @@ function openAgentLink(
     certifier: access.authority,
     orderKeys: () => access.orderSigner.publicKeys(),
     admit: () => leadership.assertLeads(),
+    welcomed: (peer) => admission.welcomed(peer),
     hearFailover: (node, message) => hearFailover(failover, node, message),
     telemetry: {
       openSession: (node) => catchUp.openSession(node),

@@ -75,7 +75,8 @@ export interface AcknowledgedEvents {
 
 /** A stream that lived this long counts as a success: the next wait begins small again. */
 const livedMs = 10_000;
-const welcomeWithinMs = 10_000;
+/** A control plane that has just been started lets a fleet in one after another: each stands in line until its turn. */
+const welcomeWithinMs = 30_000;
 const leaveWithinMs = 5_000;
 const heartbeatFloorMs = 500;
 const heartbeatCeilingMs = 60_000;

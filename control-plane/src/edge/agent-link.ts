@@ -58,6 +58,8 @@ export interface AgentLinkDeps {
   readonly orderKeys: () => readonly PublicOrderKey[];
   /** Resolves when streams are served here; throws UNAVAILABLE when another replica leads. @default at once */
   readonly admit?: () => Promise<void>;
+  /** Told of each peer that was welcomed: the next may come. @default nobody waits for it */
+  readonly welcomed?: (peer: string) => void;
   readonly telemetry: Pick<TimeSeriesDoor, "openSession" | "onDurable">;
   readonly commandEvents: CommandEvents;
   /** What a node says of its database cluster. @default nobody listens */
@@ -165,6 +167,7 @@ export class AgentLink {
         }),
       );
       sessions.announce(session);
+      this.#deps.welcomed?.(call.getPeer());
       await commandEvents.connected(peer.nodeId, openCommands(hello));
       const conversation = new AgentConversation({
         database,

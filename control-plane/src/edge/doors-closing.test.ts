@@ -9,6 +9,8 @@ import {
 } from "@mainstay/proto/gen/grpc/health/v1/health_pb";
 import { toServiceDefinition } from "@mainstay/proto/grpc-js";
 import { expect, test } from "vitest";
+import { system } from "../platform/system.js";
+import { Admission } from "./agent-link/admission.js";
 import { openTestDoors, testIdentity } from "./testing/open-test-doors.js";
 
 const showsCertificate = (port: number, ca: string): Promise<string> =>
@@ -46,6 +48,21 @@ test("the agents' port speaks to nobody without a certificate of the house", asy
     socket.on("data", () => resolve("spoken to"));
   });
   expect(greeted).toMatch(/certificate required|closed/i);
+  await doors.close();
+});
+
+test("a connection that TLS turns away gives its place to the next", async () => {
+  const admission = new Admission(system.clock, { openingMax: 1, openingFor: 60_000 });
+  const doors = await openTestDoors({ admission });
+  const { agentPort, identity } = doors;
+  const turnedAway = (): Promise<unknown> => {
+    const to = { host: "127.0.0.1", port: agentPort, ca: identity.clientCaPem, servername: "localhost" };
+    const socket = connect({ ...to, ALPNProtocols: ["h2"] });
+    socket.on("error", () => {});
+    return new Promise((resolve) => socket.on("close", resolve));
+  };
+  await Promise.all([turnedAway(), turnedAway(), turnedAway()]);
+  await expect.poll(() => admission.figures).toMatchObject({ waiting: 0, opening: 0, admitted: 3 });
   await doors.close();
 });
 

@@ -11,6 +11,7 @@ import { SECOND } from "../kernel/time.js";
 import type { ListenAddress } from "../platform/config.js";
 import type { Logger } from "../platform/logger.js";
 import type { System } from "../platform/system.js";
+import type { Admission } from "./agent-link/admission.js";
 import type { GrpcDoor } from "./grpc/grpc-door.js";
 import { reflectionGuard } from "./grpc/reflection-guard.js";
 import { GrpcPort, portError, RenewableCredentials, secureContext, type TlsIdentity } from "./grpc-server.js";
@@ -40,8 +41,8 @@ export interface DoorsOptions {
   readonly rest: ListenAddress & { readonly tls: TlsIdentity | undefined };
   /** The same for gRPC. */
   readonly grpc: ListenAddress & { readonly tls: TlsIdentity | undefined };
-  /** Agents are let in by their certificates alone. */
-  readonly agents: ListenAddress & { readonly tls: Required<TlsIdentity> };
+  /** Agents are let in by their certificates alone, so many at a time. */
+  readonly agents: ListenAddress & { readonly tls: Required<TlsIdentity>; readonly admission: Admission };
 }
 
 export interface Doors {
@@ -90,6 +91,7 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
     host: agents.host,
     port: agents.port,
     credentials: agentCredentials,
+    admission: agents.admission,
     offers: [{ service: AgentService, methods: ["Connect"] }],
     reflection: false,
     messageBytesMax: AGENT_MESSAGE_BYTES_MAX,

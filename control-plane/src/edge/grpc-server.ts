@@ -2,11 +2,13 @@
  * The gRPC ports: Nest's transport, with what it lacks. It learns the port that was bound, puts an interceptor before
  * everything, takes credentials that can be renewed, and ends within a bound.
  */
+import { createServer, type Server as NetServer } from "node:net";
 import { Server, ServerCredentials, type ServerInterceptor } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { ServerGrpc } from "@nestjs/microservices";
 import { OpsError } from "../kernel/errors.js";
 import { type Duration, SECOND } from "../kernel/time.js";
+import type { Admission } from "./agent-link/admission.js";
 import { type Offer, packageDefinition, packagesOf, reflectionRoot } from "./grpc/package-definition.js";
 
 /** How long calls under way may take to end when the port closes; then they are cut. */
@@ -16,6 +18,9 @@ const CLOSE_WITHIN: Duration = 3 * SECOND;
 const KEEPALIVE_AFTER: Duration = 60 * SECOND;
 const KEEPALIVE_WITHIN: Duration = 20 * SECOND;
 
+/** Connections that the kernel holds until they are taken; it has a bound of its own, `net.core.somaxconn`. */
+const BACKLOG = 8_192;
+
 export interface GrpcPortOptions {
   /** What it is for, in messages: "operator gRPC". */
   readonly name: string;
@@ -24,6 +29,8 @@ export interface GrpcPortOptions {
   readonly port: number;
   readonly offers: readonly Offer[];
   readonly credentials: ServerCredentials;
+  /** Says which connection begins its handshake when. @default each at once */
+  readonly admission?: Admission;
   readonly interceptors?: readonly ServerInterceptor[];
   /** Whether clients may ask what is offered. */
   readonly reflection: boolean;
@@ -35,6 +42,7 @@ export class GrpcPort extends ServerGrpc {
   readonly #options: GrpcPortOptions;
   #boundPort = 0;
   #server: Server | undefined;
+  #listener: NetServer | undefined;
 
   constructor(options: GrpcPortOptions) {
     super({ package: packagesOf(options.offers), packageDefinition: packageDefinition(options.offers) });
@@ -63,6 +71,12 @@ export class GrpcPort extends ServerGrpc {
       new ReflectionService(reflectionRoot(offers), { services }).addToServer(server);
     }
     const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+    const { admission } = this.#options;
+    if (admission !== undefined) {
+      this.#boundPort = await this.#admitTo(server, admission);
+      this.#server = server;
+      return server;
+    }
     this.#boundPort = await new Promise<number>((resolve, reject) => {
       server.bindAsync(address, credentials, (error, bound) => {
         if (error === null) resolve(bound);
@@ -73,10 +87,29 @@ export class GrpcPort extends ServerGrpc {
     return server;
   }
 
+  /** Listens itself, and hands the server what is admitted. Resolves with the port. */
+  #admitTo(server: Server, admission: Admission): Promise<number> {
+    const { name, host, port, credentials } = this.#options;
+    const injector = server.createConnectionInjector(credentials);
+    const listener = createServer({ noDelay: true }, (socket) =>
+      admission.take(socket, (admitted) => injector.injectConnection(admitted)),
+    );
+    this.#listener = listener;
+    return new Promise<number>((resolve, reject) => {
+      listener.once("error", (error) => reject(portError(name, host, port, error)));
+      listener.listen({ host, port, backlog: BACKLOG }, () => {
+        const address = listener.address();
+        resolve(typeof address === "object" && address !== null ? address.port : port);
+      });
+    });
+  }
+
   /** Takes no new calls; those under way may end, until they are cut. Streams should have been told before. */
   override async close(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
+    this.#listener?.close();
+    this.#options.admission?.close();
     if (server === undefined) return;
     await new Promise<void>((resolve) => {
       const cut = setTimeout(() => {

@@ -190,6 +190,33 @@ describe("liveness", () => {
     await flaky.close();
   });
 
+  test("nobody is lost who may stand in line at the door, for five minutes at most", async () => {
+    const gone = house.newFleet();
+    const node = await house.enrolled();
+    await gone.liveness.start();
+    await house.connect(node, gone);
+    await gone.liveness.stop();
+    await house.db.database.query(sql`
+      update replica set beat_at = beat_at - interval '10 s' where replica_id = ${gone.replicaId}`);
+    await house.db.database.query(sql`delete from lease`);
+    house.fake.clock.set(Date.now());
+    const heir = house.newFleet();
+    const began = house.fake.clock.now();
+    let crowdedFor = 0;
+    heir.liveness.excuse(() => began + crowdedFor);
+    await heir.liveness.start();
+    await heir.liveness.loop.stop();
+    const lookAt = async (after: number, crowded: number): Promise<string> => {
+      crowdedFor = crowded;
+      house.fake.clock.set(began + after);
+      await heir.liveness.run(house.fake.clock.now());
+      return house.livenessOf(node.nodeId);
+    };
+    for (let after = 4_000; after <= 300_000; after += 4_000) expect(await lookAt(after, after)).toBe("live");
+    await lookAt(310_000, 310_000);
+    expect(await lookAt(314_000, 314_000)).toBe("lost");
+  });
+
   test("the nodes of a replica that went away are given 30 s to come back, then they are lost", async () => {
     const gone = house.newFleet();
     const node = await house.enrolled();

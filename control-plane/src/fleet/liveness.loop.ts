@@ -7,7 +7,7 @@ import { appendEntries } from "../journal/journal.module.js";
 import { SYSTEM } from "../kernel/actor.js";
 import { messageOf } from "../kernel/errors.js";
 import type { NodeId } from "../kernel/ids.js";
-import { type Duration, type Instant, SECOND } from "../kernel/time.js";
+import { type Duration, type Instant, MINUTE, SECOND } from "../kernel/time.js";
 import type { Logger } from "../platform/logger.js";
 import { Loop } from "../platform/loop.js";
 import type { Database } from "../platform/postgres/database.js";
@@ -33,6 +33,8 @@ const NOTE_INTERVAL: Duration = 15 * SECOND;
 const CHANGES_MAX = 500;
 const ORPHANS_MAX = 1_000;
 const LOST_MAX = 10_000;
+/** A crowd at the door excuses those that are not in yet for so long after a start or a replica's end, and no longer. */
+const CROWD_MAX: Duration = 5 * MINUTE;
 /** A beat of ours later than this means that we, not the nodes, were away. */
 const ABSENT_AFTER: Duration = 5 * SECOND;
 /** Revocations looked at in each beat: more than there are in a second, and what is seen twice is harmless. */
@@ -68,6 +70,7 @@ export class LivenessLoop {
   readonly #watched = new Map<NodeId, Watched>();
   #startedAt = 0;
   #excusedUntil: Instant | undefined;
+  #crowdedAt: () => Instant | undefined = () => undefined;
   #lastRunAt: Instant | undefined;
   #beatAt = 0;
   #notedAt = 0;
@@ -86,6 +89,11 @@ export class LivenessLoop {
     });
     deps.sessions.onOpened((session) => this.#watch(session));
     deps.sessions.onEnded((session, because) => this.#letGo(session, because));
+  }
+
+  /** `crowdedAt` says when an agent last had to stand in line before it could be heard. */
+  excuse(crowdedAt: () => Instant | undefined): void {
+    this.#crowdedAt = crowdedAt;
   }
 
   /** Beats once, so that streams opened from here on have a living replica; then judges until stopped. */
@@ -197,7 +205,10 @@ export class LivenessLoop {
           revokedAt: undefined,
           revokedBecause: "",
           heardAt,
-          excusedUntil: goneAt + RETURN_ALLOWANCE,
+          excusedUntil: Math.max(
+            goneAt + RETURN_ALLOWANCE,
+            Math.min(this.#crowdedAt() ?? 0, goneAt + CROWD_MAX),
+          ),
           certificateExpiresAt: orphan.certificateExpiresAt,
           streamEnded: "the replica of the control plane that held its stream went away",
         },

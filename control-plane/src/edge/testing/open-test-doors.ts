@@ -7,6 +7,7 @@ import { createLogger, type Logger, silentLogger } from "../../platform/logger.j
 import { Metrics } from "../../platform/metrics.js";
 import { system } from "../../platform/system.js";
 import type { AgentDoor } from "../agent.controller.js";
+import { Admission } from "../agent-link/admission.js";
 import { ALERTMANAGER_ERRORS } from "../alertmanager-api.controller.js";
 import { type Doors, openDoors } from "../doors.js";
 import { edgeModule } from "../edge.module.js";
@@ -38,6 +39,8 @@ export interface TestDoorsOptions {
   readonly permit?: GatePorts["permit"];
   /** Whether operators, too, must speak TLS. */
   readonly tls?: boolean;
+  /** How agents' connections come in. @default as in production */
+  readonly admission?: Admission;
 }
 
 export interface TestDoors extends Doors {
@@ -139,7 +142,7 @@ export async function openTestDoors(options: TestDoorsOptions = {}): Promise<Tes
     services,
     rest: { ...any, tls: operator },
     grpc: { ...any, tls: operator },
-    agents: { ...any, tls: identity },
+    agents: { ...any, tls: identity, admission: options.admission ?? new Admission(system.clock) },
   });
   return {
     ...doors,

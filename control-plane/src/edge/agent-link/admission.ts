@@ -1,0 +1,188 @@
+/**
+ * Who may begin a TLS handshake, and when. A handshake costs 3 ms of CPU and the opening of a stream as much again, so
+ * after a restart a fleet that comes all at once would be served all at once: everyone would wait longer than anyone
+ * waits, each handshake would be for an agent that had given up, and nobody would get in. So connections stand in line
+ * before their first handshake byte is looked at, a bounded number is let in at a time, whoever leaves the line costs
+ * nothing, and whoever stands there too long is sent away to try again after a wait of its own.
+ */
+import type { Socket } from "node:net";
+import { type Duration, type Instant, SECOND } from "../../kernel/time.js";
+import type { Clock } from "../../platform/system.js";
+
+/** A ClientHello has some hundred bytes; a peer that sends more before it is answered speaks something else. */
+const FIRST_BYTES_MAX = 16_384;
+
+export interface AdmissionLimits {
+  /**
+   * Connections between their admission and their welcome. More use no more CPU; fewer would leave it idle while
+   * messages travel: three round trips of 100 ms and a commit still let 150 agents in each second. @default 64
+   */
+  readonly openingMax: number;
+  /** Connections that stand in line. @default 20,000 */
+  readonly waitingMax: number;
+  /** How long one stands in line. An agent waits 30 s for its welcome, and opening takes a few of them. @default 20 s */
+  readonly waitingFor: Duration;
+  /** How long one may take from its admission to its welcome before its place is given to the next. @default 5 s */
+  readonly openingFor: Duration;
+}
+
+const LIMITS: AdmissionLimits = {
+  openingMax: 64,
+  waitingMax: 20_000,
+  waitingFor: 20 * SECOND,
+  openingFor: 5 * SECOND,
+};
+
+export interface AdmissionFigures {
+  readonly waiting: number;
+  readonly opening: number;
+  /** Connections let in so far. */
+  readonly admitted: number;
+  /** Connections closed because too many stood in line, or because they stood there too long. */
+  readonly refused: number;
+  /** Connections that left the line by themselves. */
+  readonly left: number;
+}
+
+interface Waiting {
+  readonly socket: Socket;
+  readonly since: number;
+  readonly letIn: () => void;
+}
+
+export class Admission {
+  readonly #clock: Clock;
+  readonly #limits: AdmissionLimits;
+  /** In the order in which they came; those that have left are taken out at once. */
+  readonly #waiting = new Set<Waiting>();
+  /** By the address that they come from. */
+  readonly #opening = new Map<string, number>();
+  #admitted = 0;
+  #refused = 0;
+  #left = 0;
+  #closed = false;
+  #watching = false;
+  #crowdedAt: Instant | undefined;
+
+  constructor(clock: Clock, limits: Partial<AdmissionLimits> = {}) {
+    this.#clock = clock;
+    this.#limits = { ...LIMITS, ...limits };
+  }
+
+  /** When somebody last had to stand in line: until then an agent that was not heard may have stood there. */
+  get crowdedAt(): Instant | undefined {
+    return this.#crowdedAt;
+  }
+
+  get figures(): AdmissionFigures {
+    return {
+      waiting: this.#waiting.size,
+      opening: this.#opening.size,
+      admitted: this.#admitted,
+      refused: this.#refused,
+      left: this.#left,
+    };
+  }
+
+  /** Takes a connection that nothing was read from; `letIn` is called with it in its turn, or never. */
+  take(socket: Socket, letIn: (socket: Socket) => void): void {
+    socket.on("error", () => socket.destroy());
+    if (this.#closed || this.#waiting.size >= this.#limits.waitingMax) {
+      this.#refuse(socket);
+      return;
+    }
+    const first: Buffer[] = [];
+    let bytes = 0;
+    let waiting: Waiting | undefined;
+    const hear = (chunk: Buffer): void => {
+      first.push(chunk);
+      bytes += chunk.length;
+      if (bytes > FIRST_BYTES_MAX) {
+        this.#refuse(socket);
+        return;
+      }
+      // Who has said nothing yet has no handshake that could be begun, and takes no place.
+      if (waiting !== undefined) return;
+      waiting = { socket, since: this.#clock.monotonic(), letIn: open };
+      this.#waiting.add(waiting);
+      this.#next();
+    };
+    const gone = (): void => {
+      if (waiting !== undefined && this.#waiting.delete(waiting)) this.#left += 1;
+    };
+    const open = (): void => {
+      socket.off("data", hear).off("close", gone).pause();
+      socket.unshift(Buffer.concat(first));
+      letIn(socket);
+    };
+    // Reading goes on while it waits: it is how one learns that the other side has gone.
+    socket.on("data", hear).on("close", gone);
+    this.#limitSilence(socket, () => waiting === undefined);
+  }
+
+  /** The connection from this address was welcomed: its place is free. */
+  welcomed(peer: string): void {
+    if (this.#opening.delete(peer)) this.#next();
+  }
+
+  /** Sends away whoever stands in line, and takes nobody any more. */
+  close(): void {
+    this.#closed = true;
+    for (const { socket } of this.#waiting) socket.destroy();
+    this.#waiting.clear();
+  }
+
+  /** A connection over which nothing is said is closed: it would be held for nothing. */
+  #limitSilence(socket: Socket, silent: () => boolean): void {
+    const stop = new AbortController();
+    socket.once("data", () => stop.abort());
+    socket.once("close", () => stop.abort());
+    void this.#clock.sleep(this.#limits.waitingFor, stop.signal).then(() => {
+      if (!stop.signal.aborted && silent()) this.#refuse(socket);
+    });
+  }
+
+  #next(): void {
+    for (const waiting of this.#waiting) {
+      if (this.#opening.size >= this.#limits.openingMax) break;
+      this.#waiting.delete(waiting);
+      this.#open(waiting);
+    }
+    if (this.#waiting.size > 0) void this.#watch();
+  }
+
+  #open({ socket, letIn }: Waiting): void {
+    const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+    this.#opening.set(peer, this.#clock.monotonic());
+    this.#admitted += 1;
+    socket.once("close", () => this.welcomed(peer));
+    letIn();
+    void this.#watch();
+  }
+
+  #refuse(socket: Socket): void {
+    this.#refused += 1;
+    socket.destroy();
+  }
+
+  /** While anyone waits or opens: takes places back from those that do nothing with them, and time from those in line. */
+  async #watch(): Promise<void> {
+    if (this.#watching) return;
+    this.#watching = true;
+    while (!this.#closed && (this.#waiting.size > 0 || this.#opening.size > 0)) {
+      await this.#clock.sleep(SECOND / 4);
+      const now = this.#clock.monotonic();
+      if (this.#waiting.size > 0) this.#crowdedAt = this.#clock.now();
+      for (const [peer, since] of this.#opening) {
+        if (now - since >= this.#limits.openingFor) this.#opening.delete(peer);
+      }
+      for (const waiting of this.#waiting) {
+        if (now - waiting.since < this.#limits.waitingFor) break;
+        this.#waiting.delete(waiting);
+        this.#refuse(waiting.socket);
+      }
+      this.#next();
+    }
+    this.#watching = false;
+  }
+}
