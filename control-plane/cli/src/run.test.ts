@@ -155,6 +155,12 @@ describe("typed wrongly", () => {
   });
 });
 
+test("--version is one line, and asks nobody", async () => {
+  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8"));
+  const nobody = { MAINSTAY_ADDRESS: "127.0.0.1:1" };
+  expect(await house.typesIn(nobody, "--version")).toEqual({ code: 0, out: `mainstay ${version}`, err: "" });
+});
+
 describe("help", () => {
   test("tells a noun's own options, and its shorter names", async () => {
     const { out } = await house.types("journal", "--help");

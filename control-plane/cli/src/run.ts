@@ -1,4 +1,5 @@
 /** From what was typed to the command that does it. */
+import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { messageOf } from "#src/kernel/errors";
 import type { Command, CommandOptions } from "./command.js";
@@ -29,6 +30,9 @@ import { letChange } from "./guard.js";
 import { outputForm } from "./output.js";
 import type { Environment, Place } from "./place.js";
 import { readSettings, SETTINGS_HELP } from "./settings.js";
+
+/** The control plane's own; the two are released together. */
+const PACKAGE = new URL("../../package.json", import.meta.url);
 
 export const COMMANDS: readonly Command[] = [
   ...fleetCommands,
@@ -80,12 +84,17 @@ const VALUED: ReadonlySet<string> = new Set([
 
 const GENERAL_HELP = `  -o, --output FORM     table, json or yaml (default table)
 ${SETTINGS_HELP}
-  -h, --help            this text`;
+  -h, --help            this text
+      --version         the version of this program, and nothing else`;
 
 /** Runs what `args` (without node and script) say. Answers the exit code; never rejects. */
 export async function run(typed: readonly string[], around: Surroundings): Promise<ExitCode> {
   const args = commandFirst(typed);
   const { command, rest, group } = find(args);
+  if (typed.length === 1 && typed[0] === "--version") {
+    around.write(`mainstay ${await readVersion()}`);
+    return EXIT.ok;
+  }
   const wantsHelp = args.includes("--help") || args.includes("-h");
   if (command === undefined) {
     if (wantsHelp || args.join(" ") === group) {
@@ -101,6 +110,12 @@ export async function run(typed: readonly string[], around: Surroundings): Promi
     return EXIT.ok;
   }
   return invoke(command, rest, around);
+}
+
+async function readVersion(): Promise<string> {
+  const manifest: unknown = JSON.parse(await readFile(PACKAGE, "utf8"));
+  const known = typeof manifest === "object" && manifest !== null && "version" in manifest;
+  return known && typeof manifest.version === "string" ? manifest.version : "unknown";
 }
 
 async function invoke(command: Command, rest: readonly string[], around: Surroundings): Promise<ExitCode> {

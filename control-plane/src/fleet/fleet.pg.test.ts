@@ -206,7 +206,7 @@ describe("liveness", () => {
     heir.liveness.excuse(() => began + crowdedFor);
     await heir.liveness.start();
     await heir.liveness.loop.stop();
-    const lookAt = async (after: number, crowded: number): Promise<string> => {
+    const lookAt = async (after: number, crowded: number): Promise<string | undefined> => {
       crowdedFor = crowded;
       house.fake.clock.set(began + after);
       await heir.liveness.run(house.fake.clock.now());

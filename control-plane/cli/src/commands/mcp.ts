@@ -18,6 +18,11 @@ const STATES: Readonly<Record<string, McpSwitch>> = {
 };
 
 async function show(invocation: Invocation): Promise<ExitCode> {
+  return (await tell(invocation)) === McpSwitch.ON ? EXIT.ok : EXIT.degraded;
+}
+
+/** Writes how the switch stands, and answers it. */
+async function tell(invocation: Invocation): Promise<McpSwitch> {
   const { mcp } = await invocation.controlPlane();
   const answer = await mcp.getMcpSwitch({});
   invocation.write(
@@ -27,7 +32,7 @@ async function show(invocation: Invocation): Promise<ExitCode> {
         : `${enumWords(McpSwitch, answer.state)}, by ${answer.setBy} at ${timeText(answer.setAt)}: ${answer.because}`,
     ),
   );
-  return answer.state === McpSwitch.ON ? EXIT.ok : EXIT.degraded;
+  return answer.state;
 }
 
 async function set(invocation: Invocation): Promise<ExitCode> {
@@ -39,7 +44,9 @@ async function set(invocation: Invocation): Promise<ExitCode> {
     throw new Failure("give --reason TEXT: it is told to whoever is refused");
   const { mcp } = await invocation.controlPlane();
   await mcp.setMcpSwitch({ state, because });
-  return show(invocation);
+  // What was asked for was done; that something is refused now is what it was asked for.
+  const now = await tell(invocation);
+  return now === state ? EXIT.ok : EXIT.degraded;
 }
 
 async function rules(invocation: Invocation): Promise<ExitCode> {

@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { create, type DescMessage } from "@bufbuild/protobuf";
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
 import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import { BreakersService } from "@mainstay/proto/gen/mainstay/operator/v1/breakers_pb";
 import { type CommandState, CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
 import { toServiceDefinition } from "@mainstay/proto/grpc-js";
 import { run } from "../run.js";
@@ -20,6 +22,16 @@ export interface Said {
 
 /** The hash of the plan that {@link FakeHouse.answerWith} gives. */
 export const HASH = "0123456789ab".padEnd(64, "c");
+
+const SERVICES = [
+  AlertsService,
+  BreakersService,
+  CommandsService,
+  HealthService,
+  JournalService,
+  McpService,
+  TopologyService,
+];
 
 export class FakeHouse {
   /** By the method's name. */
@@ -37,7 +49,7 @@ export class FakeHouse {
 
   static async open(): Promise<FakeHouse> {
     const house = new FakeHouse();
-    for (const service of [AlertsService, CommandsService, HealthService, JournalService, TopologyService]) {
+    for (const service of SERVICES) {
       const handlers = service.methods.map(({ localName }) => [
         localName,
         (call: ServerUnaryCall<unknown, object>, done: sendUnaryData<object>) => {
