@@ -201,7 +201,14 @@ function onTick(turn: AgentTurn): void {
     askForLease(turn, epoch);
     turn.because = `asks for the lease of ${epoch}`;
   }
-  if (now >= state.reportAt) reportState(turn);
+  if (now >= state.reportAt || missesPrimary(turn)) reportState(turn);
+}
+
+/** The owner has become silent since this replica last said that it hears it: whether it is lost may hang on that. */
+function missesPrimary({ state, policy, now }: AgentTurn): boolean {
+  if (state.kept.role !== "replica") return false;
+  const saidAt = state.reportAt - policy.reportMs;
+  return saidAt - state.primaryHeardAt < policy.silentMs && now - state.primaryHeardAt >= policy.silentMs;
 }
 
 /** A replica runs whenever nothing else is about to happen to it. */
