@@ -28,7 +28,7 @@ import { parseArgs } from "node:util";
 import { loadAverage, Programs, table } from "../processes.mjs";
 import { Markers } from "./markers.mjs";
 import { HEAD, phases, summarize } from "./summary.mjs";
-import { FAULTS, prepare, runTrial } from "./trial.mjs";
+import { FAULTS, placesOf, prepare, runTrial } from "./trial.mjs";
 
 const SYSTEMS = ["ours", "patroni"];
 const MODES = ["synchronous", "asynchronous"];
@@ -114,7 +114,7 @@ async function open(adapter, profile) {
   current = { directory, programs };
   current.cluster = await adapter.start({ dir: directory, profile, mode });
   await prepare(current.cluster, patienceMs);
-  current.markers = new Markers(programs, current.cluster.members);
+  current.markers = new Markers(programs, placesOf(current.cluster));
   return current;
 }
 async function close() {

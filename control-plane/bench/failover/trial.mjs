@@ -77,11 +77,15 @@ export async function runTrial(fault, { cluster, markers, patienceMs, downMs }) 
   };
 }
 
+/** How the clients of the bench connect to each member. */
+export const placesOf = (cluster) =>
+  cluster.members.map((member) => ({ user: "postgres", database: "postgres", ...cluster.access, ...member }));
+const placeOf = (cluster, name) => placesOf(cluster).find((one) => one.name === name);
+
 /** Makes the table of markers. */
 export async function prepare(cluster, patienceMs) {
   const primary = await need("a primary", () => cluster.primary(), patienceMs);
-  const member = cluster.members.find(({ name }) => name === primary);
-  await query(member, "create table if not exists marker (number bigint primary key)");
+  await query(placeOf(cluster, primary), "create table if not exists marker (number bigint primary key)");
 }
 
 /** The markers that a member has, among those that were acknowledged. */
@@ -89,7 +93,7 @@ async function numbersOf(cluster, name, acked) {
   const numbers = acked.map(({ number }) => number);
   if (numbers.length === 0) return new Set();
   const rows = await query(
-    cluster.members.find((one) => one.name === name),
+    placeOf(cluster, name),
     `select number::int as number from marker
      where number between ${Math.min(...numbers)} and ${Math.max(...numbers)}`,
   );
