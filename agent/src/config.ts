@@ -82,6 +82,8 @@ The file is YAML:
     heapSnapshot: { processes: [{ name: api, pidFile: /run/api.pid, signal: SIGUSR2, writesTo: /srv/api, keepIn: /var/lib/mainstay-heaps }] }
     renewCertificate: { certificates: [{ name: web, certFile: /etc/web.crt, keyFile: /etc/web.key, renew: [/usr/bin/renew-web], reload: [/usr/sbin/nginx, -s, reload], served: { port: 443, serverName: web.example }, keepIn: /var/lib/mainstay-certificates }] }
     kubernetes: { clusters: [{ name: prod, kubeconfig: /etc/mainstay/kubeconfig, namespaces: [web], nodes: ["*"], actions: [scale-workload, drain-node], maxReplicas: 20 }] }
+    restoreDrill: { repositories: [{ name: main, component: pg-primary, tool: pgbackrest, stanza: main, configFile: /etc/pgbackrest.conf, binDirectory: /usr/lib/postgresql/15/bin, scratch: /var/tmp, marker: { database: app, query: "select max(at) from heartbeat" }, probes: [{ name: users, database: app, query: "select count(*) from users" }] }] }
+    # or tool: pg_basebackup with baseDirectory and walDirectory; what lies in these repositories is read as well
     netcheck: { targets: [{ name: api, host: api.example, port: 443, tls: true, httpPath: /health }] }
 ${postgresHelp}
 The environment wins over the file: MAINSTAY_AGENTS_ADDRESS, MAINSTAY_ENROLL_ADDRESS, MAINSTAY_JOIN_TOKEN,

@@ -17,6 +17,7 @@ const programs = [
   { program: "pg_rewind", debianPackage: "postgresql" },
   { program: "patroni", debianPackage: "patroni" },
   { program: "etcd", debianPackage: "etcd-server" },
+  { program: "pgbackrest", debianPackage: "pgbackrest" },
   { program: "kubectl", debianPackage: "kubernetes-client" },
   { program: "promtool", debianPackage: "prometheus" },
   { program: "amtool", debianPackage: "prometheus-alertmanager" },

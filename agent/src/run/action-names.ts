@@ -28,5 +28,6 @@ export const actionNames = [
   "cordon-node",
   "uncordon-node",
   "drain-node",
+  "restore-drill",
 ] as const;
 export type ActionName = (typeof actionNames)[number];

@@ -21,6 +21,7 @@ import { redisSave } from "./actions/redis-save.js";
 import { reloadService } from "./actions/reload-service.js";
 import { renewCertificate } from "./actions/renew-certificate.js";
 import { restartService } from "./actions/restart-service.js";
+import { restoreDrill } from "./actions/restore-drill.js";
 import { rotateLogs } from "./actions/rotate-logs.js";
 import { scalePool } from "./actions/scale-pool.js";
 import { setBackendState } from "./actions/set-backend-state.js";
@@ -62,6 +63,7 @@ export const allActions: Actions = {
   "cordon-node": cordonNode,
   "uncordon-node": uncordonNode,
   "drain-node": drainNode,
+  "restore-drill": restoreDrill,
 };
 
 /** An action whose arguments are those of some action. */

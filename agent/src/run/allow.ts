@@ -10,6 +10,7 @@ import { allowPgbouncerPause, allowPgbouncerReload, allowPgbouncerResume } from 
 import { allowRedisRestart, allowRedisSave } from "./permits/redis.js";
 import { allowReloadService } from "./permits/reload-service.js";
 import { allowRenewCertificate } from "./permits/renew-certificate.js";
+import { allowRestoreDrill } from "./permits/restore-drill.js";
 import { allowRotateLogs } from "./permits/rotate-logs.js";
 import { allowScalePool } from "./permits/scale-pool.js";
 import { allowSetBackendState } from "./permits/set-backend-state.js";
@@ -54,6 +55,8 @@ export function allow(policy: LocalPolicy, action: string, argumentsJson: string
       return settle(faults, fields, () => allowRedisRestart(policy.redis, fields));
     case "set-backend-state":
       return settle(faults, fields, () => allowSetBackendState(policy.setBackendState, fields));
+    case "restore-drill":
+      return settle(faults, fields, () => allowRestoreDrill(policy.restoreDrill, fields));
     case "netcheck":
       return settle(faults, fields, () => allowNetcheck(policy.netcheck, fields));
     case "pgbouncer-pause":

@@ -170,6 +170,12 @@ export type ActionArguments =
   | { readonly action: "redis-save"; readonly server: string }
   | { readonly action: "redis-restart"; readonly server: string }
   | {
+      readonly action: "restore-drill";
+      readonly repository: string;
+      /** ISO 8601; the newest moment there is, when undefined. */
+      readonly to: string | undefined;
+    }
+  | {
       readonly action: "netcheck";
       /** All that are declared, when undefined. */
       readonly target: string | undefined;

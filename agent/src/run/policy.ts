@@ -17,6 +17,7 @@ import { type DeclaredProcess, readProcesses, unitName } from "./permits/process
 import { type RedisPolicy, readRedis } from "./permits/redis.js";
 import { type ReloadServicePolicy, readReloadService } from "./permits/reload-service.js";
 import { type RenewCertificatePolicy, readRenewCertificate } from "./permits/renew-certificate.js";
+import { type RestoreDrillPolicy, readRestoreDrill } from "./permits/restore-drill.js";
 import { type RotateLogsPolicy, readRotateLogs } from "./permits/rotate-logs.js";
 import { readScalePool, type ScalePoolPolicy } from "./permits/scale-pool.js";
 import { readSetBackendState, type SetBackendStatePolicy } from "./permits/set-backend-state.js";
@@ -49,6 +50,7 @@ export interface LocalPolicy {
   readonly renewCertificate: RenewCertificatePolicy | undefined;
   /** For all actions on clusters. */
   readonly kubernetes: KubernetesPolicy | undefined;
+  readonly restoreDrill: RestoreDrillPolicy | undefined;
 }
 
 /** Directories below which old files may be deleted. */
@@ -95,6 +97,7 @@ export function readPolicy(fields: Fields): LocalPolicy {
     heapSnapshot: part(fields, "heapSnapshot", readHeapSnapshot),
     renewCertificate: part(fields, "renewCertificate", readRenewCertificate),
     kubernetes: part(fields, "kubernetes", readKubernetes),
+    restoreDrill: part(fields, "restoreDrill", readRestoreDrill),
   };
   fields.done();
   return policy;
@@ -170,6 +173,7 @@ export function allowedActions(policy: LocalPolicy): ActionName[] {
     "cordon-node": isAllowedInCluster(policy, "cordon-node"),
     "uncordon-node": isAllowedInCluster(policy, "uncordon-node"),
     "drain-node": isAllowedInCluster(policy, "drain-node"),
+    "restore-drill": (policy.restoreDrill?.repositories.length ?? 0) > 0,
     "set-postgres-parameter": (policy.setPostgresParameter?.parameters.length ?? 0) > 0,
   };
   return actionNames.filter((action) => allowed[action]);

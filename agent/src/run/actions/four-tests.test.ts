@@ -159,6 +159,13 @@ const proofs: Readonly<Record<ActionName, Proofs>> = {
     verify: "one that ends no later, and one that is not served, is taken back",
     undo: "renewing and putting back is the same state",
   },
+  "restore-drill": {
+    file: "restore-drill.pg.test.ts",
+    preview: "the plan names the backup and touches nothing",
+    run: "the newest moment is restored, measured, and taken away again",
+    verify: "a flipped byte of the backup is caught",
+    undo: "the live database is as it was, and so is the repository",
+  },
   "evict-pod": kubernetes("evict-pod: the owner's new pod is ready before it is called done"),
   "scale-workload": kubernetes("scale-workload: there and back"),
   "rollout-restart": kubernetes("rollout-restart: every pod is another"),

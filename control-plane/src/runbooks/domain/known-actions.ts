@@ -67,5 +67,6 @@ export const KNOWN_ACTIONS: ReadonlyMap<string, KnownAction> = new Map([
   ["uncordon-node", action({ cluster: "string", node: "string" })],
   ["drain-node", action({ cluster: "string", node: "string" }, WAIT)],
   ["collect-diagnostics", action({}, {}, true)],
+  ["restore-drill", action({ repository: "string" }, { to: "string" }, true)],
   ["netcheck", action({}, { target: "string", timeoutMs: "number" }, true)],
 ]);
