@@ -48,7 +48,13 @@ import { guardOf } from "./platform/breakers.js";
 import { HttpClient } from "./platform/http-client.js";
 import type { LoopStatus } from "./platform/loop.js";
 import { PolicyFile } from "./platform/policy-file.js";
-import { FailoverDesk, FailoverLoop, failoverLine, recoveryApi } from "./recovery/recovery.module.js";
+import {
+  FailoverDesk,
+  FailoverLoop,
+  failoverLine,
+  poolerLine,
+  recoveryApi,
+} from "./recovery/recovery.module.js";
 import {
   NO_REMEDIATION,
   parseRemediation,
@@ -374,6 +380,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     mayLead,
     topology: () => components.current,
     send: failoverLine(fleet.sessions, (cluster) => failover.policyOf(cluster)),
+    pool: poolerLine(fleet.sessions),
     append: async (samples) => {
       await append(samples);
     },

@@ -6,6 +6,7 @@ import { bootControl, stepControl } from "@mainstay/proto/failover/control";
 import type { ControlEffect, ControlEvent, ControlState } from "@mainstay/proto/failover/control-state";
 import type { Message } from "@mainstay/proto/failover/messages";
 import type { FailoverPolicy } from "@mainstay/proto/failover/policy";
+import type { PoolerOrder } from "@mainstay/proto/failover/poolers";
 import { messageOf } from "../kernel/errors.js";
 import type { Duration, Instant } from "../kernel/time.js";
 import type { Logger } from "../platform/logger.js";
@@ -31,6 +32,8 @@ export interface ClusterDriverPorts {
   /** Rises with the time that passes and is never set back; near the wall's time. */
   readonly now: () => Instant;
   readonly send: (node: string, message: Message) => void;
+  /** To an agent that looks after poolers. */
+  readonly pool: (node: string, order: PoolerOrder) => void;
   /** Traffic goes to `to`; done again it changes nothing. */
   readonly route: (epoch: number, to: string) => Promise<void>;
   readonly page: (epoch: number, because: string) => void;
@@ -81,7 +84,8 @@ export class ClusterDriver {
   take(event: ControlEvent, request?: FailoverRequest): void {
     if (this.#over) return;
     if (event.kind === "tick" && this.#queue.some((waiting) => waiting.event.kind === "tick")) return;
-    if (event.kind === "message" && this.#queue.length >= QUEUE_MAX) return;
+    const isSaidAgain = event.kind === "message" || event.kind === "pooler";
+    if (isSaidAgain && this.#queue.length >= QUEUE_MAX) return;
     this.#queue.push(request === undefined ? { event } : { event, request });
     this.#working ??= this.#work();
   }
@@ -170,10 +174,13 @@ export class ClusterDriver {
   }
 
   #carryOut(effect: ControlEffect): void {
-    const { send, page, route, logger } = this.#ports;
+    const { send, pool, page, route, logger } = this.#ports;
     switch (effect.kind) {
       case "send":
         send(effect.to, effect.message);
+        return;
+      case "pool":
+        pool(effect.to, effect.order);
         return;
       case "page":
         page(effect.epoch, effect.because);

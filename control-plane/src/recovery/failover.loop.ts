@@ -3,6 +3,7 @@
  * everything slower (what people ask, what is shown, series) is done every so many beats.
  */
 import type { Message } from "@mainstay/proto/failover/messages";
+import type { PoolerOrder, PoolerReport } from "@mainstay/proto/failover/poolers";
 import { appendEntries } from "../journal/journal.module.js";
 import { SYSTEM } from "../kernel/actor.js";
 import type { Labels } from "../kernel/labels.js";
@@ -41,6 +42,8 @@ export interface FailoverPorts {
   readonly topology: () => Topology;
   /** To the agent of a node, if it is connected; else it is lost, as any message may be. */
   readonly send: (cluster: string, node: string, message: Message) => void;
+  /** The same to an agent that looks after poolers of the cluster. @default it is lost */
+  readonly pool?: (cluster: string, node: string, order: PoolerOrder) => void;
   /** @default nothing steers traffic, and the step is done at once */
   readonly route?: (cluster: string, epoch: number, to: string) => Promise<void>;
   readonly append: (samples: readonly RecoverySample[]) => Promise<void>;
@@ -84,6 +87,11 @@ export class FailoverLoop {
     if (driver?.policy?.members.includes(from) === true) {
       driver.take({ kind: "message", from, message });
     }
+  }
+
+  /** What an agent says of its poolers. */
+  hearPooler(cluster: string, from: string, report: PoolerReport): void {
+    this.#drivers.get(cluster)?.take({ kind: "pooler", from, report });
   }
 
   /** It goes by another policy, and is not heard: its lease might have another length. */
@@ -162,12 +170,13 @@ export class FailoverLoop {
   }
 
   #driverOf(cluster: string): ClusterDriver {
-    const { database, logger, send, route } = this.#ports;
+    const { database, logger, send, pool, route } = this.#ports;
     return new ClusterDriver(cluster, {
       database,
       logger,
       now: () => this.now(),
       send: (node, message) => send(cluster, node, message),
+      pool: (node, order) => pool?.(cluster, node, order),
       route: async (epoch, to) => route?.(cluster, epoch, to),
       page: (epoch, because) => void this.#page(cluster, epoch, because),
     });

@@ -109,6 +109,13 @@ export function clusterToWire({
     ...(state.holdDownUntil > 0 ? { holdDownUntil: at(state.holdDownUntil) } : {}),
     ...given("observedAt", observed?.at, at),
     ...given("releasedAt", releasedAt, at),
+    poolers: (seen?.poolers ?? []).map(({ node, to, holds, silent, because }) => ({
+      node,
+      to,
+      holds,
+      because,
+      ...given("silentMs", silent, whole),
+    })),
     members: policy.members.map((node) => {
       const member = seen?.members.find((one) => one.node === node);
       return {

@@ -141,6 +141,7 @@ export function recoveryApi({
         renewMs: Math.floor(lease / 6),
         ...(required === 0 ? {} : { required }),
         ...(failoversPerHourMax === 0 ? {} : { failoversPerHourMax }),
+        ...(request.poolers.length === 0 ? {} : { poolers: [...request.poolers].sort() }),
       });
       await desk.register(cluster, policy, primary, caller.actor);
       return viewOf(cluster);

@@ -1,7 +1,7 @@
 /** Recovery's door: clusters under failover, what people ask of them, and what is told of them. */
 export { FailoverLoop, type FailoverPorts } from "./failover.loop.js";
 export { FailoverDesk } from "./failover-desk.js";
-export { failoverLine, hearFailover } from "./failover-line.api.js";
+export { failoverLine, hearFailover, poolerLine } from "./failover-line.api.js";
 export { recoveryApi } from "./recovery.api.js";
 export {
   appendRecords,

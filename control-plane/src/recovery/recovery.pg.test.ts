@@ -1,8 +1,14 @@
+import { create } from "@bufbuild/protobuf";
 import { stepControl } from "@mainstay/proto/failover/control";
 import type { LogRecord } from "@mainstay/proto/failover/decision";
 import { localPolicy } from "@mainstay/proto/failover/policy";
 import { soundRules } from "@mainstay/proto/failover/rules";
 import { World } from "@mainstay/proto/failover/simulator/world";
+import {
+  ExplainDecisionRequestSchema,
+  ListDecisionsRequestSchema,
+  ListObjectivesRequestSchema,
+} from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readEntries } from "../journal/journal.module.js";
 import { MINUTE } from "../kernel/time.js";
@@ -112,12 +118,18 @@ describe("a decision log", () => {
 
 describe("what is told of it", () => {
   test("a decision, step by step, and that its log holds", async () => {
-    const { decisions } = await api().listDecisions({ cluster: "kept", limit: 0 } as never, context);
+    const { decisions } = await api().listDecisions(
+      create(ListDecisionsRequestSchema, { cluster: "kept", limit: 0 }),
+      context,
+    );
     expect(decisions).toMatchObject([
       { epoch: 3n, kind: "failover", from: "a", candidate: "b", outcome: "done", fencedBy: "lease-expired" },
       { epoch: 2n, kind: "reopen", from: "a", candidate: "a", outcome: "done", fencedBy: "ack" },
     ]);
-    const told = await api().explainDecision({ cluster: "kept", epoch: 3n } as never, context);
+    const told = await api().explainDecision(
+      create(ExplainDecisionRequestSchema, { cluster: "kept", epoch: 3n }),
+      context,
+    );
     expect(told.faults).toEqual([]);
     expect(told.steps?.map((step) => step.kind)).toEqual([
       "intended",
@@ -140,7 +152,10 @@ describe("what is told of it", () => {
     await fixture.database.query(sql`
       update recovery_record set record = jsonb_set(record, '{evidence}', '[]') where cluster = 'changed'
         and kind = 'fenced' and epoch = 3`);
-    const told = await api().explainDecision({ cluster: "changed", epoch: 3n } as never, context);
+    const told = await api().explainDecision(
+      create(ExplainDecisionRequestSchema, { cluster: "changed", epoch: 3n }),
+      context,
+    );
     expect(told.faults?.[0]).toContain("waited out with 1 of 2 promises");
   });
 
@@ -148,7 +163,7 @@ describe("what is told of it", () => {
     await register("late");
     const { term } = await takeTerm(fixture.database, "late");
     await appendRecords(fixture.database, "late", term, log);
-    const { objectives } = await api().listObjectives({} as never, context);
+    const { objectives } = await api().listObjectives(create(ListObjectivesRequestSchema, {}), context);
     expect(objectives).toMatchObject([
       { component: "kept", verdict: "met", measuredEpoch: 3n },
       { component: "late", verdict: "missed", measuredEpoch: 3n },
@@ -157,9 +172,9 @@ describe("what is told of it", () => {
   });
 
   test("that there is no such decision", async () => {
-    await expect(api().explainDecision({ cluster: "nowhere", epoch: 1n } as never, context)).rejects.toThrow(
-      'decision 1 of cluster "nowhere": there is none',
-    );
+    await expect(
+      api().explainDecision(create(ExplainDecisionRequestSchema, { cluster: "nowhere", epoch: 1n }), context),
+    ).rejects.toThrow('decision 1 of cluster "nowhere": there is none');
   });
 });
 
@@ -174,6 +189,7 @@ test("the reducer goes on from what is stored as from what it had", async () => 
     stoppedAt: null,
     retryAt: 0,
     paged: null,
+    poolers: {},
   };
   const step = stepControl(policy, control, { kind: "tick" }, 10_000);
   expect(step.records).toEqual([]);

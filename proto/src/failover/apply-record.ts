@@ -9,7 +9,8 @@ const HOUR_MS = 3_600_000;
 const within: Partial<Record<RecordKind, readonly Phase[]>> = {
   "approval-asked": ["intended", "promising"],
   approved: ["awaiting-approval", "promising"],
-  "stepping-down": ["intended", "awaiting-approval"],
+  holding: ["intended"],
+  "stepping-down": ["intended", "holding"],
   promising: ["intended", "awaiting-approval", "stepping-down"],
   chosen: ["promising"],
   stonith: ["promising", "chosen"],
@@ -19,7 +20,7 @@ const within: Partial<Record<RecordKind, readonly Phase[]>> = {
   verified: ["promoted"],
   routed: ["verified"],
   closed: ["promoted", "verified", "routed"],
-  aborted: ["intended", "awaiting-approval", "stepping-down", "promising", "chosen", "fenced"],
+  aborted: ["intended", "awaiting-approval", "holding", "stepping-down", "promising", "chosen", "fenced"],
 };
 
 /** Why the record may not follow, in a sentence; null when it may. What it rests on is judged by `checkTrace`. */
@@ -39,9 +40,14 @@ export function refusalOf(state: ClusterState, record: LogRecord): string | null
   }
   if (!allowed.includes(decision.phase)) return `"${record.kind}" does not follow ${decision.phase}`;
   const unapproved = decision.ask !== null && decision.approval === null;
-  if (unapproved && (record.kind === "promising" || record.kind === "stepping-down")) {
+  if (
+    unapproved &&
+    (record.kind === "promising" || record.kind === "stepping-down" || record.kind === "holding")
+  ) {
     return `needs approval first: ${decision.ask}`;
   }
+  if (record.kind === "holding" && decision.kind !== "switchover")
+    return "only a planned switchover holds clients";
   if (record.kind === "promoting" && record.candidate !== decision.candidate) {
     return `promotes ${record.candidate}, but ${decision.candidate} was chosen`;
   }
@@ -61,6 +67,8 @@ function refusalOutside(state: ClusterState, record: LogRecord): string | null {
       return `version ${record.holders.version} was not proposed`;
     case "checkpointed":
       return record.epoch === state.primaryEpoch ? null : `epoch ${record.epoch} is not the owner's`;
+    case "clients-go-on":
+      return record.epoch === state.clientsHeldIn ? null : `no clients were held in ${record.epoch}`;
     default:
       return null;
   }
@@ -99,6 +107,10 @@ export function applyRecord(state: ClusterState, record: LogRecord): ClusterStat
     }
     case "stonith":
       return amend(state, { stonith: record.by });
+    case "holding": {
+      const { poolers, epoch } = record;
+      return { ...move(state, record, "holding", { holds: poolers }), clientsHeldIn: epoch };
+    }
     case "stepping-down":
       return move(state, record, "stepping-down");
     case "promising":
@@ -121,7 +133,9 @@ export function applyRecord(state: ClusterState, record: LogRecord): ClusterStat
     case "verified":
       return { ...move(state, record, "verified"), checkpointed: record.epoch };
     case "routed":
-      return move(state, record, "routed");
+      return move(afterClients(state), record, "routed");
+    case "clients-go-on":
+      return afterClients(state);
     case "closed": {
       const { decision } = state;
       const failover = decision?.kind === "failover" && decision.candidate !== decision.from;
@@ -161,6 +175,11 @@ const afterFailure = (state: ClusterState, endedAt: Instant): ClusterState => ({
 
 function afterSuccess(state: ClusterState): ClusterState {
   const { fruitless: _, ...rest } = state;
+  return rest;
+}
+
+function afterClients(state: ClusterState): ClusterState {
+  const { clientsHeldIn: _, ...rest } = state;
   return rest;
 }
 

@@ -34,6 +34,10 @@ export function checkTrace(
 function unfounded(policy: FailoverPolicy, state: ClusterState, record: LogRecord): string | null {
   if (record.kind === "chosen") return unfoundedChoice(policy, state, record);
   if (record.kind === "fenced") return unfoundedFence(policy, state, record);
+  if (record.kind === "stepping-down") {
+    const free = state.decision?.holds?.find((pooler) => record.held?.includes(pooler) !== true);
+    return free === undefined ? null : `the clients of ${free} were not held`;
+  }
   if (record.kind === "eligible" || record.kind === "proposed") {
     const { members } = record.holders;
     if (members.includes(state.primary)) return `${state.primary} cannot be its own holder`;

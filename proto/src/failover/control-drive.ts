@@ -3,6 +3,7 @@ import { chooseCandidate, lossEstimate } from "./choose-candidate.js";
 import { append, type ControlTurn, fresh, order, page } from "./control-turn.js";
 import type { Decision, Phase, PromiseEvidence } from "./decision.js";
 import { detectLoss } from "./detect-loss.js";
+import { areLed, awaitHold, heldTooLong, poolersOf } from "./poolers.js";
 import { proveFence } from "./prove-fence.js";
 import type { Duration, Instant, NodeId } from "./words.js";
 
@@ -23,6 +24,7 @@ export function drive(turn: ControlTurn): void {
 const drives: Readonly<Record<Phase, Drive>> = {
   intended: begin,
   "awaiting-approval": awaitApproval,
+  holding: holdClients,
   "stepping-down": stepDown,
   promising: choose,
   chosen: fence,
@@ -48,8 +50,16 @@ function begin(turn: ControlTurn, decision: Decision): void {
     page(turn, `${decision.kind} of ${decision.from} awaits approval: ${ask}`);
     return;
   }
-  if (decision.kind === "switchover") append(turn, { kind: "stepping-down", epoch });
-  else append(turn, { kind: "promising", epoch });
+  const poolers = poolersOf(turn.policy);
+  if (decision.kind !== "switchover") append(turn, { kind: "promising", epoch });
+  else if (poolers.length > 0) append(turn, { kind: "holding", epoch, poolers });
+  else append(turn, { kind: "stepping-down", epoch });
+}
+
+/** Nothing was asked of the owner yet: when clients cannot be held, they go on, and so does it. */
+function holdClients(turn: ControlTurn, decision: Decision): void {
+  const { over } = awaitHold(turn, decision);
+  if (over !== null) abort(turn, decision, over);
 }
 
 function awaitApproval(turn: ControlTurn, decision: Decision): void {
@@ -101,6 +111,11 @@ function askPromises(turn: ControlTurn, decision: Decision): void {
 
 function choose(turn: ControlTurn, decision: Decision): void {
   const { policy, rules, state } = turn;
+  const tooLong = heldTooLong(turn, decision);
+  if (tooLong !== null) {
+    abort(turn, decision, tooLong);
+    return;
+  }
   askPromises(turn, decision);
   const choice = chooseCandidate(
     {
@@ -160,6 +175,11 @@ function fence(turn: ControlTurn, decision: Decision): void {
     abort(turn, decision, `${candidate} is silent, and another needs an epoch of its own`);
     return;
   }
+  const tooLong = heldTooLong(turn, decision);
+  if (tooLong !== null) {
+    abort(turn, decision, tooLong);
+    return;
+  }
   askPromises(turn, decision);
   const promises = Object.values(state.promises);
   const grantsEndAt = promises.reduce(
@@ -213,6 +233,7 @@ function route(turn: ControlTurn, decision: Decision): void {
     return;
   }
   turn.because = "waits until the traffic goes there";
+  if (!areLed(turn, decision)) return;
   if (turn.due) turn.effects.push({ kind: "route", epoch: decision.epoch, to: turn.state.kept.primary });
 }
 

@@ -2,6 +2,7 @@
 import type { Approval, ClusterState, LogRecord, PromiseEvidence } from "./decision.js";
 import type { Sightings } from "./detect-loss.js";
 import type { Direct, Message } from "./messages.js";
+import type { PoolerOrder, PoolerReport, SeenPooler } from "./poolers.js";
 import type { Epoch, Instant, Lsn, NodeId, VoterId } from "./words.js";
 
 /** A promise as it was received: until when what its voter granted may be counted on, by the control plane's clock. */
@@ -21,11 +22,13 @@ export interface ControlState {
   readonly stoppedAt: Lsn | null;
   readonly retryAt: Instant;
   readonly paged: string | null;
+  readonly poolers: Readonly<Record<NodeId, SeenPooler>>;
 }
 
 export type ControlEvent =
   | { readonly kind: "tick" }
   | { readonly kind: "message"; readonly from: VoterId; readonly message: Message }
+  | { readonly kind: "pooler"; readonly from: NodeId; readonly report: PoolerReport }
   /** The traffic goes to the owner of `epoch`. */
   | { readonly kind: "routed"; readonly epoch: Epoch }
   | ({ readonly kind: "approve"; readonly epoch: Epoch } & Approval)
@@ -40,6 +43,7 @@ export type ControlEvent =
 
 export type ControlEffect =
   | { readonly kind: "send"; readonly to: NodeId; readonly message: Message }
+  | { readonly kind: "pool"; readonly to: NodeId; readonly order: PoolerOrder }
   /** D6; ends with `routed`. Done again it must change nothing. */
   | { readonly kind: "route"; readonly epoch: Epoch; readonly to: NodeId }
   | { readonly kind: "page"; readonly epoch: Epoch; readonly because: string };

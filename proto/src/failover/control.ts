@@ -13,6 +13,7 @@ import { detectLoss } from "./detect-loss.js";
 import { judgeStart } from "./judge-start.js";
 import type { Direct, LeaseRequest, NodeState } from "./messages.js";
 import type { FailoverPolicy } from "./policy.js";
+import { missingPoolers, noteLetGo, poolersOf, steerPoolers } from "./poolers.js";
 import { reactionTo } from "./reactions.js";
 import { type Rules, soundRules } from "./rules.js";
 import type { Instant, VoterId } from "./words.js";
@@ -33,6 +34,7 @@ export function bootControl(
     stoppedAt: null,
     retryAt: now,
     paged: null,
+    poolers: {},
   };
 }
 
@@ -107,8 +109,14 @@ function take(turn: ControlTurn, event: ControlEvent): void {
     case "routed":
       turn.because = `routed in ${event.epoch}`;
       if (decision?.phase === "verified" && decision.epoch === event.epoch) {
-        append(turn, { kind: "routed", epoch: event.epoch });
+        noteRouted(turn, event.epoch);
       }
+      return;
+    case "pooler":
+      turn.because = `${event.from} looks after no poolers`;
+      if (!poolersOf(turn.policy).includes(event.from)) return;
+      turn.because = `${event.from}: ${event.report.because}`;
+      turn.state.poolers = { ...turn.state.poolers, [event.from]: { at: turn.now, report: event.report } };
       return;
     case "approve": {
       turn.because = `approval by ${event.by} is for ${event.epoch}, which does not await it`;
@@ -145,6 +153,13 @@ function take(turn: ControlTurn, event: ControlEvent): void {
       if (turn.state.kept.paused) append(turn, { kind: "resumed", by: event.by });
       return;
   }
+}
+
+function noteRouted(turn: ControlTurn, epoch: number): void {
+  const poolers = poolersOf(turn.policy);
+  const missing = missingPoolers(turn);
+  const led = poolers.filter((pooler) => !missing.includes(pooler));
+  append(turn, { kind: "routed", epoch, ...(poolers.length === 0 ? {} : { led, missing }) });
 }
 
 function hear(turn: ControlTurn, from: VoterId, message: Direct, direct: boolean): void {
@@ -256,10 +271,12 @@ function goOn(turn: ControlTurn, event: ControlEvent): void {
     const { phase } = turn.state.kept.decision ?? {};
     const open = phase === "verified" || (phase === "promoted" && !turn.rules.rejoinAfterCheckpoint);
     if (open && event.kind === "tick") bringBack(turn);
+    steerPoolers(turn);
     return;
   }
   if (event.kind !== "tick") return;
   idle(turn);
+  steerPoolers(turn);
 }
 
 function idle(turn: ControlTurn): void {
@@ -268,6 +285,7 @@ function idle(turn: ControlTurn): void {
   reviseHolders(turn);
   endHoldDown(turn);
   bringBack(turn);
+  noteLetGo(turn);
   if (turn.due && kept.checkpointed < kept.primaryEpoch && fresh(turn, kept.primary)?.role === "primary") {
     const verify = { kind: "verify", epoch: kept.primaryEpoch } as const;
     turn.effects.push({ kind: "send", to: kept.primary, message: verify });

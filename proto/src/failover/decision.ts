@@ -2,7 +2,7 @@
  * The decision log: what the control plane writes before it acts. Its state is what these records add up to, and nothing
  * else of it outlives its process.
  *
- * A decision goes `intended` (D0), perhaps `awaiting-approval` (D0a), `stepping-down` (only planned), `promising` (D1),
+ * A decision goes `intended` (D0), perhaps `awaiting-approval` (D0a), `holding` its clients and `stepping-down` (only planned), `promising` (D1),
  * `chosen` (D2), `fenced` (D3), `promoting` (D4), `promoted`, `verified` (D5), `routed` (D6), and is closed (D7). It may
  * be aborted until `promoting` is written; its epoch is then burnt. Rejoining (D8) is no part of it.
  */
@@ -17,6 +17,7 @@ export type DecisionKind = "failover" | "reopen" | "switchover";
 export const phases = [
   "intended",
   "awaiting-approval",
+  "holding",
   "stepping-down",
   "promising",
   "chosen",
@@ -83,6 +84,8 @@ export interface Decision {
   readonly approval: Approval | null;
   readonly stonith: string | null;
   readonly candidate: NodeId | null;
+  /** Whose poolers hold their clients; absent when it holds none. */
+  readonly holds?: readonly NodeId[];
 }
 
 /** What the log adds up to. */
@@ -106,6 +109,8 @@ export interface ClusterState {
   readonly paused: boolean;
   /** Decisions that ended without an open owner, since one was open; absent when the newest ended with one. */
   readonly fruitless?: Fruitless;
+  /** In whose epoch clients were held that are not known to go on; absent when there are none. */
+  readonly clientsHeldIn?: Epoch;
 }
 
 export interface Fruitless {
@@ -131,7 +136,10 @@ export type LogRecord = { readonly at: Instant } & (
     }
   | { readonly kind: "approval-asked"; readonly epoch: Epoch; readonly because: string }
   | ({ readonly kind: "approved"; readonly epoch: Epoch } & Approval)
-  | { readonly kind: "stepping-down"; readonly epoch: Epoch }
+  /** The poolers of these nodes are to hold their clients back. */
+  | { readonly kind: "holding"; readonly epoch: Epoch; readonly poolers: readonly NodeId[] }
+  /** `held`: those that said that they do, and that nothing is under way. */
+  | { readonly kind: "stepping-down"; readonly epoch: Epoch; readonly held?: readonly NodeId[] }
   | { readonly kind: "promising"; readonly epoch: Epoch }
   | {
       readonly kind: "chosen";
@@ -160,7 +168,13 @@ export type LogRecord = { readonly at: Instant } & (
       readonly outcome: "open" | "interrupted";
     }
   | { readonly kind: "verified"; readonly epoch: Epoch; readonly lsn: Lsn }
-  | { readonly kind: "routed"; readonly epoch: Epoch }
+  /** Of those with poolers: who leads its clients to the owner, and who does not yet. */
+  | {
+      readonly kind: "routed";
+      readonly epoch: Epoch;
+      readonly led?: readonly NodeId[];
+      readonly missing?: readonly NodeId[];
+    }
   | {
       readonly kind: "closed";
       readonly epoch: Epoch;
@@ -173,6 +187,8 @@ export type LogRecord = { readonly at: Instant } & (
   | { readonly kind: "proposed"; readonly holders: Holders }
   | { readonly kind: "eligible"; readonly holders: Holders }
   | { readonly kind: "checkpointed"; readonly epoch: Epoch }
+  /** The clients that were held in `epoch`, by a decision that was called off, are led to the owner again. */
+  | { readonly kind: "clients-go-on"; readonly epoch: Epoch; readonly to: NodeId }
   | { readonly kind: "hold-down-over"; readonly because: string }
   | { readonly kind: "paused"; readonly by: string }
   | { readonly kind: "resumed"; readonly by: string }

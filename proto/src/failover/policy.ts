@@ -41,6 +41,11 @@ export interface FailoverPolicy {
   readonly approvalMs: Duration;
   /** Every failover needs approval. @default false */
   readonly manual: boolean;
+  /**
+   * Nodes whose agents look after connection poolers (pgbouncer) of this cluster. Of no account to the voters.
+   * @default none
+   */
+  readonly poolers?: readonly NodeId[];
 }
 
 /** The defaults for a local network. */
@@ -76,12 +81,19 @@ export function localPolicy(
  */
 const marginMsMin = (leaseMs: Duration): Duration => leaseMs / 100 + 150;
 
+/** Each of them is waited for in a planned switchover. */
+const POOLERS_MAX = 32;
+
 /** What is wrong with a policy, each as a sentence; none when it may be used. */
 export function faultsOfPolicy(policy: FailoverPolicy): readonly string[] {
   const faults: string[] = [];
   const { members, required, rpoBytes, leaseMs, renewMs, marginMs } = policy;
   if (members.length < 2) faults.push(`members: ${members.length}, expected at least 2`);
   if (new Set(members).size < members.length) faults.push("members: a name stands there twice");
+  const poolers = policy.poolers ?? [];
+  if (poolers.length > POOLERS_MAX)
+    faults.push(`poolers: ${poolers.length}, expected at most ${POOLERS_MAX}`);
+  if (new Set(poolers).size < poolers.length) faults.push("poolers: a name stands there twice");
   if (members.includes("control-plane")) faults.push('members: "control-plane" is the name of another voter');
   if (!(Number.isInteger(required) && required >= 1 && required < members.length)) {
     faults.push(`required: ${required}, expected 1 to ${members.length - 1} (members without the primary)`);

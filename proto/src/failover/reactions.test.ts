@@ -63,6 +63,7 @@ const way: Readonly<Record<ControlPhase, readonly LogRecord[]>> = (() => {
       intended("failover", "a person has to say so"),
       { at, kind: "approval-asked", epoch: 2, because: "a person has to say so" },
     ],
+    holding: [...start, intended("switchover", null), { at, kind: "holding", epoch: 2, poolers: ["p"] }],
     "stepping-down": [...start, intended("switchover", null), { at, kind: "stepping-down", epoch: 2 }],
     promising,
     chosen,
@@ -136,7 +137,7 @@ test("the table has a row for each phase and a column for each report", () => {
   expect(Object.keys(reactions).sort()).toEqual([...allPhases].sort());
   for (const row of Object.values(reactions))
     expect(Object.keys(row).sort()).toEqual([...reportKinds].sort());
-  expect(table.length).toBe(11 * 6);
+  expect(table.length).toBe(12 * 6);
 });
 
 describe("the control plane", () => {

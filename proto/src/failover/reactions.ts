@@ -39,6 +39,7 @@ export const reactions: Readonly<Record<ControlPhase, Readonly<Record<ReportKind
   idle: { ...always, ...done, promoted: "too-late", verified: "record-checkpoint" },
   intended: { ...always, ...notYet, promised: "not-asked", "stepped-down": "not-asked" },
   "awaiting-approval": { ...always, ...notYet, promised: "not-asked", "stepped-down": "not-asked" },
+  holding: { ...always, ...notYet, promised: "not-asked", "stepped-down": "not-asked" },
   "stepping-down": {
     ...notYet,
     state: "note-state",

@@ -82,7 +82,7 @@ export function toWire(cluster: string, policy: string, message: Message): Failo
 /** From the wire; undefined for what is no message of this protocol. */
 export function fromWire(message: FailoverMessage): Message | undefined {
   const { way } = message;
-  if (way.case === undefined) return undefined;
+  if (way.case === undefined || way.case === "poolerOrder" || way.case === "poolerReport") return undefined;
   if (way.case === "direct") return fromWord(way.value);
   const inner = way.value.word === undefined ? undefined : fromWord(way.value.word);
   const { node } = way.value;

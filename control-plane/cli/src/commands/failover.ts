@@ -64,7 +64,12 @@ function describe(cluster: RecoveryClusterView): string {
       member.silentMs === undefined ? "never" : `${member.silentMs} ms before`,
     ]),
   );
-  return `${printable(facts.join("; "))}\n${members}`;
+  const poolers = cluster.poolers.map(({ node, to, holds, silentMs, because }) => {
+    const state = holds ? "hold their clients" : `lead to ${to || "nobody"}`;
+    const heard = silentMs === undefined ? "never heard" : `heard ${silentMs} ms before`;
+    return printable(`  poolers on ${node} ${state} (${because}; ${heard})`);
+  });
+  return [printable(facts.join("; ")), members, ...poolers].join("\n");
 }
 
 async function status({ controlPlane, positionals, flags, form, write }: Invocation): Promise<ExitCode> {
@@ -102,6 +107,7 @@ async function register(invocation: Invocation): Promise<ExitCode> {
     required: wholeFlag(invocation, "required"),
     leaseMs,
     manual: invocation.flags["manual"] === true,
+    poolers: (textFlag(invocation, "poolers") ?? "").split(",").filter((name) => name !== ""),
     failoversPerHourMax: wholeFlag(invocation, "failovers-per-hour"),
   });
   const view = answer.cluster;
@@ -242,6 +248,7 @@ export const failoverCommands: readonly Command[] = [
   --required N          how many replicas hold a write (default 1)
   --lease DURATION      default 3s
   --manual              every failover needs approval
+  --poolers A,B         nodes whose agents look after its pgbouncers: a switchover holds their clients, and leads them on
   --failovers-per-hour N  so many, and the next needs approval (default 2)`,
     options: {
       members: { type: "string" },
@@ -251,6 +258,7 @@ export const failoverCommands: readonly Command[] = [
       required: { type: "string" },
       lease: { type: "string" },
       manual: { type: "boolean" },
+      poolers: { type: "string" },
       "failovers-per-hour": { type: "string" },
     },
     positionals: ONE,

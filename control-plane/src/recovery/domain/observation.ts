@@ -2,7 +2,11 @@
 import type { ControlState } from "@mainstay/proto/failover/control-state";
 import type { NodeRole } from "@mainstay/proto/failover/messages";
 import type { FailoverPolicy } from "@mainstay/proto/failover/policy";
-import type { Duration, Instant } from "../../kernel/time.js";
+import { poolersOf } from "@mainstay/proto/failover/poolers";
+import { type Duration, type Instant, SECOND } from "../../kernel/time.js";
+
+/** They report every second. */
+const POOLER_SILENT_MAX: Duration = 3 * SECOND;
 
 export interface ObservedMember {
   readonly node: string;
@@ -18,6 +22,19 @@ export interface ObservedMember {
 export interface Observation {
   readonly because: string;
   readonly members: readonly ObservedMember[];
+  /** Absent when there are none. */
+  readonly poolers?: readonly ObservedPooler[];
+}
+
+/** A node whose agent looks after poolers of the cluster. */
+export interface ObservedPooler {
+  readonly node: string;
+  /** Empty: to no member, or not all of them to the same. */
+  readonly to: string;
+  readonly holds: boolean;
+  /** Undefined when it was never heard. */
+  readonly silent: Duration | undefined;
+  readonly because: string;
 }
 
 export function observe(
@@ -43,7 +60,23 @@ export function observe(
     const silent = Math.max(0, Math.round(now - seen.at));
     return { node, role, lsn, streaming, following: following ?? "", promised, silent };
   });
-  return { because, members };
+  const poolers = poolersOf(policy).map((node): ObservedPooler => {
+    const seen = state.poolers[node];
+    if (seen === undefined) return { node, to: "", holds: false, silent: undefined, because: "never heard" };
+    const { to, holds, because: says } = seen.report;
+    const silent = Math.max(0, Math.round(now - seen.at));
+    return { node, to: to ?? "", holds, silent, because: says };
+  });
+  return { because, members, ...(poolers.length === 0 ? {} : { poolers }) };
+}
+
+/** Why the clients of a pooler could not be held for a switchover now; undefined when nothing is known against it. */
+export function whyNotPooled(pooler: ObservedPooler, primary: string): string | undefined {
+  const { node, to, silent, because } = pooler;
+  if (silent === undefined || silent > POOLER_SILENT_MAX) {
+    return `the agent that looks after the poolers on ${node} is not in reach`;
+  }
+  return to === primary ? undefined : `the poolers on ${node} do not lead to ${primary}: ${because}`;
 }
 
 /** Whom the driver hears now. */

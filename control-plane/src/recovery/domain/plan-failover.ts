@@ -1,8 +1,9 @@
 /** What a planned switchover or a forced failover would do now, step by step, and what speaks against it. */
 import type { ClusterState } from "@mainstay/proto/failover/decision";
 import type { FailoverPolicy } from "@mainstay/proto/failover/policy";
+import { poolersOf } from "@mainstay/proto/failover/poolers";
 import { formatDuration } from "../../kernel/time.js";
-import { inReach, type Observation } from "./observation.js";
+import { inReach, type Observation, whyNotPooled } from "./observation.js";
 
 export interface FailoverPlan {
   readonly kind: "switchover" | "force";
@@ -42,6 +43,10 @@ export function planFailover(input: PlanInput): FailoverPlan {
     const whom = input.to === "" ? "no replica" : input.to;
     against.push(`${whom} is relied on and streaming (fit: ${fit.join(", ") || "nobody"})`);
   }
+  for (const pooler of observation?.poolers ?? []) {
+    const why = kind === "switchover" ? whyNotPooled(pooler, state.primary) : undefined;
+    if (why !== undefined) against.push(why);
+  }
   if (kind === "force" && heard.length === 0) against.push("no member is in reach");
   const epoch = state.taken + 1;
   const steps = kind === "switchover" ? switchover(input, to, epoch) : force(input, epoch);
@@ -53,10 +58,17 @@ export function planFailover(input: PlanInput): FailoverPlan {
 
 function switchover({ policy, state }: PlanInput, to: string, epoch: number): readonly string[] {
   const { primary } = state;
+  const poolers = poolersOf(policy).join(", ");
   return [
+    ...(poolers === ""
+      ? []
+      : [
+          `the poolers on ${poolers} let what runs end and hold their clients; if they cannot, all goes on as it was`,
+        ]),
     `${primary} makes a checkpoint, lets its replicas have everything and stops; if it has not within ${formatDuration(policy.stepDownMs)} it goes on as it was`,
     `every voter promises epoch ${epoch}`,
     `${to || "the replica"} is promoted once it has all that ${primary} had; nothing is lost`,
+    ...(poolers === "" ? [] : [`the poolers lead their clients there and let them go on`]),
     `a probe is written and read there, and a checkpoint made`,
     `${primary} follows it as a replica`,
   ];

@@ -13,8 +13,12 @@ export function tellRecord(record: LogRecord): string {
       return `approval asked: ${record.because}`;
     case "approved":
       return `approved by ${record.by}${record.acceptLoss ? ", loss accepted" : ""}: ${record.reason}`;
-    case "stepping-down":
-      return "the owner is asked to stop when its replicas have everything";
+    case "holding":
+      return `the poolers of ${record.poolers.join(", ")} are to hold their clients back`;
+    case "stepping-down": {
+      const held = record.held?.length ? `${record.held.join(", ")} hold their clients; ` : "";
+      return `${held}the owner is asked to stop when its replicas have everything`;
+    }
     case "promising":
       return `epoch ${record.epoch} promised; every voter is asked to promise it`;
     case "chosen": {
@@ -33,8 +37,10 @@ export function tellRecord(record: LogRecord): string {
         : `the promotion was interrupted at ${record.lsn}`;
     case "verified":
       return "a probe was written and read, and a checkpoint made";
-    case "routed":
-      return "traffic goes to the new owner";
+    case "routed": {
+      const missing = record.missing?.length ? `, except the clients of ${record.missing.join(", ")}` : "";
+      return `traffic goes to the new owner${missing}`;
+    }
     case "closed":
       return `closed (${record.outcome}) after ${formatDuration(Math.round(record.tookMs))}`;
     case "aborted":
@@ -45,6 +51,8 @@ export function tellRecord(record: LogRecord): string {
       return `relied on: ${record.holders.members.join(", ") || "nobody"}`;
     case "checkpointed":
       return `a checkpoint was made in ${record.epoch}`;
+    case "clients-go-on":
+      return `the clients that were held in ${record.epoch} go on at ${record.to}`;
     case "hold-down-over":
       return `failover without approval again: ${record.because}`;
     case "paused":

@@ -3,7 +3,7 @@ import type { Agenda } from "./agenda.js";
 import type { Rng } from "./rng.js";
 
 export class Network {
-  /** `cut[from][to]`; the last index is the control plane's. */
+  /** `cut[from][to]`; behind the nodes' the control plane's index, and then the poolers'. */
   readonly cut: boolean[][];
   /** Losses, doubles and slow messages by chance. */
   turbulent = false;

@@ -54,7 +54,9 @@ export function simulateRun(seed: number, options: RunOptions = {}): RunReport {
   const tell = options.tell ?? null;
   const drawn = drawPolicy(rng);
   const policy = options.mode === undefined ? drawn : { ...drawn, mode: options.mode };
-  const world = new World({ policy, rules, seed, drift: 0.02, tell });
+  // Drawn apart, so that all else of a seed is as it is without them.
+  const pooled = new Rng(seed, 8).chance(0.3) ? { ...policy, poolers: ["pool"] } : policy;
+  const world = new World({ policy: pooled, rules, seed, drift: 0.02, tell });
   const people = new Rng(seed, 5);
   world.onPage = (epoch) => {
     world.agenda.after(people.between(200, 4_000), () => {
@@ -81,6 +83,11 @@ export function simulateRun(seed: number, options: RunOptions = {}): RunReport {
     watch.expect(
       world.kept.eligible.members.length === policy.members.length - 1 && world.kept.decision === null,
       () => `not redundant ${REDUNDANT_WITHIN_MS} ms after all faults had ended`,
+    );
+    const astray = world.poolers.all.find((one) => one.holds || one.to !== world.kept.primary);
+    watch.expect(
+      astray === undefined,
+      () => `clients of ${astray?.name} wait, or are not led to the owner, after all faults had ended`,
     );
   }
   const { watch } = world;

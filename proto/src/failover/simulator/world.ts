@@ -19,6 +19,7 @@ import { Agenda } from "./agenda.js";
 import { Database } from "./database.js";
 import { Databases } from "./databases.js";
 import { Network } from "./network.js";
+import { Poolers } from "./poolers.js";
 import { Rng } from "./rng.js";
 import type { SimulatedNode, WorldSetup } from "./simulated.js";
 import { Watch } from "./watch.js";
@@ -42,6 +43,7 @@ export class World {
   dieAt: { readonly record: RecordKind; readonly torn: boolean } | null = null;
   readonly network: Network;
   readonly databases: Databases;
+  readonly poolers: Poolers;
   steps = 0;
   onPage: (epoch: number, because: string) => void = () => {};
   readonly #controlRate: number;
@@ -73,9 +75,11 @@ export class World {
       database: new Database(),
     }));
     this.kept = firstCluster(primary);
-    this.network = new Network(policy.members.length + 1, this.agenda, new Rng(seed, 2));
+    const hosts = policy.members.length + 1 + (policy.poolers?.length ?? 0);
+    this.network = new Network(hosts, this.agenda, new Rng(seed, 2));
     this.databases = new Databases(this, new Rng(seed, 6));
     this.watch = new Watch(this);
+    this.poolers = new Poolers(this, policy.poolers ?? [], primary, new Rng(seed, 7));
     this.control = bootControl(policy, this.kept, this.controlNow(), setup.rules);
     for (const node of this.nodes) this.bootAgent(node);
     this.agenda.after(1, () => this.#controlTick());
@@ -358,6 +362,8 @@ export class World {
       else if (effect.kind === "page") {
         this.tell(() => `page ${effect.epoch}: ${effect.because}`);
         this.onPage(effect.epoch, effect.because);
+      } else if (effect.kind === "pool") {
+        this.poolers.order(effect.to, effect.order);
       } else {
         this.agenda.after(this.#rng.between(5, 100), () =>
           this.stepControl({ kind: "routed", epoch: effect.epoch }),

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file mainstay/operator/v1/recovery.proto.
  */
 export const file_mainstay_operator_v1_recovery: GenFile = /*@__PURE__*/
-  fileDesc("CiNtYWluc3RheS9vcGVyYXRvci92MS9yZWNvdmVyeS5wcm90bxIUbWFpbnN0YXkub3BlcmF0b3IudjEimwMKE1JlY292ZXJ5Q2x1c3RlclZpZXcSDwoHY2x1c3RlchgBIAEoCRIPCgdwcmltYXJ5GAIgASgJEg0KBWVwb2NoGAMgASgEEgwKBG1vZGUYBCABKAkSNAoHbWVtYmVycxgFIAMoCzIjLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkNsdXN0ZXJNZW1iZXISEAoIZWxpZ2libGUYBiADKAkSDgoGcGF1c2VkGAcgASgIEg4KBm1hbnVhbBgIIAEoCBIzCg9ob2xkX2Rvd25fdW50aWwYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXBoYXNlGAogASgJEhYKDmRlY2lzaW9uX2Vwb2NoGAsgASgEEg4KBmF3YWl0cxgMIAEoCRIPCgdiZWNhdXNlGA0gASgJEi8KC29ic2VydmVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWxlYXNlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAilgEKDUNsdXN0ZXJNZW1iZXISDAoEbm9kZRgBIAEoCRIMCgRyb2xlGAIgASgJEgsKA2xzbhgDIAEoBBIRCglzdHJlYW1pbmcYBCABKAgSEQoJZm9sbG93aW5nGAUgASgJEhYKCXNpbGVudF9tcxgGIAEoBEgAiAEBEhAKCHByb21pc2VkGAcgASgEQgwKCl9zaWxlbnRfbXMijQIKD0ZhaWxvdmVyUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSDAoEa2luZBgDIAEoCRIKCgJ0bxgEIAEoCRIOCgZyZWFzb24YBSABKAkSFAoMcmVxdWVzdGVkX2J5GAYgASgJEjAKDHJlcXVlc3RlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFc3RhdGUYCCABKAkSDwoHYmVjYXVzZRgJIAEoCRISCgpkZWNpZGVkX2J5GAogASgJEg0KBWVwb2NoGAsgASgEEhEKCXBsYW5faGFzaBgMIAEoCRINCgVkcmlsbBgNIAEoCSLAAgoFRHJpbGwSDQoFZHJpbGwYASABKAkSDwoHY2x1c3RlchgCIAEoCRIMCgRraW5kGAMgASgJEhUKDWV2ZXJ5X3NlY29uZHMYBCABKAQSKwoHbGFzdF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEbGFzdBgGIAEoCRIPCgdiZWNhdXNlGAcgASgJEg8KB292ZXJkdWUYCCABKAgSKgoGZHVlX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzY29yZRgKIAEoDRIaCg1vcGVuX2FmdGVyX21zGAsgASgESACIAQESGgoNbWlzc2luZ19ieXRlcxgMIAEoBEgBiAEBQhAKDl9vcGVuX2FmdGVyX21zQhAKDl9taXNzaW5nX2J5dGVzIi8KE0xpc3RDbHVzdGVyc1JlcXVlc3QSGAoQaW5jbHVkZV9yZWxlYXNlZBgBIAEoCCJTChRMaXN0Q2x1c3RlcnNSZXNwb25zZRI7CghjbHVzdGVycxgBIAMoCzIpLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlY292ZXJ5Q2x1c3RlclZpZXciwAEKFlJlZ2lzdGVyQ2x1c3RlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIPCgdtZW1iZXJzGAIgAygJEg8KB3ByaW1hcnkYAyABKAkSDAoEbW9kZRgEIAEoCRIQCghyZXF1aXJlZBgFIAEoDRIRCglycG9fYnl0ZXMYBiABKAQSEAoIbGVhc2VfbXMYByABKA0SDgoGbWFudWFsGAggASgIEh4KFmZhaWxvdmVyc19wZXJfaG91cl9tYXgYCSABKA0iVQoXUmVnaXN0ZXJDbHVzdGVyUmVzcG9uc2USOgoHY2x1c3RlchgBIAEoCzIpLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlY292ZXJ5Q2x1c3RlclZpZXciOAoVUmVsZWFzZUNsdXN0ZXJSZXF1ZXN0Eg8KB2NsdXN0ZXIYASABKAkSDgoGcmVhc29uGAIgASgJIhgKFlJlbGVhc2VDbHVzdGVyUmVzcG9uc2UiQAoTUGxhbkZhaWxvdmVyUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEgwKBGtpbmQYAiABKAkSCgoCdG8YAyABKAkiewoUUGxhbkZhaWxvdmVyUmVzcG9uc2USEQoJcGxhbl9oYXNoGAEgASgJEg0KBXN0ZXBzGAIgAygJEg8KB2FnYWluc3QYAyADKAkSFgoObmVlZHNfYXBwcm92YWwYBCABKAgSDAoEZnJvbRgFIAEoCRIKCgJ0bxgGIAEoCSJmChZSZXF1ZXN0RmFpbG92ZXJSZXF1ZXN0Eg8KB2NsdXN0ZXIYASABKAkSDAoEa2luZBgCIAEoCRIKCgJ0bxgDIAEoCRIRCglwbGFuX2hhc2gYBCABKAkSDgoGcmVhc29uGAUgASgJIlEKF1JlcXVlc3RGYWlsb3ZlclJlc3BvbnNlEjYKB3JlcXVlc3QYASABKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5GYWlsb3ZlclJlcXVlc3QigAEKFURlY2lkZUZhaWxvdmVyUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSDQoFZXBvY2gYAyABKAQSDgoGYW5zd2VyGAQgASgJEg4KBnJlYXNvbhgFIAEoCRITCgthY2NlcHRfbG9zcxgGIAEoCCJQChZEZWNpZGVGYWlsb3ZlclJlc3BvbnNlEjYKB3JlcXVlc3QYASABKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5GYWlsb3ZlclJlcXVlc3QiRgoTUGF1c2VDbHVzdGVyUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEg4KBnBhdXNlZBgCIAEoCBIOCgZyZWFzb24YAyABKAkiTgoUUGF1c2VDbHVzdGVyUmVzcG9uc2USNgoHcmVxdWVzdBgBIAEoCzIlLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkZhaWxvdmVyUmVxdWVzdCI1ChNMaXN0UmVxdWVzdHNSZXF1ZXN0Eg8KB2NsdXN0ZXIYASABKAkSDQoFbGltaXQYAiABKA0iTwoUTGlzdFJlcXVlc3RzUmVzcG9uc2USNwoIcmVxdWVzdHMYASADKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5GYWlsb3ZlclJlcXVlc3QiEwoRTGlzdERyaWxsc1JlcXVlc3QiQQoSTGlzdERyaWxsc1Jlc3BvbnNlEisKBmRyaWxscxgBIAMoCzIbLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkRyaWxsIjIKEVN0YXJ0RHJpbGxSZXF1ZXN0Eg0KBWRyaWxsGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJMChJTdGFydERyaWxsUmVzcG9uc2USNgoHcmVxdWVzdBgBIAEoCzIlLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkZhaWxvdmVyUmVxdWVzdCLGBgoPSnVkZ2VkT2JqZWN0aXZlEhEKCWNvbXBvbmVudBgBIAEoCRIYCgtydG9fc2Vjb25kcxgCIAEoBEgAiAEBEhgKC3Jwb19zZWNvbmRzGAMgASgESAGIAQESDwoHdmVyZGljdBgEIAEoCRIPCgdiZWNhdXNlGAUgASgJEhsKDm1lYXN1cmVkX2Vwb2NoGAYgASgESAKIAQESLwoLbWVhc3VyZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiMKFm1lYXN1cmVkX29wZW5fYWZ0ZXJfbXMYCCABKARIA4gBARIjChZtZWFzdXJlZF9taXNzaW5nX2J5dGVzGAkgASgESASIAQESNQoGc3RhdGVkGAogAygLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuU3RhdGVkT2JqZWN0aXZlEhwKD21lYXN1cmVkX3J0b19tcxgLIAEoBEgFiAEBEhwKD21lYXN1cmVkX3Jwb19tcxgMIAEoBEgGiAEBEhMKC3Jwb192ZXJkaWN0GA0gASgJEhgKC2xpdmVfcnBvX21zGA4gASgESAeIAQESGwoObGl2ZV9ycG9fYnl0ZXMYDyABKARICIgBARIYCgtsaXZlX3J0b19tcxgQIAEoBEgJiAEBEhQKDGxpdmVfYmVjYXVzZRgRIAEoCRIrCgdsaXZlX2F0GBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgV0cmVuZBgTIAEoCRIuCgpkcmlsbGVkX2F0GBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtjcml0aWNhbGl0eRgVIAEoCUIOCgxfcnRvX3NlY29uZHNCDgoMX3Jwb19zZWNvbmRzQhEKD19tZWFzdXJlZF9lcG9jaEIZChdfbWVhc3VyZWRfb3Blbl9hZnRlcl9tc0IZChdfbWVhc3VyZWRfbWlzc2luZ19ieXRlc0ISChBfbWVhc3VyZWRfcnRvX21zQhIKEF9tZWFzdXJlZF9ycG9fbXNCDgoMX2xpdmVfcnBvX21zQhEKD19saXZlX3Jwb19ieXRlc0IOCgxfbGl2ZV9ydG9fbXMidQoPU3RhdGVkT2JqZWN0aXZlEg4KBnNvdXJjZRgBIAEoCRIYCgtydG9fc2Vjb25kcxgCIAEoBEgAiAEBEhgKC3Jwb19zZWNvbmRzGAMgASgESAGIAQFCDgoMX3J0b19zZWNvbmRzQg4KDF9ycG9fc2Vjb25kcyKlAwoQUmVjb3ZlcnlEZWNpc2lvbhIPCgdjbHVzdGVyGAEgASgJEg0KBWVwb2NoGAIgASgEEgwKBGtpbmQYAyABKAkSDAoEZnJvbRgEIAEoCRIRCgljYW5kaWRhdGUYBSABKAkSDwoHdHJpZ2dlchgGIAEoCRIPCgdvdXRjb21lGAcgASgJEi4KCnN0YXJ0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaCg1vcGVuX2FmdGVyX21zGAogASgESACIAQESGgoNbWlzc2luZ19ieXRlcxgLIAEoBEgBiAEBEhEKCWZlbmNlZF9ieRgMIAEoCRITCgthcHByb3ZlZF9ieRgNIAEoCRITCgZydG9fbXMYDiABKARIAogBARITCgZycG9fbXMYDyABKARIA4gBAUIQCg5fb3Blbl9hZnRlcl9tc0IQCg5fbWlzc2luZ19ieXRlc0IJCgdfcnRvX21zQgkKB19ycG9fbXMiUgoMRGVjaXNpb25TdGVwEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRraW5kGAIgASgJEgwKBHNheXMYAyABKAkiFwoVTGlzdE9iamVjdGl2ZXNSZXF1ZXN0IlMKFkxpc3RPYmplY3RpdmVzUmVzcG9uc2USOQoKb2JqZWN0aXZlcxgBIAMoCzIlLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkp1ZGdlZE9iamVjdGl2ZSI2ChRMaXN0RGVjaXNpb25zUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEg0KBWxpbWl0GAIgASgNIlIKFUxpc3REZWNpc2lvbnNSZXNwb25zZRI5CglkZWNpc2lvbnMYASADKAsyJi5tYWluc3RheS5vcGVyYXRvci52MS5SZWNvdmVyeURlY2lzaW9uIjgKFkV4cGxhaW5EZWNpc2lvblJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRINCgVlcG9jaBgCIAEoBCKWAQoXRXhwbGFpbkRlY2lzaW9uUmVzcG9uc2USOAoIZGVjaXNpb24YASABKAsyJi5tYWluc3RheS5vcGVyYXRvci52MS5SZWNvdmVyeURlY2lzaW9uEjEKBXN0ZXBzGAIgAygLMiIubWFpbnN0YXkub3BlcmF0b3IudjEuRGVjaXNpb25TdGVwEg4KBmZhdWx0cxgDIAMoCTLLEAoPUmVjb3ZlcnlTZXJ2aWNlEpkBCg5MaXN0T2JqZWN0aXZlcxIrLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RPYmplY3RpdmVzUmVxdWVzdBosLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RPYmplY3RpdmVzUmVzcG9uc2UiLILT5JMCJhIkL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9vYmplY3RpdmVzEpUBCg1MaXN0RGVjaXNpb25zEioubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdERlY2lzaW9uc1JlcXVlc3QaKy5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0RGVjaXNpb25zUmVzcG9uc2UiK4LT5JMCJRIjL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9kZWNpc2lvbnMStgEKD0V4cGxhaW5EZWNpc2lvbhIsLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkV4cGxhaW5EZWNpc2lvblJlcXVlc3QaLS5tYWluc3RheS5vcGVyYXRvci52MS5FeHBsYWluRGVjaXNpb25SZXNwb25zZSJGgtPkkwJAEj4vYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2NsdXN0ZXJzL3tjbHVzdGVyfS9kZWNpc2lvbnMve2Vwb2NofRKRAQoMTGlzdENsdXN0ZXJzEikubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdENsdXN0ZXJzUmVxdWVzdBoqLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RDbHVzdGVyc1Jlc3BvbnNlIiqC0+STAiQSIi9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMSnQEKD1JlZ2lzdGVyQ2x1c3RlchIsLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlZ2lzdGVyQ2x1c3RlclJlcXVlc3QaLS5tYWluc3RheS5vcGVyYXRvci52MS5SZWdpc3RlckNsdXN0ZXJSZXNwb25zZSItgtPkkwInOgEqIiIvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2NsdXN0ZXJzEqwBCg5SZWxlYXNlQ2x1c3RlchIrLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlbGVhc2VDbHVzdGVyUmVxdWVzdBosLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlbGVhc2VDbHVzdGVyUmVzcG9uc2UiP4LT5JMCOToBKiI0L2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycy97Y2x1c3Rlcn06cmVsZWFzZRKjAQoMUGxhbkZhaWxvdmVyEikubWFpbnN0YXkub3BlcmF0b3IudjEuUGxhbkZhaWxvdmVyUmVxdWVzdBoqLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlBsYW5GYWlsb3ZlclJlc3BvbnNlIjyC0+STAjY6ASoiMS9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMve2NsdXN0ZXJ9OnBsYW4SrwEKD1JlcXVlc3RGYWlsb3ZlchIsLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlcXVlc3RGYWlsb3ZlclJlcXVlc3QaLS5tYWluc3RheS5vcGVyYXRvci52MS5SZXF1ZXN0RmFpbG92ZXJSZXNwb25zZSI/gtPkkwI5OgEqIjQvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2NsdXN0ZXJzL3tjbHVzdGVyfTpyZXF1ZXN0EqsBCg5EZWNpZGVGYWlsb3ZlchIrLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkRlY2lkZUZhaWxvdmVyUmVxdWVzdBosLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkRlY2lkZUZhaWxvdmVyUmVzcG9uc2UiPoLT5JMCODoBKiIzL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycy97Y2x1c3Rlcn06ZGVjaWRlEqQBCgxQYXVzZUNsdXN0ZXISKS5tYWluc3RheS5vcGVyYXRvci52MS5QYXVzZUNsdXN0ZXJSZXF1ZXN0GioubWFpbnN0YXkub3BlcmF0b3IudjEuUGF1c2VDbHVzdGVyUmVzcG9uc2UiPYLT5JMCNzoBKiIyL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycy97Y2x1c3Rlcn06cGF1c2USkQEKDExpc3RSZXF1ZXN0cxIpLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RSZXF1ZXN0c1JlcXVlc3QaKi5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0UmVxdWVzdHNSZXNwb25zZSIqgtPkkwIkEiIvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L3JlcXVlc3RzEokBCgpMaXN0RHJpbGxzEicubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdERyaWxsc1JlcXVlc3QaKC5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0RHJpbGxzUmVzcG9uc2UiKILT5JMCIhIgL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9kcmlsbHMSmgEKClN0YXJ0RHJpbGwSJy5tYWluc3RheS5vcGVyYXRvci52MS5TdGFydERyaWxsUmVxdWVzdBooLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlN0YXJ0RHJpbGxSZXNwb25zZSI5gtPkkwIzOgEqIi4vYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2RyaWxscy97ZHJpbGx9OnN0YXJ0YgZwcm90bzM", [file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("CiNtYWluc3RheS9vcGVyYXRvci92MS9yZWNvdmVyeS5wcm90bxIUbWFpbnN0YXkub3BlcmF0b3IudjEi0QMKE1JlY292ZXJ5Q2x1c3RlclZpZXcSDwoHY2x1c3RlchgBIAEoCRIPCgdwcmltYXJ5GAIgASgJEg0KBWVwb2NoGAMgASgEEgwKBG1vZGUYBCABKAkSNAoHbWVtYmVycxgFIAMoCzIjLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkNsdXN0ZXJNZW1iZXISEAoIZWxpZ2libGUYBiADKAkSDgoGcGF1c2VkGAcgASgIEg4KBm1hbnVhbBgIIAEoCBIzCg9ob2xkX2Rvd25fdW50aWwYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXBoYXNlGAogASgJEhYKDmRlY2lzaW9uX2Vwb2NoGAsgASgEEg4KBmF3YWl0cxgMIAEoCRIPCgdiZWNhdXNlGA0gASgJEi8KC29ic2VydmVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWxlYXNlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoHcG9vbGVycxgeIAMoCzIjLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkNsdXN0ZXJQb29sZXIibwoNQ2x1c3RlclBvb2xlchIMCgRub2RlGAEgASgJEgoKAnRvGAIgASgJEg0KBWhvbGRzGAMgASgIEhYKCXNpbGVudF9tcxgEIAEoBEgAiAEBEg8KB2JlY2F1c2UYBSABKAlCDAoKX3NpbGVudF9tcyKWAQoNQ2x1c3Rlck1lbWJlchIMCgRub2RlGAEgASgJEgwKBHJvbGUYAiABKAkSCwoDbHNuGAMgASgEEhEKCXN0cmVhbWluZxgEIAEoCBIRCglmb2xsb3dpbmcYBSABKAkSFgoJc2lsZW50X21zGAYgASgESACIAQESEAoIcHJvbWlzZWQYByABKARCDAoKX3NpbGVudF9tcyKNAgoPRmFpbG92ZXJSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDwoHY2x1c3RlchgCIAEoCRIMCgRraW5kGAMgASgJEgoKAnRvGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIUCgxyZXF1ZXN0ZWRfYnkYBiABKAkSMAoMcmVxdWVzdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGF0ZRgIIAEoCRIPCgdiZWNhdXNlGAkgASgJEhIKCmRlY2lkZWRfYnkYCiABKAkSDQoFZXBvY2gYCyABKAQSEQoJcGxhbl9oYXNoGAwgASgJEg0KBWRyaWxsGA0gASgJIsACCgVEcmlsbBINCgVkcmlsbBgBIAEoCRIPCgdjbHVzdGVyGAIgASgJEgwKBGtpbmQYAyABKAkSFQoNZXZlcnlfc2Vjb25kcxgEIAEoBBIrCgdsYXN0X2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRsYXN0GAYgASgJEg8KB2JlY2F1c2UYByABKAkSDwoHb3ZlcmR1ZRgIIAEoCBIqCgZkdWVfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXNjb3JlGAogASgNEhoKDW9wZW5fYWZ0ZXJfbXMYCyABKARIAIgBARIaCg1taXNzaW5nX2J5dGVzGAwgASgESAGIAQFCEAoOX29wZW5fYWZ0ZXJfbXNCEAoOX21pc3NpbmdfYnl0ZXMiLwoTTGlzdENsdXN0ZXJzUmVxdWVzdBIYChBpbmNsdWRlX3JlbGVhc2VkGAEgASgIIlMKFExpc3RDbHVzdGVyc1Jlc3BvbnNlEjsKCGNsdXN0ZXJzGAEgAygLMikubWFpbnN0YXkub3BlcmF0b3IudjEuUmVjb3ZlcnlDbHVzdGVyVmlldyLRAQoWUmVnaXN0ZXJDbHVzdGVyUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEg8KB21lbWJlcnMYAiADKAkSDwoHcHJpbWFyeRgDIAEoCRIMCgRtb2RlGAQgASgJEhAKCHJlcXVpcmVkGAUgASgNEhEKCXJwb19ieXRlcxgGIAEoBBIQCghsZWFzZV9tcxgHIAEoDRIOCgZtYW51YWwYCCABKAgSHgoWZmFpbG92ZXJzX3Blcl9ob3VyX21heBgJIAEoDRIPCgdwb29sZXJzGB4gAygJIlUKF1JlZ2lzdGVyQ2x1c3RlclJlc3BvbnNlEjoKB2NsdXN0ZXIYASABKAsyKS5tYWluc3RheS5vcGVyYXRvci52MS5SZWNvdmVyeUNsdXN0ZXJWaWV3IjgKFVJlbGVhc2VDbHVzdGVyUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIYChZSZWxlYXNlQ2x1c3RlclJlc3BvbnNlIkAKE1BsYW5GYWlsb3ZlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIMCgRraW5kGAIgASgJEgoKAnRvGAMgASgJInsKFFBsYW5GYWlsb3ZlclJlc3BvbnNlEhEKCXBsYW5faGFzaBgBIAEoCRINCgVzdGVwcxgCIAMoCRIPCgdhZ2FpbnN0GAMgAygJEhYKDm5lZWRzX2FwcHJvdmFsGAQgASgIEgwKBGZyb20YBSABKAkSCgoCdG8YBiABKAkiZgoWUmVxdWVzdEZhaWxvdmVyUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEgwKBGtpbmQYAiABKAkSCgoCdG8YAyABKAkSEQoJcGxhbl9oYXNoGAQgASgJEg4KBnJlYXNvbhgFIAEoCSJRChdSZXF1ZXN0RmFpbG92ZXJSZXNwb25zZRI2CgdyZXF1ZXN0GAEgASgLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuRmFpbG92ZXJSZXF1ZXN0IoABChVEZWNpZGVGYWlsb3ZlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWVwb2NoGAMgASgEEg4KBmFuc3dlchgEIAEoCRIOCgZyZWFzb24YBSABKAkSEwoLYWNjZXB0X2xvc3MYBiABKAgiUAoWRGVjaWRlRmFpbG92ZXJSZXNwb25zZRI2CgdyZXF1ZXN0GAEgASgLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuRmFpbG92ZXJSZXF1ZXN0IkYKE1BhdXNlQ2x1c3RlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIOCgZwYXVzZWQYAiABKAgSDgoGcmVhc29uGAMgASgJIk4KFFBhdXNlQ2x1c3RlclJlc3BvbnNlEjYKB3JlcXVlc3QYASABKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5GYWlsb3ZlclJlcXVlc3QiNQoTTGlzdFJlcXVlc3RzUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEg0KBWxpbWl0GAIgASgNIk8KFExpc3RSZXF1ZXN0c1Jlc3BvbnNlEjcKCHJlcXVlc3RzGAEgAygLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuRmFpbG92ZXJSZXF1ZXN0IhMKEUxpc3REcmlsbHNSZXF1ZXN0IkEKEkxpc3REcmlsbHNSZXNwb25zZRIrCgZkcmlsbHMYASADKAsyGy5tYWluc3RheS5vcGVyYXRvci52MS5EcmlsbCIyChFTdGFydERyaWxsUmVxdWVzdBINCgVkcmlsbBgBIAEoCRIOCgZyZWFzb24YAiABKAkiTAoSU3RhcnREcmlsbFJlc3BvbnNlEjYKB3JlcXVlc3QYASABKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5GYWlsb3ZlclJlcXVlc3QixgYKD0p1ZGdlZE9iamVjdGl2ZRIRCgljb21wb25lbnQYASABKAkSGAoLcnRvX3NlY29uZHMYAiABKARIAIgBARIYCgtycG9fc2Vjb25kcxgDIAEoBEgBiAEBEg8KB3ZlcmRpY3QYBCABKAkSDwoHYmVjYXVzZRgFIAEoCRIbCg5tZWFzdXJlZF9lcG9jaBgGIAEoBEgCiAEBEi8KC21lYXN1cmVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIjChZtZWFzdXJlZF9vcGVuX2FmdGVyX21zGAggASgESAOIAQESIwoWbWVhc3VyZWRfbWlzc2luZ19ieXRlcxgJIAEoBEgEiAEBEjUKBnN0YXRlZBgKIAMoCzIlLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlN0YXRlZE9iamVjdGl2ZRIcCg9tZWFzdXJlZF9ydG9fbXMYCyABKARIBYgBARIcCg9tZWFzdXJlZF9ycG9fbXMYDCABKARIBogBARITCgtycG9fdmVyZGljdBgNIAEoCRIYCgtsaXZlX3Jwb19tcxgOIAEoBEgHiAEBEhsKDmxpdmVfcnBvX2J5dGVzGA8gASgESAiIAQESGAoLbGl2ZV9ydG9fbXMYECABKARICYgBARIUCgxsaXZlX2JlY2F1c2UYESABKAkSKwoHbGl2ZV9hdBgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFdHJlbmQYEyABKAkSLgoKZHJpbGxlZF9hdBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3JpdGljYWxpdHkYFSABKAlCDgoMX3J0b19zZWNvbmRzQg4KDF9ycG9fc2Vjb25kc0IRCg9fbWVhc3VyZWRfZXBvY2hCGQoXX21lYXN1cmVkX29wZW5fYWZ0ZXJfbXNCGQoXX21lYXN1cmVkX21pc3NpbmdfYnl0ZXNCEgoQX21lYXN1cmVkX3J0b19tc0ISChBfbWVhc3VyZWRfcnBvX21zQg4KDF9saXZlX3Jwb19tc0IRCg9fbGl2ZV9ycG9fYnl0ZXNCDgoMX2xpdmVfcnRvX21zInUKD1N0YXRlZE9iamVjdGl2ZRIOCgZzb3VyY2UYASABKAkSGAoLcnRvX3NlY29uZHMYAiABKARIAIgBARIYCgtycG9fc2Vjb25kcxgDIAEoBEgBiAEBQg4KDF9ydG9fc2Vjb25kc0IOCgxfcnBvX3NlY29uZHMipQMKEFJlY292ZXJ5RGVjaXNpb24SDwoHY2x1c3RlchgBIAEoCRINCgVlcG9jaBgCIAEoBBIMCgRraW5kGAMgASgJEgwKBGZyb20YBCABKAkSEQoJY2FuZGlkYXRlGAUgASgJEg8KB3RyaWdnZXIYBiABKAkSDwoHb3V0Y29tZRgHIAEoCRIuCgpzdGFydGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoNb3Blbl9hZnRlcl9tcxgKIAEoBEgAiAEBEhoKDW1pc3NpbmdfYnl0ZXMYCyABKARIAYgBARIRCglmZW5jZWRfYnkYDCABKAkSEwoLYXBwcm92ZWRfYnkYDSABKAkSEwoGcnRvX21zGA4gASgESAKIAQESEwoGcnBvX21zGA8gASgESAOIAQFCEAoOX29wZW5fYWZ0ZXJfbXNCEAoOX21pc3NpbmdfYnl0ZXNCCQoHX3J0b19tc0IJCgdfcnBvX21zIlIKDERlY2lzaW9uU3RlcBImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEa2luZBgCIAEoCRIMCgRzYXlzGAMgASgJIhcKFUxpc3RPYmplY3RpdmVzUmVxdWVzdCJTChZMaXN0T2JqZWN0aXZlc1Jlc3BvbnNlEjkKCm9iamVjdGl2ZXMYASADKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5KdWRnZWRPYmplY3RpdmUiNgoUTGlzdERlY2lzaW9uc1JlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRINCgVsaW1pdBgCIAEoDSJSChVMaXN0RGVjaXNpb25zUmVzcG9uc2USOQoJZGVjaXNpb25zGAEgAygLMiYubWFpbnN0YXkub3BlcmF0b3IudjEuUmVjb3ZlcnlEZWNpc2lvbiI4ChZFeHBsYWluRGVjaXNpb25SZXF1ZXN0Eg8KB2NsdXN0ZXIYASABKAkSDQoFZXBvY2gYAiABKAQilgEKF0V4cGxhaW5EZWNpc2lvblJlc3BvbnNlEjgKCGRlY2lzaW9uGAEgASgLMiYubWFpbnN0YXkub3BlcmF0b3IudjEuUmVjb3ZlcnlEZWNpc2lvbhIxCgVzdGVwcxgCIAMoCzIiLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkRlY2lzaW9uU3RlcBIOCgZmYXVsdHMYAyADKAkyyxAKD1JlY292ZXJ5U2VydmljZRKZAQoOTGlzdE9iamVjdGl2ZXMSKy5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0T2JqZWN0aXZlc1JlcXVlc3QaLC5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0T2JqZWN0aXZlc1Jlc3BvbnNlIiyC0+STAiYSJC9hcGkvbWFpbnN0YXkvdjEvcmVjb3Zlcnkvb2JqZWN0aXZlcxKVAQoNTGlzdERlY2lzaW9ucxIqLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3REZWNpc2lvbnNSZXF1ZXN0GisubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdERlY2lzaW9uc1Jlc3BvbnNlIiuC0+STAiUSIy9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvZGVjaXNpb25zErYBCg9FeHBsYWluRGVjaXNpb24SLC5tYWluc3RheS5vcGVyYXRvci52MS5FeHBsYWluRGVjaXNpb25SZXF1ZXN0Gi0ubWFpbnN0YXkub3BlcmF0b3IudjEuRXhwbGFpbkRlY2lzaW9uUmVzcG9uc2UiRoLT5JMCQBI+L2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycy97Y2x1c3Rlcn0vZGVjaXNpb25zL3tlcG9jaH0SkQEKDExpc3RDbHVzdGVycxIpLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RDbHVzdGVyc1JlcXVlc3QaKi5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0Q2x1c3RlcnNSZXNwb25zZSIqgtPkkwIkEiIvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2NsdXN0ZXJzEp0BCg9SZWdpc3RlckNsdXN0ZXISLC5tYWluc3RheS5vcGVyYXRvci52MS5SZWdpc3RlckNsdXN0ZXJSZXF1ZXN0Gi0ubWFpbnN0YXkub3BlcmF0b3IudjEuUmVnaXN0ZXJDbHVzdGVyUmVzcG9uc2UiLYLT5JMCJzoBKiIiL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycxKsAQoOUmVsZWFzZUNsdXN0ZXISKy5tYWluc3RheS5vcGVyYXRvci52MS5SZWxlYXNlQ2x1c3RlclJlcXVlc3QaLC5tYWluc3RheS5vcGVyYXRvci52MS5SZWxlYXNlQ2x1c3RlclJlc3BvbnNlIj+C0+STAjk6ASoiNC9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMve2NsdXN0ZXJ9OnJlbGVhc2USowEKDFBsYW5GYWlsb3ZlchIpLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlBsYW5GYWlsb3ZlclJlcXVlc3QaKi5tYWluc3RheS5vcGVyYXRvci52MS5QbGFuRmFpbG92ZXJSZXNwb25zZSI8gtPkkwI2OgEqIjEvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2NsdXN0ZXJzL3tjbHVzdGVyfTpwbGFuEq8BCg9SZXF1ZXN0RmFpbG92ZXISLC5tYWluc3RheS5vcGVyYXRvci52MS5SZXF1ZXN0RmFpbG92ZXJSZXF1ZXN0Gi0ubWFpbnN0YXkub3BlcmF0b3IudjEuUmVxdWVzdEZhaWxvdmVyUmVzcG9uc2UiP4LT5JMCOToBKiI0L2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycy97Y2x1c3Rlcn06cmVxdWVzdBKrAQoORGVjaWRlRmFpbG92ZXISKy5tYWluc3RheS5vcGVyYXRvci52MS5EZWNpZGVGYWlsb3ZlclJlcXVlc3QaLC5tYWluc3RheS5vcGVyYXRvci52MS5EZWNpZGVGYWlsb3ZlclJlc3BvbnNlIj6C0+STAjg6ASoiMy9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMve2NsdXN0ZXJ9OmRlY2lkZRKkAQoMUGF1c2VDbHVzdGVyEikubWFpbnN0YXkub3BlcmF0b3IudjEuUGF1c2VDbHVzdGVyUmVxdWVzdBoqLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlBhdXNlQ2x1c3RlclJlc3BvbnNlIj2C0+STAjc6ASoiMi9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMve2NsdXN0ZXJ9OnBhdXNlEpEBCgxMaXN0UmVxdWVzdHMSKS5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0UmVxdWVzdHNSZXF1ZXN0GioubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJlcXVlc3RzUmVzcG9uc2UiKoLT5JMCJBIiL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9yZXF1ZXN0cxKJAQoKTGlzdERyaWxscxInLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3REcmlsbHNSZXF1ZXN0GigubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdERyaWxsc1Jlc3BvbnNlIiiC0+STAiISIC9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvZHJpbGxzEpoBCgpTdGFydERyaWxsEicubWFpbnN0YXkub3BlcmF0b3IudjEuU3RhcnREcmlsbFJlcXVlc3QaKC5tYWluc3RheS5vcGVyYXRvci52MS5TdGFydERyaWxsUmVzcG9uc2UiOYLT5JMCMzoBKiIuL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9kcmlsbHMve2RyaWxsfTpzdGFydGIGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp]);
 
 /**
  * A cluster under failover.
@@ -111,6 +111,11 @@ export type RecoveryClusterView = Message<"mainstay.operator.v1.RecoveryClusterV
    * @generated from field: google.protobuf.Timestamp released_at = 15;
    */
   releasedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: repeated mainstay.operator.v1.ClusterPooler poolers = 30;
+   */
+  poolers: ClusterPooler[];
 };
 
 /**
@@ -119,6 +124,53 @@ export type RecoveryClusterView = Message<"mainstay.operator.v1.RecoveryClusterV
  */
 export const RecoveryClusterViewSchema: GenMessage<RecoveryClusterView> = /*@__PURE__*/
   messageDesc(file_mainstay_operator_v1_recovery, 0);
+
+/**
+ * A node whose agent looks after connection poolers of a cluster, as it was last heard.
+ *
+ * @generated from message mainstay.operator.v1.ClusterPooler
+ */
+export type ClusterPooler = Message<"mainstay.operator.v1.ClusterPooler"> & {
+  /**
+   * @generated from field: string node = 1;
+   */
+  node: string;
+
+  /**
+   * Where its poolers lead; empty when that is no member, or not the same of all.
+   *
+   * @generated from field: string to = 2;
+   */
+  to: string;
+
+  /**
+   * Clients are held back.
+   *
+   * @generated from field: bool holds = 3;
+   */
+  holds: boolean;
+
+  /**
+   * How long ago, when the cluster was observed; absent when it was never heard.
+   *
+   * @generated from field: optional uint64 silent_ms = 4;
+   */
+  silentMs?: bigint | undefined;
+
+  /**
+   * What it does, or what keeps it from it.
+   *
+   * @generated from field: string because = 5;
+   */
+  because: string;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.ClusterPooler.
+ * Use `create(ClusterPoolerSchema)` to create a new message.
+ */
+export const ClusterPoolerSchema: GenMessage<ClusterPooler> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 1);
 
 /**
  * A member as it was last heard.
@@ -171,7 +223,7 @@ export type ClusterMember = Message<"mainstay.operator.v1.ClusterMember"> & {
  * Use `create(ClusterMemberSchema)` to create a new message.
  */
 export const ClusterMemberSchema: GenMessage<ClusterMember> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 1);
+  messageDesc(file_mainstay_operator_v1_recovery, 2);
 
 /**
  * What a person asked for.
@@ -258,7 +310,7 @@ export type FailoverRequest = Message<"mainstay.operator.v1.FailoverRequest"> & 
  * Use `create(FailoverRequestSchema)` to create a new message.
  */
 export const FailoverRequestSchema: GenMessage<FailoverRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 2);
+  messageDesc(file_mainstay_operator_v1_recovery, 3);
 
 /**
  * A drill and how it last went.
@@ -338,7 +390,7 @@ export type Drill = Message<"mainstay.operator.v1.Drill"> & {
  * Use `create(DrillSchema)` to create a new message.
  */
 export const DrillSchema: GenMessage<Drill> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 3);
+  messageDesc(file_mainstay_operator_v1_recovery, 4);
 
 /**
  * All of them, also those that were let go when asked for.
@@ -357,7 +409,7 @@ export type ListClustersRequest = Message<"mainstay.operator.v1.ListClustersRequ
  * Use `create(ListClustersRequestSchema)` to create a new message.
  */
 export const ListClustersRequestSchema: GenMessage<ListClustersRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 4);
+  messageDesc(file_mainstay_operator_v1_recovery, 5);
 
 /**
  * Clusters.
@@ -376,7 +428,7 @@ export type ListClustersResponse = Message<"mainstay.operator.v1.ListClustersRes
  * Use `create(ListClustersResponseSchema)` to create a new message.
  */
 export const ListClustersResponseSchema: GenMessage<ListClustersResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 5);
+  messageDesc(file_mainstay_operator_v1_recovery, 6);
 
 /**
  * A cluster to take under failover.
@@ -446,6 +498,14 @@ export type RegisterClusterRequest = Message<"mainstay.operator.v1.RegisterClust
    * @generated from field: uint32 failovers_per_hour_max = 9;
    */
   failoversPerHourMax: number;
+
+  /**
+   * Nodes whose agents look after poolers (pgbouncer) of the cluster: a switchover holds their clients, whoever becomes
+   * the owner they are led to.
+   *
+   * @generated from field: repeated string poolers = 30;
+   */
+  poolers: string[];
 };
 
 /**
@@ -453,7 +513,7 @@ export type RegisterClusterRequest = Message<"mainstay.operator.v1.RegisterClust
  * Use `create(RegisterClusterRequestSchema)` to create a new message.
  */
 export const RegisterClusterRequestSchema: GenMessage<RegisterClusterRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 6);
+  messageDesc(file_mainstay_operator_v1_recovery, 7);
 
 /**
  * It is registered.
@@ -472,7 +532,7 @@ export type RegisterClusterResponse = Message<"mainstay.operator.v1.RegisterClus
  * Use `create(RegisterClusterResponseSchema)` to create a new message.
  */
 export const RegisterClusterResponseSchema: GenMessage<RegisterClusterResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 7);
+  messageDesc(file_mainstay_operator_v1_recovery, 8);
 
 /**
  * Which one, and why.
@@ -496,7 +556,7 @@ export type ReleaseClusterRequest = Message<"mainstay.operator.v1.ReleaseCluster
  * Use `create(ReleaseClusterRequestSchema)` to create a new message.
  */
 export const ReleaseClusterRequestSchema: GenMessage<ReleaseClusterRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 8);
+  messageDesc(file_mainstay_operator_v1_recovery, 9);
 
 /**
  * It is let go.
@@ -511,7 +571,7 @@ export type ReleaseClusterResponse = Message<"mainstay.operator.v1.ReleaseCluste
  * Use `create(ReleaseClusterResponseSchema)` to create a new message.
  */
 export const ReleaseClusterResponseSchema: GenMessage<ReleaseClusterResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 9);
+  messageDesc(file_mainstay_operator_v1_recovery, 10);
 
 /**
  * What is wanted.
@@ -544,7 +604,7 @@ export type PlanFailoverRequest = Message<"mainstay.operator.v1.PlanFailoverRequ
  * Use `create(PlanFailoverRequestSchema)` to create a new message.
  */
 export const PlanFailoverRequestSchema: GenMessage<PlanFailoverRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 10);
+  messageDesc(file_mainstay_operator_v1_recovery, 11);
 
 /**
  * What would be done.
@@ -592,7 +652,7 @@ export type PlanFailoverResponse = Message<"mainstay.operator.v1.PlanFailoverRes
  * Use `create(PlanFailoverResponseSchema)` to create a new message.
  */
 export const PlanFailoverResponseSchema: GenMessage<PlanFailoverResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 11);
+  messageDesc(file_mainstay_operator_v1_recovery, 12);
 
 /**
  * What was planned, and why.
@@ -631,7 +691,7 @@ export type RequestFailoverRequest = Message<"mainstay.operator.v1.RequestFailov
  * Use `create(RequestFailoverRequestSchema)` to create a new message.
  */
 export const RequestFailoverRequestSchema: GenMessage<RequestFailoverRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 12);
+  messageDesc(file_mainstay_operator_v1_recovery, 13);
 
 /**
  * It is asked for.
@@ -650,7 +710,7 @@ export type RequestFailoverResponse = Message<"mainstay.operator.v1.RequestFailo
  * Use `create(RequestFailoverResponseSchema)` to create a new message.
  */
 export const RequestFailoverResponseSchema: GenMessage<RequestFailoverResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 13);
+  messageDesc(file_mainstay_operator_v1_recovery, 14);
 
 /**
  * Yes or no.
@@ -700,7 +760,7 @@ export type DecideFailoverRequest = Message<"mainstay.operator.v1.DecideFailover
  * Use `create(DecideFailoverRequestSchema)` to create a new message.
  */
 export const DecideFailoverRequestSchema: GenMessage<DecideFailoverRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 14);
+  messageDesc(file_mainstay_operator_v1_recovery, 15);
 
 /**
  * It is taken; the control plane acts on it next.
@@ -719,7 +779,7 @@ export type DecideFailoverResponse = Message<"mainstay.operator.v1.DecideFailove
  * Use `create(DecideFailoverResponseSchema)` to create a new message.
  */
 export const DecideFailoverResponseSchema: GenMessage<DecideFailoverResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 15);
+  messageDesc(file_mainstay_operator_v1_recovery, 16);
 
 /**
  * Whether to pause, and why.
@@ -748,7 +808,7 @@ export type PauseClusterRequest = Message<"mainstay.operator.v1.PauseClusterRequ
  * Use `create(PauseClusterRequestSchema)` to create a new message.
  */
 export const PauseClusterRequestSchema: GenMessage<PauseClusterRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 16);
+  messageDesc(file_mainstay_operator_v1_recovery, 17);
 
 /**
  * It is taken.
@@ -767,7 +827,7 @@ export type PauseClusterResponse = Message<"mainstay.operator.v1.PauseClusterRes
  * Use `create(PauseClusterResponseSchema)` to create a new message.
  */
 export const PauseClusterResponseSchema: GenMessage<PauseClusterResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 17);
+  messageDesc(file_mainstay_operator_v1_recovery, 18);
 
 /**
  * Which requests.
@@ -795,7 +855,7 @@ export type ListRequestsRequest = Message<"mainstay.operator.v1.ListRequestsRequ
  * Use `create(ListRequestsRequestSchema)` to create a new message.
  */
 export const ListRequestsRequestSchema: GenMessage<ListRequestsRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 18);
+  messageDesc(file_mainstay_operator_v1_recovery, 19);
 
 /**
  * Requests.
@@ -814,7 +874,7 @@ export type ListRequestsResponse = Message<"mainstay.operator.v1.ListRequestsRes
  * Use `create(ListRequestsResponseSchema)` to create a new message.
  */
 export const ListRequestsResponseSchema: GenMessage<ListRequestsResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 19);
+  messageDesc(file_mainstay_operator_v1_recovery, 20);
 
 /**
  * Nothing to say.
@@ -829,7 +889,7 @@ export type ListDrillsRequest = Message<"mainstay.operator.v1.ListDrillsRequest"
  * Use `create(ListDrillsRequestSchema)` to create a new message.
  */
 export const ListDrillsRequestSchema: GenMessage<ListDrillsRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 20);
+  messageDesc(file_mainstay_operator_v1_recovery, 21);
 
 /**
  * Drills.
@@ -848,7 +908,7 @@ export type ListDrillsResponse = Message<"mainstay.operator.v1.ListDrillsRespons
  * Use `create(ListDrillsResponseSchema)` to create a new message.
  */
 export const ListDrillsResponseSchema: GenMessage<ListDrillsResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 21);
+  messageDesc(file_mainstay_operator_v1_recovery, 22);
 
 /**
  * Which drill, and why.
@@ -872,7 +932,7 @@ export type StartDrillRequest = Message<"mainstay.operator.v1.StartDrillRequest"
  * Use `create(StartDrillRequestSchema)` to create a new message.
  */
 export const StartDrillRequestSchema: GenMessage<StartDrillRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 22);
+  messageDesc(file_mainstay_operator_v1_recovery, 23);
 
 /**
  * It is asked for.
@@ -891,7 +951,7 @@ export type StartDrillResponse = Message<"mainstay.operator.v1.StartDrillRespons
  * Use `create(StartDrillResponseSchema)` to create a new message.
  */
 export const StartDrillResponseSchema: GenMessage<StartDrillResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 23);
+  messageDesc(file_mainstay_operator_v1_recovery, 24);
 
 /**
  * A component's objective, judged.
@@ -1036,7 +1096,7 @@ export type JudgedObjective = Message<"mainstay.operator.v1.JudgedObjective"> & 
  * Use `create(JudgedObjectiveSchema)` to create a new message.
  */
 export const JudgedObjectiveSchema: GenMessage<JudgedObjective> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 24);
+  messageDesc(file_mainstay_operator_v1_recovery, 25);
 
 /**
  * An objective as one source states it.
@@ -1065,7 +1125,7 @@ export type StatedObjective = Message<"mainstay.operator.v1.StatedObjective"> & 
  * Use `create(StatedObjectiveSchema)` to create a new message.
  */
 export const StatedObjectiveSchema: GenMessage<StatedObjective> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 25);
+  messageDesc(file_mainstay_operator_v1_recovery, 26);
 
 /**
  * A decision about who owns a cluster.
@@ -1168,7 +1228,7 @@ export type RecoveryDecision = Message<"mainstay.operator.v1.RecoveryDecision"> 
  * Use `create(RecoveryDecisionSchema)` to create a new message.
  */
 export const RecoveryDecisionSchema: GenMessage<RecoveryDecision> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 26);
+  messageDesc(file_mainstay_operator_v1_recovery, 27);
 
 /**
  * A step of a decision: what was written down before it was done.
@@ -1197,7 +1257,7 @@ export type DecisionStep = Message<"mainstay.operator.v1.DecisionStep"> & {
  * Use `create(DecisionStepSchema)` to create a new message.
  */
 export const DecisionStepSchema: GenMessage<DecisionStep> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 27);
+  messageDesc(file_mainstay_operator_v1_recovery, 28);
 
 /**
  * Nothing to say.
@@ -1212,7 +1272,7 @@ export type ListObjectivesRequest = Message<"mainstay.operator.v1.ListObjectives
  * Use `create(ListObjectivesRequestSchema)` to create a new message.
  */
 export const ListObjectivesRequestSchema: GenMessage<ListObjectivesRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 28);
+  messageDesc(file_mainstay_operator_v1_recovery, 29);
 
 /**
  * One for each component.
@@ -1231,7 +1291,7 @@ export type ListObjectivesResponse = Message<"mainstay.operator.v1.ListObjective
  * Use `create(ListObjectivesResponseSchema)` to create a new message.
  */
 export const ListObjectivesResponseSchema: GenMessage<ListObjectivesResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 29);
+  messageDesc(file_mainstay_operator_v1_recovery, 30);
 
 /**
  * Which decisions.
@@ -1259,7 +1319,7 @@ export type ListDecisionsRequest = Message<"mainstay.operator.v1.ListDecisionsRe
  * Use `create(ListDecisionsRequestSchema)` to create a new message.
  */
 export const ListDecisionsRequestSchema: GenMessage<ListDecisionsRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 30);
+  messageDesc(file_mainstay_operator_v1_recovery, 31);
 
 /**
  * Decisions.
@@ -1278,7 +1338,7 @@ export type ListDecisionsResponse = Message<"mainstay.operator.v1.ListDecisionsR
  * Use `create(ListDecisionsResponseSchema)` to create a new message.
  */
 export const ListDecisionsResponseSchema: GenMessage<ListDecisionsResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 31);
+  messageDesc(file_mainstay_operator_v1_recovery, 32);
 
 /**
  * Which decision.
@@ -1302,7 +1362,7 @@ export type ExplainDecisionRequest = Message<"mainstay.operator.v1.ExplainDecisi
  * Use `create(ExplainDecisionRequestSchema)` to create a new message.
  */
 export const ExplainDecisionRequestSchema: GenMessage<ExplainDecisionRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 32);
+  messageDesc(file_mainstay_operator_v1_recovery, 33);
 
 /**
  * A decision with its reasons.
@@ -1333,7 +1393,7 @@ export type ExplainDecisionResponse = Message<"mainstay.operator.v1.ExplainDecis
  * Use `create(ExplainDecisionResponseSchema)` to create a new message.
  */
 export const ExplainDecisionResponseSchema: GenMessage<ExplainDecisionResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 33);
+  messageDesc(file_mainstay_operator_v1_recovery, 34);
 
 /**
  * Objectives, the clusters that are failed over, what people ask of them, and every decision.
