@@ -174,6 +174,7 @@ const libraries = [
     `${cli}lint/sql-server\\.ts$`,
     "^agent/src/run/actions/(?:database-session|pgbouncer-console|end-idle-sessions|terminate-query|maintain-table|table-state|set-postgres-parameter|postgres-setting)\\.ts$",
     "^agent/src/failover/executor/",
+    "^agent/src/backups/scratch-server\\.ts$",
     "^e2e/",
   ]),
   onlyIn("sql-in-stores", `${controlPlane}/platform/postgres/sql\\.ts$`, [

@@ -1,5 +1,6 @@
 /** The agent put together: collecting, sending, doing. Wiring only; each part decides for itself. */
 import type { Server } from "node:http";
+import { BackupGroup } from "./collect/backups/backup-group.js";
 import { Collector } from "./collect/collector.js";
 import type { RunProgram as CollectRun } from "./collect/ports.js";
 import type { AgentConfig } from "./config.js";
@@ -180,6 +181,7 @@ export async function startAgent(
       endpoints: agentDoors.map((door) => ({ ...door, serverName, caFile: paths.authority })),
     },
     extra: () => [...watch.figures(), ...(failover?.figures() ?? [])],
+    more: backupGroups(config, log),
   });
   collector.start({
     reading: (reading) => outbox.put(reading),
@@ -234,6 +236,15 @@ export async function startAgent(
       lock.release();
     },
   };
+}
+
+function backupGroups({ collect, actions, nodeName }: AgentConfig, log: Log): readonly BackupGroup[] {
+  const { intervalMs } = collect.backups;
+  const declared = [...collect.backups.repositories, ...(actions.restoreDrill?.repositories ?? [])];
+  const repositories = [...new Map(declared.map((one) => [one.name, one])).values()];
+  if (repositories.length === 0) return [];
+  const common = { instance: nodeName, node: nodeName };
+  return [new BackupGroup({ repositories, intervalMs }, common, runProgram, log)];
 }
 
 const runForCollector: CollectRun = async (argv, timeoutMs) => {

@@ -5,25 +5,10 @@ import { reasonOf } from "../log.js";
 import { withDatabase } from "../run/actions/database-session.js";
 import type { RunProgram } from "../run/process.js";
 import { asUser } from "./as-user.js";
+import type { Backup } from "./backup.js";
 import { readInfo, readSegmentTime } from "./pgbackrest-words.js";
 import type { Repository, RepositoryTool } from "./repository.js";
 import { reachOf } from "./wal-files.js";
-
-/** A backup from which a restore can begin. Times in ms since the epoch. */
-export interface Backup {
-  readonly label: string;
-  /** full, diff or incr. */
-  readonly type: string;
-  readonly startedAt: number;
-  /** From here on it is consistent: nothing before can be restored of it. */
-  readonly endedAt: number;
-  /** As large as the data is when it is restored; 0 when nothing tells. */
-  readonly bytes: number;
-  /** Where its log begins. */
-  readonly firstSegment: string;
-  /** Pages were found wrong while it was made. */
-  readonly faulty: boolean;
-}
 
 /** What the newest restorable moment rests on. */
 export type Evidence =

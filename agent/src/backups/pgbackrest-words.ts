@@ -1,6 +1,6 @@
 /** What pgBackRest says, read: it is text from outside, bounded and believed in nothing but its form. Pure. */
 import { isRecord } from "../fields.js";
-import type { Backup } from "./look.js";
+import type { Backup } from "./backup.js";
 
 /** So many backups are looked at, the newest. */
 const backupsMax = 1_000;

@@ -1,3 +1,4 @@
+import type { Repository } from "../backups/repository.js";
 import type { LabelSet } from "./series.js";
 
 /** What is collected and how often: vocabulary. `settings.ts` makes it from a configuration. */
@@ -57,6 +58,8 @@ export interface CollectSettings {
   };
   readonly network: { readonly exclude: RegExp | undefined; readonly devicesMax: number };
   readonly disk: { readonly exclude: RegExp | undefined; readonly devicesMax: number };
+  /** Repositories of backups that are only read; those that may be restored from are read as well. */
+  readonly backups: { readonly repositories: readonly Repository[]; readonly intervalMs: number };
   readonly certificates: {
     /** Default 60,000 ms. Files are read again only when they changed. */
     readonly intervalMs: number;

@@ -33,6 +33,8 @@ export interface CollectorOptions {
   readonly always?: { readonly files: readonly string[]; readonly endpoints: readonly TlsEndpoint[] };
   /** The agent's own process, which never is a declared one. */
   readonly ownPid?: number;
+  /** Groups that need more than a collector has. */
+  readonly more?: readonly CollectGroup[];
   /** Figures of the rest of the agent, read with the host. */
   readonly extra?: () => Iterable<OwnFigure>;
 }
@@ -111,6 +113,7 @@ export class Collector {
         inventory.certificates(found),
       ),
       ...settings.scrape.map((target) => new ScrapeGroup(target, common, clock, say)),
+      ...(this.#options.more ?? []),
     ];
     if (settings.processes.topCount > 0) {
       const top = new TopProcesses(proc, settings.processes.topCount, readPageBytes(proc));

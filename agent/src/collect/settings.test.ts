@@ -95,7 +95,7 @@ test("all faults come at once, each with its place, what stands there and what w
     "collect.scrape[2].job: found nothing, expected the job's name, of 1 to 128 characters, which becomes the label job",
     "collect.scrape[2].url: found nothing, expected a URL such as http://127.0.0.1:9100/metrics",
     expect.stringMatching(
-      /^collect\.colour: found "blue", expected no such setting; known here: certificates, disk,/u,
+      /^collect\.colour: found "blue", expected no such setting; known here: backups, certificates, disk,/u,
     ),
   ]);
 });

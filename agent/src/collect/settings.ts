@@ -1,3 +1,4 @@
+import { readRepository } from "../backups/repository.js";
 import { type Fault, Fields } from "../fields.js";
 import type {
   CertificateFiles,
@@ -56,6 +57,7 @@ export function parseCollectSettings(
     filesystem: filesystem(fields.within("filesystem")),
     network: devices(fields.within("network"), undefined),
     disk: devices(fields.within("disk"), DISK_EXCLUDE),
+    backups: backups(fields.within("backups")),
     certificates: certificates(fields.within("certificates")),
     services: services(fields.within("services")),
     processes: processes(fields.within("processes")),
@@ -124,6 +126,20 @@ function certificates(fields: Fields): CollectSettings["certificates"] {
         ),
       ),
     ),
+  };
+  fields.done();
+  return answer;
+}
+
+function backups(fields: Fields): CollectSettings["backups"] {
+  const answer = {
+    repositories: eachUpTo(fields, "repositories", 16).map((one) => {
+      const repository = readRepository(one);
+      one.done();
+      return repository;
+    }),
+    // Each look starts a program or two, and reads a folder's names.
+    intervalMs: fields.integer("intervalMs", MINUTE_MS, 5 * SECOND_MS, INTERVAL_MS_MAX),
   };
   fields.done();
   return answer;

@@ -4,7 +4,8 @@
  */
 import { rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
-import { type Backup, lookAtRepository, manifestBytes } from "../../backups/look.js";
+import type { Backup } from "../../backups/backup.js";
+import { lookAtRepository, manifestBytes } from "../../backups/look.js";
 import {
   checkTables,
   recoverySettings,
