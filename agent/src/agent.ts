@@ -1,9 +1,11 @@
 /** The agent put together: collecting, sending, doing. Wiring only; each part decides for itself. */
 import type { Server } from "node:http";
+import type { FailoverMessage } from "@mainstay/proto/gen/mainstay/agent/v1/failover_pb";
 import { BackupGroup } from "./collect/backups/backup-group.js";
 import { Collector } from "./collect/collector.js";
 import type { RunProgram as CollectRun } from "./collect/ports.js";
 import type { AgentConfig } from "./config.js";
+import type { Poolers } from "./failover/pooler/start.js";
 import type { Failover } from "./failover/start.js";
 import { readHostFacts } from "./host-facts.js";
 import { enroll } from "./identity/enroll.js";
@@ -137,7 +139,9 @@ export async function startAgent(
       cancelOrder: (commandId, because) => runner.cancel(commandId, because),
       renewed: (renewed) => keeper.renewed(renewed),
       orderKeys: (keys) => keeper.offered(keys),
-      failover: (message) => failover?.received(message),
+      failover: (message) => {
+        if (poolers?.received(message) !== true) failover?.received(message);
+      },
       clockOffset: (ms) => {
         watch.clockOffsetMs = ms;
         keeper.clockOffset(ms);
@@ -148,6 +152,7 @@ export async function startAgent(
     },
   });
   let failover: Failover | undefined;
+  let poolers: Poolers | undefined;
   let linkStarted = false;
   const startLink = (): void => {
     linkStarted = true;
@@ -209,6 +214,11 @@ export async function startAgent(
       throw new StartFault(`postgres: ${reasonOf(error)}`);
     }
   }
+  if (config.poolers.length > 0) {
+    const { startPoolers } = await import("./failover/pooler/start.js");
+    const say = (message: FailoverMessage): void => void link.sayFailover(message);
+    poolers = startPoolers({ settings: config.poolers, system, log, say });
+  }
   runner.recover().catch((error: unknown) => {
     log("error", "what an earlier life left was not looked after", { because: reasonOf(error) });
   });
@@ -225,6 +235,7 @@ export async function startAgent(
       tidying();
       keeper.stop();
       await failover?.stop();
+      await poolers?.stop();
       await collector.stop();
       await runner.stop(parting.actionsMs);
       if (linkStarted) await link.stop();

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { type CollectSettings, parseCollectSettings } from "./collect/settings.js";
+import { type PoolerSettings, poolersHelp, readPoolers } from "./failover/pooler/settings.js";
 import { type PostgresSettings, postgresHelp, readPostgres } from "./failover/settings.js";
 import { describeFault, type Fault, Fields } from "./fields.js";
 import type { Level } from "./log.js";
@@ -37,6 +38,8 @@ export interface AgentConfig {
   readonly actions: LocalPolicy;
   /** The database cluster that this node is a member of; undefined when it is of none. */
   readonly postgres: PostgresSettings | undefined;
+  /** The pgbouncers that it looks after, by cluster. */
+  readonly poolers: readonly PoolerSettings[];
   /** The most that frames may take on disk. Default 64 MiB, at least 4 MiB (an hour of 500 series is 1 MB). */
   readonly outboxBytesMax: number;
   readonly logLevel: Level;
@@ -85,7 +88,7 @@ The file is YAML:
     restoreDrill: { repositories: [{ name: main, component: pg-primary, tool: pgbackrest, stanza: main, configFile: /etc/pgbackrest.conf, binDirectory: /usr/lib/postgresql/15/bin, scratch: /var/tmp, marker: { database: app, query: "select max(at) from heartbeat" }, probes: [{ name: users, database: app, query: "select count(*) from users" }] }] }
     # or tool: pg_basebackup with baseDirectory and walDirectory; what lies in these repositories is read as well
     netcheck: { targets: [{ name: api, host: api.example, port: 443, tls: true, httpPath: /health }] }
-${postgresHelp}
+${postgresHelp}${poolersHelp}
 The environment wins over the file: MAINSTAY_AGENTS_ADDRESS, MAINSTAY_ENROLL_ADDRESS, MAINSTAY_JOIN_TOKEN,
 MAINSTAY_JOIN_TOKEN_FILE, MAINSTAY_NODE_NAME, MAINSTAY_STATE_DIR, MAINSTAY_INTERVAL_MS, MAINSTAY_LOG_LEVEL.
 
@@ -193,6 +196,7 @@ function readConfig(fields: Fields, host: string, faults: Fault[]): AgentConfig 
     collect: collect.settings,
     actions: readPolicy(fields.within("actions")),
     postgres: readPostgres(fields, nodeName, parseAddress),
+    poolers: readPoolers(fields, parseAddress),
     outboxBytesMax: fields.integer("outboxBytesMax", 64 * 1024 * 1024, 4 * 1024 * 1024, 16 * 1024 ** 3),
     logLevel: level(fields, faults),
   };

@@ -144,7 +144,7 @@ export class RealCluster {
       if (effect.kind === "send") this.carry(CONTROL_PLANE, effect.to, effect.message);
       else if (effect.kind === "route") {
         setTimeout(() => this.tellControl({ kind: "routed", epoch: effect.epoch }), 1);
-      } else this.lines.push(`page ${effect.because}`);
+      } else if (effect.kind === "page") this.lines.push(`page ${effect.because}`);
     }
   }
 
