@@ -15,6 +15,7 @@ export const rooms = {
   remediation: ["journal", "alerting", "commands", "fleet", "safety"],
   runbooks: ["journal", "promql", "fleet", "commands"],
   recovery: ["journal", "topology"],
+  region: ["journal", "fleet", "topology", "commands", "recovery"],
   edge: [
     "promql",
     "journal",
@@ -30,6 +31,7 @@ export const rooms = {
     "remediation",
     "runbooks",
     "recovery",
+    "region",
   ],
 };
 const names = Object.keys(rooms);

@@ -55,6 +55,7 @@ import {
   poolerLine,
   recoveryApi,
 } from "./recovery/recovery.module.js";
+import { createRegions, noTraffic, type Regions } from "./region/region.module.js";
 import {
   NO_REMEDIATION,
   parseRemediation,
@@ -111,6 +112,7 @@ export interface Rooms {
     readonly routes: Notification["routesApi"];
     readonly topology: ReturnType<typeof topologyApi>;
     readonly recovery: ReturnType<typeof recoveryApi>;
+    readonly region: Regions["api"];
     readonly outputs: ReturnType<typeof outputsApi>;
     readonly safety: ReturnType<typeof safetyApi>;
     readonly rollouts: ReturnType<typeof rolloutsApi>;
@@ -388,6 +390,22 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   failover.loop.start();
   lifecycle.started("failover", () => failover.stop());
   const failoverDesk = new FailoverDesk({ database, system, wake: () => failover.wake() });
+  const regions = createRegions({
+    database,
+    system,
+    logger,
+    path: config.regionsFile,
+    mayLead,
+    stillLeads: (tx) => leadership.stillLeads(tx),
+    topology: () => components.current,
+    commands: desk,
+    failover: failoverDesk,
+    http,
+    traffic: noTraffic,
+    sessions: fleet.sessions,
+  });
+  await regions.start();
+  lifecycle.started("regions", () => regions.stop());
 
   return {
     access,
@@ -425,6 +443,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
         topology: () => components.current,
         desk: failoverDesk,
       }),
+      region: regions.api,
       runbooks: runbooks.api,
       commands: commandsApi({ database, desk, live, clock }),
       outputs: outputsApi(database),
@@ -465,6 +484,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       remediation.loop.status,
       remediator.loop.status,
       failover.loop.status,
+      ...regions.loops(),
       ...runbooks.loops(),
       ...evaluator.loops(),
       ...notification.loops(),

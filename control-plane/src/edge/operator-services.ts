@@ -12,6 +12,7 @@ import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { OutputsService } from "@mainstay/proto/gen/mainstay/operator/v1/outputs_pb";
 import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
+import { RegionService } from "@mainstay/proto/gen/mainstay/operator/v1/region_pb";
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
@@ -42,6 +43,7 @@ export interface OperatorImplementations {
   readonly rollouts: ServiceImplementation<typeof RolloutsService, CallContext>;
   readonly safety: ServiceImplementation<typeof SafetyService, CallContext>;
   readonly recovery: ServiceImplementation<typeof RecoveryService, CallContext>;
+  readonly region: ServiceImplementation<typeof RegionService, CallContext>;
   readonly topology: ServiceImplementation<typeof TopologyService, CallContext>;
   readonly requestStates: ServiceImplementation<typeof RequestStatesService, CallContext>;
 }
@@ -64,6 +66,7 @@ export function operatorServices(rooms: OperatorImplementations): readonly Opera
     operatorService(SafetyService, rooms.safety),
     operatorService(TopologyService, rooms.topology),
     operatorService(RecoveryService, rooms.recovery),
+    operatorService(RegionService, rooms.region),
     operatorService(AccessService, rooms.access),
     operatorService(McpService, rooms.mcp),
     operatorService(RequestStatesService, rooms.requestStates),

@@ -199,6 +199,13 @@ export const SETTINGS = {
     value: "FILE",
     help: "what the house is made of, and what needs what (default: config/components.yaml)",
   },
+  regions: {
+    flag: "regions",
+    env: "MAINSTAY_REGIONS",
+    file: "regions",
+    value: "FILE",
+    help: "what is moved when a region is lost, and in which order (default: config/regions.yaml)",
+  },
   runbooks: {
     flag: "runbooks",
     env: "MAINSTAY_RUNBOOKS",

@@ -7,6 +7,8 @@ export {
   appendRecords,
   type RecoveryCluster,
   readClusters,
+  readDecisions,
   registerCluster,
   takeTerm,
 } from "./recovery.store.js";
+export { readRequests } from "./requests.store.js";

@@ -111,6 +111,15 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     ListDrills: "read",
     StartDrill: "request",
   },
+  RegionService: {
+    ListRegions: "read",
+    PlanRegion: "request",
+    RunRegion: "request",
+    // To go on with what takes long needs no approver; the desk asks for one where a loss is to be accepted.
+    DecideRegion: "vote",
+    AbortRegion: "request",
+    ExplainRegion: "read",
+  },
   TopologyService: {
     ListComponents: "read",
     GetImpact: "read",

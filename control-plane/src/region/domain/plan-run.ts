@@ -70,7 +70,7 @@ export function planRun(input: PlanRunInput): RunPlan {
     return { step, standing, tookMs, endsAfterMs, missingMs, rpo: rpoOf(step, topology) };
   });
   const lost = steps.filter(({ standing }) => standing?.from === "lost");
-  const alive = steps.filter(({ standing }) => standing?.from === "alive");
+  const alive = steps.filter(({ standing }) => standing?.from === "alive" && standing.to !== "active");
   const kind = lost.length === 0 ? "move" : alive.length === 0 ? "loss" : "doubtful";
   const lostAt = lost.reduce((first, { standing }) => Math.min(first, standing?.lostSince ?? now), now);
   return {
@@ -104,6 +104,12 @@ function doubtsOf(
     doubts.push({ step: step.id, about: "evidence", says });
   }
   for (const { step, missingMs, rpo, standing } of steps) {
+    const isPair =
+      (step.target.kind === "redis" || step.target.kind === "vault") && step.target.from !== undefined;
+    if (isPair && standing?.from === "alive" && standing.to === "active") {
+      const says = `${step.id} works in ${plan.id} and in ${plan.to} at once: ${standing.because}`;
+      doubts.push({ step: step.id, about: "evidence", says });
+    }
     const loss = tellLoss(missingMs, rpo);
     if (loss !== undefined) doubts.push({ step: step.id, about: "loss", says: `${step.id}: ${loss}` });
     if (standing?.to !== "not-ready") continue;
