@@ -14,6 +14,7 @@ export const rooms = {
   rollouts: ["journal", "promql", "fleet", "safety", "topology", "commands", "alerting", "timeseries"],
   remediation: ["journal", "alerting", "commands", "fleet", "safety"],
   runbooks: ["journal", "promql", "fleet", "commands"],
+  traffic: ["journal", "promql"],
   recovery: ["journal", "topology"],
   region: ["journal", "fleet", "topology", "commands", "recovery"],
   edge: [
@@ -30,6 +31,7 @@ export const rooms = {
     "rollouts",
     "remediation",
     "runbooks",
+    "traffic",
     "recovery",
     "region",
   ],
@@ -185,6 +187,8 @@ const libraries = [
   ]),
   onlyIn("redis", "node_modules/ioredis/", [`${controlPlane}/platform/redis/`, "^e2e/"]),
   onlyIn("vault", "node_modules/node-vault/", [`${controlPlane}/platform/vault/`]),
+  onlyIn("dns-messages", "node_modules/(?:@types/)?dns-packet/", [`${controlPlane}/platform/dns/`]),
+  onlyIn("aws", "node_modules/@aws-sdk/", [`${controlPlane}/platform/route53\\.ts$`]),
   onlyIn("mail", "node_modules/(?:@types/)?nodemailer/", [`${controlPlane}/platform/send-mail\\.ts$`]),
   onlyIn("metrics", "node_modules/prom-client/", [
     `${controlPlane}/platform/metrics\\.ts$`,

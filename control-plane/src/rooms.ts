@@ -53,6 +53,7 @@ import {
   FailoverLoop,
   failoverLine,
   poolerLine,
+  readClusters,
   recoveryApi,
 } from "./recovery/recovery.module.js";
 import { createRegions, noTraffic, type Regions } from "./region/region.module.js";
@@ -78,6 +79,15 @@ import {
 } from "./timeseries/timeseries.module.js";
 import { parseComponents, type Topology } from "./topology/domain/component.js";
 import { topologyApi } from "./topology/topology.module.js";
+import { parseTraffic } from "./traffic/domain/parse-traffic.js";
+import { NO_TRAFFIC, type TrafficPolicy } from "./traffic/domain/traffic-target.js";
+import {
+  healthOf,
+  TrafficDesk,
+  TrafficDriver,
+  trafficAdapters,
+  trafficApi,
+} from "./traffic/traffic.module.js";
 
 /** Commands of one alert that its account names. */
 const COMMANDS_OF_ALERT_MAX = 100;
@@ -112,6 +122,7 @@ export interface Rooms {
     readonly routes: Notification["routesApi"];
     readonly topology: ReturnType<typeof topologyApi>;
     readonly recovery: ReturnType<typeof recoveryApi>;
+    readonly traffic: ReturnType<typeof trafficApi>;
     readonly region: Regions["api"];
     readonly outputs: ReturnType<typeof outputsApi>;
     readonly safety: ReturnType<typeof safetyApi>;
@@ -375,6 +386,38 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   rolloutDriver.start();
   lifecycle.started("rollouts", () => rolloutDriver.stop());
 
+  const trafficFile = new PolicyFile<TrafficPolicy>({
+    path: config.trafficFile,
+    initial: NO_TRAFFIC,
+    parse: ({ value, lineOf }) => parseTraffic(value, lineOf),
+    clock,
+    logger,
+  });
+  await trafficFile.load();
+  lifecycle.startLoop(trafficFile.loop);
+  const trafficDriver = new TrafficDriver({
+    database,
+    system,
+    logger,
+    mayLead,
+    policy: () => trafficFile.current,
+    adapterOf: trafficAdapters(system),
+    guard: guardOf(ground.breakers),
+  });
+  lifecycle.startLoop(trafficDriver.loop);
+  const trafficDesk = new TrafficDesk({
+    database,
+    system,
+    policy: () => trafficFile.current,
+    observe: (target) => trafficDriver.observe(target),
+    healthOf: (target) =>
+      healthOf(target, trafficFile.current, (expr, at) => allSeries.query(expr, at), clock.now()),
+    ownerOf: async (cluster) =>
+      (await readClusters(database)).find((one) => one.cluster === cluster && one.releasedAt === undefined)
+        ?.state.primary,
+    wake: () => trafficDriver.loop.wake(),
+  });
+
   const failover: FailoverLoop = new FailoverLoop({
     database,
     system,
@@ -444,6 +487,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
         desk: failoverDesk,
       }),
       region: regions.api,
+      traffic: trafficApi({ database, desk: trafficDesk }),
       runbooks: runbooks.api,
       commands: commandsApi({ database, desk, live, clock }),
       outputs: outputsApi(database),
@@ -484,6 +528,8 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       remediation.loop.status,
       remediator.loop.status,
       failover.loop.status,
+      trafficFile.loop.status,
+      trafficDriver.loop.status,
       ...regions.loops(),
       ...runbooks.loops(),
       ...evaluator.loops(),

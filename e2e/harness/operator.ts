@@ -12,10 +12,12 @@ import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal
 import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
+import { RegionService } from "@mainstay/proto/gen/mainstay/operator/v1/region_pb";
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
+import { TrafficService } from "@mainstay/proto/gen/mainstay/operator/v1/traffic_pb";
 
 /** Shows the token with every call; grpc-js takes call credentials over TLS only, and these doors are on loopback. */
 const bearer =
@@ -57,10 +59,12 @@ export class Operator {
   readonly mcp = this.#client(McpService);
   readonly metrics = this.#client(MetricsService);
   readonly recovery = this.#client(RecoveryService);
+  readonly region = this.#client(RegionService);
   readonly runbooks = this.#client(RunbooksService);
   readonly remediation = this.#client(RemediationService);
   readonly rollouts = this.#client(RolloutsService);
   readonly safety = this.#client(SafetyService);
+  readonly traffic = this.#client(TrafficService);
 
   /** Made when first used, for the ports are known only then. */
   #client<S extends DescService>(service: S) {

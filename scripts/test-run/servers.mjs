@@ -13,6 +13,7 @@ import { run } from "../setup/run.mjs";
 const programs = [
   { program: "redis-server", debianPackage: "redis-server" },
   { program: "haproxy", debianPackage: "haproxy" },
+  { program: "named", debianPackage: "bind9" },
   { program: "pgbouncer", debianPackage: "pgbouncer" },
   { program: "pg_rewind", debianPackage: "postgresql" },
   { program: "patroni", debianPackage: "patroni" },

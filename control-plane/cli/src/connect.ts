@@ -19,6 +19,7 @@ import { RoutesService } from "@mainstay/proto/gen/mainstay/operator/v1/routes_p
 import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
 import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
+import { TrafficService } from "@mainstay/proto/gen/mainstay/operator/v1/traffic_pb";
 import { messageOf } from "#src/kernel/errors";
 import { Failure } from "./failure.js";
 import type { Settings } from "./settings.js";
@@ -42,6 +43,7 @@ export interface ControlPlane {
   readonly safety: GrpcClient<typeof SafetyService>;
   readonly routes: GrpcClient<typeof RoutesService>;
   readonly topology: GrpcClient<typeof TopologyService>;
+  readonly traffic: GrpcClient<typeof TrafficService>;
   close(): void;
 }
 
@@ -86,6 +88,7 @@ export async function connect({ address, tokenFiles, caFile }: Settings): Promis
     safety: client(SafetyService),
     routes: client(RoutesService),
     topology: client(TopologyService),
+    traffic: client(TrafficService),
     close: () => {
       for (const one of opened) one.close();
     },

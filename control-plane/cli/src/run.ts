@@ -22,6 +22,7 @@ import { ruleCommands } from "./commands/rules.js";
 import { runbookCommands } from "./commands/runbook.js";
 import { safetyCommands } from "./commands/safety.js";
 import { topologyCommands } from "./commands/topology.js";
+import { trafficCommands } from "./commands/traffic.js";
 import { type ControlPlane, connect } from "./connect.js";
 import { armedFile, chooseContext, contextsFile, readContexts } from "./contexts.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
@@ -47,6 +48,7 @@ export const COMMANDS: readonly Command[] = [
   ...rolloutCommands,
   ...safetyCommands,
   ...policyCommands,
+  ...trafficCommands,
   ...topologyCommands,
   ...recoveryCommands,
   ...failoverCommands,

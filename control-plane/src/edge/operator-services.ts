@@ -20,6 +20,7 @@ import { RoutesService } from "@mainstay/proto/gen/mainstay/operator/v1/routes_p
 import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
 import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
+import { TrafficService } from "@mainstay/proto/gen/mainstay/operator/v1/traffic_pb";
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import type { CallContext } from "../platform/call.js";
 import { type OperatorService, operatorService } from "./operator-api.js";
@@ -45,6 +46,7 @@ export interface OperatorImplementations {
   readonly recovery: ServiceImplementation<typeof RecoveryService, CallContext>;
   readonly region: ServiceImplementation<typeof RegionService, CallContext>;
   readonly topology: ServiceImplementation<typeof TopologyService, CallContext>;
+  readonly traffic: ServiceImplementation<typeof TrafficService, CallContext>;
   readonly requestStates: ServiceImplementation<typeof RequestStatesService, CallContext>;
 }
 
@@ -66,6 +68,7 @@ export function operatorServices(rooms: OperatorImplementations): readonly Opera
     operatorService(SafetyService, rooms.safety),
     operatorService(TopologyService, rooms.topology),
     operatorService(RecoveryService, rooms.recovery),
+    operatorService(TrafficService, rooms.traffic),
     operatorService(RegionService, rooms.region),
     operatorService(AccessService, rooms.access),
     operatorService(McpService, rooms.mcp),

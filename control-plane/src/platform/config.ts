@@ -62,6 +62,8 @@ export interface Config {
   readonly runbookPaths: readonly string[];
   /** What the house is made of, and what needs what. */
   readonly componentsFile: string;
+  /** Who sends traffic where. */
+  readonly trafficFile: string;
   /** What is moved when a region is lost. */
   readonly regionsFile: string;
   /** Seconds for which a service of others is not called after five calls in a row failed. */
@@ -222,6 +224,7 @@ export function parseConfig(
     runbookPaths: (list("runbooks") ?? [join(DEFAULTS, "runbooks")]).map((path) => resolve(path)),
     policyFile: resolve(text("policy") ?? join(DEFAULTS, "command-policy.yaml")),
     componentsFile: resolve(text("components") ?? join(DEFAULTS, "components.yaml")),
+    trafficFile: resolve(text("traffic") ?? join(DEFAULTS, "traffic.yaml")),
     regionsFile: resolve(text("regions") ?? join(DEFAULTS, "regions.yaml")),
     breakerOpenSeconds: number("breakerOpenSeconds", 60, 1, 3_600),
     certificateHours: number("certificateHours", 24, 0.01, 8_760),

@@ -206,6 +206,13 @@ export const SETTINGS = {
     value: "FILE",
     help: "what is moved when a region is lost, and in which order (default: config/regions.yaml)",
   },
+  traffic: {
+    flag: "traffic",
+    env: "MAINSTAY_TRAFFIC",
+    file: "traffic",
+    value: "FILE",
+    help: "names in DNS, HAProxies and PgBouncers, and where they send traffic (default: config/traffic.yaml, which declares none)",
+  },
   runbooks: {
     flag: "runbooks",
     env: "MAINSTAY_RUNBOOKS",

@@ -124,6 +124,14 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     ListComponents: "read",
     GetImpact: "read",
   },
+  TrafficService: {
+    ListTargets: "read",
+    GetTarget: "read",
+    PlanSteer: "request",
+    RequestSteer: "request",
+    DecideSteer: "approve",
+    ListSteers: "read",
+  },
   McpService: {
     IssueDelegation: "delegate",
     JournalCalls: "read",

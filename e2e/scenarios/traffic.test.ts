@@ -1,0 +1,129 @@
+/** Traffic is sent elsewhere by plan, at a real BIND and a real HAProxy, and is said to have moved no sooner than it has. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Bind } from "../harness/bind.js";
+import { Haproxy } from "../harness/haproxy.js";
+import type { Operator } from "../harness/operator.js";
+import { Stack } from "../harness/stack.js";
+import { until } from "../harness/until.js";
+
+const OPERATOR = 2;
+const APPROVER = 3;
+const TTL_SECONDS = 3;
+const [A, B] = ["192.0.2.1", "192.0.2.2"];
+
+let directory: string;
+let stack: Stack;
+let bind: Bind;
+let haproxy: Haproxy;
+let ann: Operator;
+let bob: Operator;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "mainstay-traffic-"));
+  bind = await Bind.start(join(directory, "bind"), [`api ${TTL_SECONDS} IN A ${A}`]);
+  haproxy = await Haproxy.start(join(directory, "haproxy"));
+  const file = join(directory, "traffic.yaml");
+  const targets = [
+    {
+      id: "api",
+      kind: "dns",
+      servers: [`127.0.0.1:${bind.primary}`, `127.0.0.1:${bind.secondary}`],
+      zone: bind.zone,
+      name: `api.${bind.zone}`,
+      ttl: `${TTL_SECONDS}s`,
+      key: { name: bind.keyName, secretFile: bind.secretFile },
+      destinations: { a: A, b: B },
+    },
+    {
+      id: "web",
+      kind: "haproxy",
+      approval: false,
+      sockets: [haproxy.socket],
+      backend: "web",
+      destinations: { a: "a", b: "b" },
+    },
+  ];
+  writeFileSync(file, JSON.stringify({ targets }));
+  stack = await Stack.start({ args: ["--traffic", file] });
+  ann = await stack.person("ann", [OPERATOR]);
+  bob = await stack.person("bob", [APPROVER]);
+});
+afterAll(async () => {
+  await stack?.stop();
+  haproxy?.stop();
+  await bind?.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const target = async (id: string) => (await ann.traffic().getTarget({ target: id })).target;
+const newest = async (id: string) => (await ann.traffic().listSteers({ target: id, limit: 1 })).steers[0];
+const untilState = (id: string, state: string) =>
+  until(`traffic of ${id} to be ${state}`, async () => {
+    const steer = await newest(id);
+    if (steer?.state !== state) throw new Error(`${steer?.state}: ${steer?.because}`);
+    return steer;
+  });
+const answers = (which: "primary" | "secondary") => bind.resolver(which).resolve4(`api.${bind.zone}`);
+
+test("a name moves when another person has approved it, at each of its servers, and clients a TTL later", async () => {
+  expect((await target("api"))?.goesTo).toEqual(["a"]);
+  const plan = await ann.traffic().planSteer({ target: "api", to: "b" });
+  expect(plan.against).toEqual([]);
+  const wish = { target: "api", to: "b", planHash: plan.planHash, reason: "a is to be repaired" };
+  const { steer } = await ann.traffic().requestSteer(wish);
+  expect(steer?.state).toBe("waiting-for-approval");
+  const decision = { steerId: steer?.steerId ?? "", answer: "approve", reason: "seen" };
+  await expect(ann.traffic().decideSteer(decision)).rejects.toThrow(/PERMISSION_DENIED|needs role/);
+  expect(await answers("primary")).toEqual([A]);
+  await bob.traffic().decideSteer(decision);
+
+  const moving = await until("it to be steered", async () => {
+    const now = await newest("api");
+    if (now?.steeredAt === undefined) throw new Error(`${now?.state}: ${now?.because}`);
+    return now;
+  });
+  expect(await answers("primary")).toEqual([B]);
+  expect(await answers("secondary")).toEqual([B]);
+  const [steeredAt, allMovedAt] = [moving.steeredAt, moving.allMovedAt].map((at) => at && timestampMs(at));
+  expect((allMovedAt ?? 0) - (steeredAt ?? 0)).toBe(TTL_SECONDS * 1_000);
+  const moved = await untilState("api", "moved");
+  expect(moved.endedAt && timestampMs(moved.endedAt)).toBeGreaterThanOrEqual(allMovedAt ?? 0);
+  const [[note = ""] = []] = await bind.resolver("primary").resolveTxt(`_mainstay.api.${bind.zone}`);
+  expect(note).toBe("mainstay epoch=1 to=b");
+
+  // What was approved is what was seen: the same plan means nothing any more.
+  await expect(ann.traffic().requestSteer(wish)).rejects.toThrow(/another hash/);
+});
+
+test("while a server of the name does not answer, where traffic goes is not known, and nothing is planned", async () => {
+  const { planHash } = await ann.traffic().planSteer({ target: "api", to: "a" });
+  const wish = { target: "api", to: "a", planHash, reason: "a is back" };
+  const { steer } = await ann.traffic().requestSteer(wish);
+  await bob.traffic().decideSteer({ steerId: steer?.steerId ?? "", answer: "approve", reason: "seen" });
+  await untilState("api", "moved");
+  await bind.kill("secondary");
+  const blind = await ann.traffic().planSteer({ target: "api", to: "b" });
+  expect(blind.against.join()).toContain("cannot be seen");
+  expect((await target("api"))?.seen).toBe(false);
+  await bind.restart("secondary");
+  await until(
+    "it to be seen again",
+    async () => ((await target("api"))?.seen === true ? true : undefined),
+    90_000,
+  );
+});
+
+test("HAProxy is steered at once: the others are out of it before the chosen one is in", async () => {
+  const { planHash, against } = await ann.traffic().planSteer({ target: "web", to: "b" });
+  expect(against).toEqual([]);
+  await ann.traffic().requestSteer({ target: "web", to: "b", planHash, reason: "a is to be repaired" });
+  await untilState("web", "moved");
+  expect([await haproxy.administered("a"), await haproxy.administered("b")]).toEqual([1, 0]);
+  expect(await haproxy.ask("get var proc.mainstay_web")).toContain("value=<1>");
+  const again = await ann.traffic().planSteer({ target: "web", to: "b" });
+  expect(again.against.join()).toContain("already");
+});
