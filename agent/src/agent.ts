@@ -145,6 +145,7 @@ export async function startAgent(
       clockOffset: (ms) => {
         watch.clockOffsetMs = ms;
         keeper.clockOffset(ms);
+        runner.timeLearnt();
       },
       live: (isLive) => {
         if (isLive) keeper.check();

@@ -61,6 +61,17 @@ class HeldStream implements Stream {
     this.events.received(create(ConnectResponseSchema, { body }));
   }
 
+  order(): void {
+    const nothing = new Uint8Array();
+    const value = {
+      $typeName: "mainstay.agent.v1.SignedOrder",
+      order: nothing,
+      keyId: "",
+      signature: nothing,
+    } as const;
+    this.say({ case: "order", value });
+  }
+
   welcome(resumeAfterSequence = 0n): void {
     this.say({
       case: "welcome",
@@ -125,8 +136,11 @@ function setUp(backlogBytesPerSecond = 1 << 20, places = 1) {
       machineId: "",
     }),
   };
+  let orders = 0;
   const listener: LinkListener = {
-    order: () => undefined,
+    order: () => {
+      orders++;
+    },
     cancelOrder: () => undefined,
     renewed: () => undefined,
     orderKeys: () => undefined,
@@ -162,7 +176,7 @@ function setUp(backlogBytesPerSecond = 1 << 20, places = 1) {
     if (newest === undefined) throw new Error("no stream was opened");
     return newest;
   };
-  return { system, outbox, events, link, read, streams, stream, openedAt };
+  return { system, outbox, events, link, read, streams, stream, openedAt, ordered: () => orders };
 }
 
 /** Lets all promises that can go on do so. */
@@ -321,6 +335,45 @@ describe("the link", () => {
     await settle();
     expect(streams[1]?.kinds()).toEqual(["hello", "series", "layout", "frame"]);
     expect(events.rewinds).toBe(2);
+  });
+
+  test.each([3_600_000, -3_600_000])(
+    "a clock that is set by %s ms is learnt anew by a new stream, before any order is judged by it",
+    async (by) => {
+      const { system, link, streams, ordered } = setUp();
+      link.start();
+      system.turn(1000);
+      streams[0]?.welcome();
+      await settle();
+      streams[0]?.order();
+      expect(ordered()).toBe(1);
+      system.wallSetBy = by;
+      streams[0]?.order();
+      expect(ordered()).toBe(1);
+      expect(streams[0]?.isCut).toBe(true);
+      system.turn(1000);
+      streams[1]?.welcome();
+      streams[1]?.order();
+      expect(ordered()).toBe(2);
+      expect(streams).toHaveLength(2);
+    },
+  );
+
+  test("a clock that drifts is no clock that was set", async () => {
+    const { system, link, streams } = setUp();
+    link.start();
+    system.turn(1000);
+    streams[0]?.welcome();
+    for (let beat = 0; beat < 30; beat++) {
+      system.wallSetBy += 500;
+      system.turn(1000);
+      await settle();
+    }
+    expect(streams).toHaveLength(1);
+    system.wallSetBy += 3_000;
+    system.turn(1000);
+    await settle();
+    expect(streams[0]?.isCut).toBe(true);
   });
 
   test("what an old stream still says counts no more", async () => {

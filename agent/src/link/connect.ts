@@ -12,6 +12,7 @@ import { reasonOf } from "../log.js";
 import type { System } from "../system.js";
 import { Announcer } from "./announcer.js";
 import type { Secure, Stream, StreamEvents } from "./channel.js";
+import { ClockJump } from "./clock-jump.js";
 import type { Outbox } from "./outbox.js";
 import type { OutboxReader } from "./outbox-reader.js";
 import { Pace } from "./pace.js";
@@ -55,6 +56,7 @@ const partingMs = 3_000;
 export class Link {
   readonly #parts: LinkParts;
   readonly #pace: Pace;
+  readonly #jump: ClockJump;
   #state: LinkState = { kind: "stopped" };
   #stream: Stream | undefined;
   #streamNumber = 0;
@@ -75,6 +77,7 @@ export class Link {
   constructor(parts: LinkParts) {
     this.#parts = parts;
     this.#pace = new Pace(parts.backlogBytesPerSecond ?? 4 * 1024 * 1024);
+    this.#jump = new ClockJump(parts.system.clock);
     parts.outbox.onFrame(() => this.#pumpSoon());
     parts.events.onEvent(() => this.#pumpSoon());
   }
@@ -170,10 +173,12 @@ export class Link {
         this.#open();
         break;
       case "begin":
+        this.#jump.settle();
         if (effect.serverTimeMs !== undefined) listener.clockOffset(effect.serverTimeMs - system.clock.now());
         this.#begin(effect.resumeAfter);
         break;
       case "heartbeat": {
+        if (this.#clockWasSet()) break;
         const sentAtMs = BigInt(Math.trunc(system.clock.now()));
         this.#lastSentAt = this.#now();
         this.#say({ case: "heartbeat", value: { $typeName: "mainstay.agent.v1.Heartbeat", sentAtMs } });
@@ -186,7 +191,8 @@ export class Link {
         events.acknowledge(effect.acknowledged);
         break;
       case "order":
-        listener.order(effect.order);
+        // By a clock that was set it would be judged wrongly, and for good. It comes again on the next stream.
+        if (!this.#clockWasSet()) listener.order(effect.order);
         break;
       case "cancel-order":
         listener.cancelOrder(effect.commandId, effect.because);
@@ -216,6 +222,17 @@ export class Link {
         log(effect.level, effect.sentence, effect.facts);
         break;
     }
+  }
+
+  /** A stream that was opened before this host's clock was set is replaced: its greeting tells the time. */
+  #clockWasSet(): boolean {
+    const byMs = this.#jump.look();
+    if (byMs === undefined) return false;
+    this.#parts.log("warn", "this host's clock was set; the stream is opened anew to learn the time", {
+      byMs,
+    });
+    this.#stream?.cancel();
+    return true;
   }
 
   #open(): void {

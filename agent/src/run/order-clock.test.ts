@@ -31,6 +31,17 @@ describe("the control plane's time on a host", () => {
     expect(clock.now()).toBe(now);
   });
 
+  test("a clock that is set back by far does not make an old order young, whatever a new stream tells", () => {
+    let [wall, monotonic, offset] = [100 * MINUTE, 0, 0];
+    const clock = new OrderClock({ now: () => wall, monotonic: () => monotonic }, () => offset);
+    expect(clock.now()).toBe(100 * MINUTE);
+    [wall, monotonic, offset] = [41 * MINUTE, MINUTE, 60 * MINUTE];
+    expect(clock.now()).toBe(101 * MINUTE);
+    // Put right again, the new stream's word is all that counts.
+    [wall, monotonic, offset] = [102 * MINUTE, 2 * MINUTE, -50];
+    expect(clock.now()).toBe(102 * MINUTE - 50);
+  });
+
   test("a new stream's offset counts from when it came", () => {
     let [wall, offset] = [100_000, 0];
     const clock = new OrderClock({ now: () => wall, monotonic: () => 0 }, () => offset);

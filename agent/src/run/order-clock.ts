@@ -11,10 +11,17 @@ interface Anchor {
   readonly monotonic: number;
 }
 
+/** A time of the control plane that was believed, and when that was. */
+interface Believed {
+  readonly server: number;
+  readonly monotonic: number;
+}
+
 export class OrderClock {
   readonly #clock: Clock;
   readonly #offsetMs: () => number;
   #anchor: Anchor | undefined;
+  #believed: Believed | undefined;
 
   /** @param offsetMs the control plane's clock minus this host's, in ms, as the last stream began with */
   constructor(clock: Clock, offsetMs: () => number) {
@@ -24,14 +31,20 @@ export class OrderClock {
 
   /**
    * Now, in ms since the epoch. A host's clock that is set back does not make an order young again: since the offset was
-   * learnt at least as much has passed as the monotonic clock says. One that was far off has nothing to hold on to.
+   * learnt at least as much has passed as the monotonic clock says. While the clock is far off, what was believed before
+   * still holds that much; a host on which nothing was ever believed has nothing to hold on to.
    */
   now(): number {
     const offset = this.#offsetMs();
     const [wall, monotonic] = [this.#clock.now(), this.#clock.monotonic()];
-    if (this.#anchor?.offset !== offset) this.#anchor = { offset, wall, monotonic };
     const bounded = Math.max(-offsetMaxMs, Math.min(offsetMaxMs, offset));
-    if (bounded !== offset) return wall + bounded;
+    if (this.#anchor?.offset !== offset) {
+      this.#anchor = { offset, wall, monotonic };
+      if (bounded === offset) this.#believed = { server: wall + offset, monotonic };
+    }
+    const { server, monotonic: then } = this.#believed ?? { server: 0, monotonic };
+    const atLeast = server + monotonic - then;
+    if (bounded !== offset) return Math.max(wall + bounded, atLeast);
     return Math.max(wall, this.#anchor.wall + monotonic - this.#anchor.monotonic) + offset;
   }
 }

@@ -53,6 +53,11 @@ export class Runner {
     this.#parts = { ...parts, serverNow: () => this.#time.now() };
   }
 
+  /** The control plane's clock was compared with this host's: what is known of its time counts from here. */
+  timeLearnt(): void {
+    this.#time.now();
+  }
+
   get counts(): OrderCounts {
     return this.#counts;
   }

@@ -15,8 +15,10 @@ export class FakeSystem implements System {
   #waiting: Waiting[] = [];
   /** What the next draws are; 0.5 when there is none. */
   draws0: number[] = [];
+  /** By how much the clock on the wall was set, in ms; the other one only rises. */
+  wallSetBy = 0;
 
-  readonly clock = { now: (): number => this.#now, monotonic: (): number => this.#now };
+  readonly clock = { now: (): number => this.#now + this.wallSetBy, monotonic: (): number => this.#now };
   readonly timers = {
     sleep: (ms: number, signal?: AbortSignal): Promise<void> =>
       new Promise((resolve) => {

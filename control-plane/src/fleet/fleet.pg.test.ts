@@ -1,9 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { RevokeNodeRequestSchema } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { readEntries, verifyJournal } from "../journal/journal.module.js";
 import { nodeId } from "../kernel/ids.js";
-import { DAY } from "../kernel/time.js";
+import { DAY, HOUR, SECOND } from "../kernel/time.js";
 import { sql } from "../platform/postgres/sql.js";
 import { findNode, readAdmission } from "./agents.store.js";
 import { enrollAgent, renewCertificate } from "./enroll-agent.js";
@@ -189,6 +189,36 @@ describe("liveness", () => {
     expect(await house.livenessOf(node.nodeId)).toBe("lost");
     await flaky.close();
   });
+
+  test.each([HOUR, -HOUR])(
+    "our own clock set by %i ms accuses nobody, and agents come again to learn it",
+    async (by) => {
+      const node = await house.enrolled();
+      const { session } = await house.connect(node);
+      const run = () => house.fleet.liveness.run(house.fake.clock.now());
+      await run();
+      house.fake.clock.advance(SECOND);
+      house.fake.clock.jump(by);
+      const running = run();
+      // Until it has come again nothing is sent to it: it would judge by a time that is wrong.
+      await vi.waitFor(() => expect(house.fleet.sessions.isConnected(node.nodeId)).toBe(false));
+      session.end(undefined);
+      house.fake.clock.advance(SECOND);
+      await running;
+      expect(await house.livenessOf(node.nodeId)).toBe("live");
+      const pass = async (seconds: number): Promise<void> => {
+        for (let second = 0; second < seconds; second++) {
+          house.fake.clock.advance(SECOND);
+          await run();
+        }
+      };
+      await pass(8);
+      expect(await house.livenessOf(node.nodeId)).toBe("live");
+      await pass(8);
+      expect(await house.livenessOf(node.nodeId)).toBe("lost");
+      house.fake.clock.jump(-by);
+    },
+  );
 
   test("nobody is lost who may stand in line at the door, for five minutes at most", async () => {
     const gone = house.newFleet();

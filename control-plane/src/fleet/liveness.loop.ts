@@ -35,6 +35,8 @@ const ORPHANS_MAX = 1_000;
 const LOST_MAX = 10_000;
 /** A crowd at the door excuses those that are not in yet for so long after a start or a replica's end, and no longer. */
 const CROWD_MAX: Duration = 5 * MINUTE;
+/** A clock that goes another way than the one that only rises by more than this since the last beat was set. */
+const CLOCK_SET_BY: Duration = 2 * SECOND;
 /** A beat of ours later than this means that we, not the nodes, were away. */
 const ABSENT_AFTER: Duration = 5 * SECOND;
 /** Revocations looked at in each beat: more than there are in a second, and what is seen twice is harmless. */
@@ -72,6 +74,8 @@ export class LivenessLoop {
   #excusedUntil: Instant | undefined;
   #crowdedAt: () => Instant | undefined = () => undefined;
   #lastRunAt: Instant | undefined;
+  /** What both clocks said at the last beat. */
+  #clocks: { readonly wall: Instant; readonly monotonic: number } | undefined;
   #beatAt = 0;
   #notedAt = 0;
   #leaseUntil = 0;
@@ -118,6 +122,7 @@ export class LivenessLoop {
     const { database, replicaId, sessions } = this.#deps;
     if (this.#lastRunAt !== undefined && now - this.#lastRunAt > ABSENT_AFTER) this.#excusedUntil = now;
     this.#lastRunAt = now;
+    await this.#heedClock(now);
     await sessions.check(now);
     await this.#judgeWatched(now);
     for (const { nodeId: id, name, revokedAt } of await revokedLately(database, REVOKED_LOOKED_AT)) {
@@ -133,6 +138,26 @@ export class LivenessLoop {
       this.#notedAt = now;
       await this.#note(now);
     }
+  }
+
+  /**
+   * Agents learn our time from their welcome and judge orders by it. When our clock was set, they are sent away to learn it
+   * anew, and nobody is called silent for the time that did not pass.
+   */
+  async #heedClock(now: Instant): Promise<void> {
+    const { sessions, system, logger } = this.#deps;
+    const before = this.#clocks;
+    this.#clocks = { wall: now, monotonic: system.clock.monotonic() };
+    if (before === undefined) return;
+    const setBy = now - before.wall - (this.#clocks.monotonic - before.monotonic);
+    if (Math.abs(setBy) <= CLOCK_SET_BY) return;
+    logger.warn("this host's clock was set; agents come again to learn the time", {
+      byMs: Math.round(setBy),
+    });
+    this.#excusedUntil = now;
+    for (const watched of this.#watched.values()) watched.heardAt += setBy;
+    for (const session of sessions.all()) session.touch();
+    await sessions.sendAway("the control plane's clock was set");
   }
 
   #watch(session: Session): void {

@@ -155,7 +155,13 @@ export class Sessions {
    */
   async drain(because: string, grace: Duration = SECOND): Promise<void> {
     this.#draining = true;
+    await this.sendAway(because, grace);
+  }
+
+  /** The same without refusing new streams: the agents are to come again. Nothing more is sent over the old ones. */
+  async sendAway(because: string, grace: Duration = SECOND): Promise<void> {
     const sessions = this.all();
+    for (const session of sessions) session.ready = false;
     const jitterMs = Math.max(RETURN_AFTER, sessions.length * RETURN_SPREAD);
     for (const chunk of chunks(sessions)) {
       for (const session of chunk) {
@@ -167,9 +173,10 @@ export class Sessions {
       }
       await this.#clock.sleep(0);
     }
+    const left = (): readonly Session[] => sessions.filter(({ ended }) => !ended);
     const waited = this.#clock.monotonic() + grace;
-    while (this.#byNode.size > 0 && this.#clock.monotonic() < waited) await this.#clock.sleep(25);
-    for (const chunk of chunks(this.all())) {
+    while (left().length > 0 && this.#clock.monotonic() < waited) await this.#clock.sleep(25);
+    for (const chunk of chunks(left())) {
       for (const session of chunk) session.end(new OpsError("UNAVAILABLE", because));
       await this.#clock.sleep(0);
     }

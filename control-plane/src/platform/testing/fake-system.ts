@@ -3,7 +3,8 @@ import type { Duration, Instant } from "../../kernel/time.js";
 import type { Clock, Draws, System } from "../system.js";
 
 export interface FakeSystem extends System {
-  readonly clock: Clock & { set(now: Instant): void; advance(by: Duration): void };
+  /** `jump`: the clock on the wall is set, and the one that only rises goes on. */
+  readonly clock: Clock & { set(now: Instant): void; advance(by: Duration): void; jump(by: Duration): void };
 }
 
 export function fakeSystem(
@@ -11,6 +12,7 @@ export function fakeSystem(
   fractions: readonly number[] = [0.5],
 ): FakeSystem {
   let now = start;
+  let jumped = 0;
   let count = 0;
   let drawn = 0;
   const sleepers = new Set<{ until: Instant; wake: () => void }>();
@@ -26,7 +28,7 @@ export function fakeSystem(
   return {
     draws,
     clock: {
-      now: () => now,
+      now: () => now + jumped,
       monotonic: () => now,
       sleep: (duration, signal) =>
         new Promise((resolve) => {
@@ -42,8 +44,11 @@ export function fakeSystem(
           signal?.addEventListener("abort", sleeper.wake, { once: true });
           if (signal?.aborted === true) sleeper.wake();
         }),
+      jump: (by) => {
+        jumped += by;
+      },
       set: (to) => {
-        now = to;
+        now = to - jumped;
         wakeDue();
       },
       advance: (by) => {
