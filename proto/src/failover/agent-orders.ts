@@ -209,6 +209,8 @@ function follow(turn: AgentTurn, order: OrderOf<"follow">): void {
   state.database = "joining";
   state.streaming = false;
   keep(turn, { role: "replica", epoch: order.epoch, following: order.source, joining: true });
+  // As an owner it ran by its lease; a replica needs none, and one that has run out would end it.
+  turn.effects.push({ kind: "deadline", at: Number.POSITIVE_INFINITY });
   command(turn, { kind: "join", epoch: order.epoch, source: order.source });
   turn.because = `becomes a replica of ${order.source}`;
 }

@@ -1,5 +1,5 @@
 /** A database as far as failover sees one: a log of writes, a role, and who takes the log from whom. */
-import type { Epoch, Holders, Lsn } from "../words.js";
+import type { Epoch, Holders, Instant, Lsn } from "../words.js";
 
 export type Mode = "down" | "standby" | "primary" | "draining";
 
@@ -12,6 +12,8 @@ export class Database {
   /** The epoch that it was opened in. */
   epoch: Epoch = 0;
   holders: Holders | null = null;
+  /** Until when the agent's process said last that it may run; Infinity when it has not said. */
+  deadline: Instant = Number.POSITIVE_INFINITY;
   limit: Lsn = Number.POSITIVE_INFINITY;
   checkpointed = false;
   /** A checkpoint was missing when it joined and its log had parted: it will never stream. */

@@ -25,6 +25,7 @@ export class Databases {
         this.world.send(node.name, effect.to, effect.message);
         return;
       case "deadline":
+        database.deadline = effect.at;
         this.world.tellGuard(node, { kind: "deadline", at: effect.at });
         this.world.watchDeadline(node, effect.at);
         return;
@@ -125,6 +126,12 @@ export class Databases {
       if (source?.mode !== "primary" || !this.world.network.isLinked(node.index, from)) {
         return this.world.stepAgent(node, { kind: "join-failed", run, epoch });
       }
+      // It is started under a guard of its own, which goes by what the agent said last.
+      if (database.deadline <= this.world.localNow(node)) {
+        return this.world.stepAgent(node, { kind: "join-failed", run, epoch });
+      }
+      this.world.tellGuard(node, { kind: "deadline", at: database.deadline });
+      this.world.watchDeadline(node, database.deadline);
       const shared = database.sharedWith(source);
       // Without a checkpoint pg_rewind sees no new timeline, rewinds nothing, and the log never fits again.
       database.stuck = !sees && shared < database.log.length;

@@ -50,6 +50,7 @@ export interface Ground {
     write(node: SimulatedNode, rng: Rng): void;
   };
   indexOf(voter: VoterId): number;
+  localNow(node: SimulatedNode): number;
   send(from: VoterId, to: VoterId, message: Message): void;
   stepAgent(node: SimulatedNode, event: AgentEvent): void;
   tellGuard(node: SimulatedNode, event: GuardEvent): void;

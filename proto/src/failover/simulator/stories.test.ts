@@ -36,6 +36,15 @@ const kinds = (world: World): readonly RecordKind[] => since(world).map((record)
 const find = <Kind extends RecordKind>(world: World, kind: Kind): Extract<LogRecord, { kind: Kind }>[] =>
   since(world).filter((record): record is Extract<LogRecord, { kind: Kind }> => record.kind === kind);
 
+/** Both ways from everyone, the control plane too; or back. */
+function cutOff(world: World, { index }: SimulatedNode, isCut: boolean): void {
+  for (let other = 0; other <= world.nodes.length; other += 1) {
+    if (other === index) continue;
+    world.network.cut[index]?.splice(other, 1, isCut);
+    world.network.cut[other]?.splice(index, 1, isCut);
+  }
+}
+
 function expectSound(world: World): void {
   expect(world.watch.violation).toBeNull();
   expect(checkTrace(world.setup.policy, "a", world.trace)).toEqual([]);
@@ -62,6 +71,28 @@ describe("a lost node", () => {
       expect(b.database.mode).toBe("primary");
     }
   });
+});
+
+describe("a node that was cut off", () => {
+  test.each(["asynchronous", "synchronous"] as const)(
+    "ends itself, and follows once it is back (%s)",
+    (mode) => {
+      for (const seed of seeds) {
+        const { world, a } = healthy(mode, seed);
+        cutOff(world, a, true);
+        world.run(12_000);
+        expect(world.kept.primary).toBe("b");
+        cutOff(world, a, false);
+        world.run(8_000);
+        expectSound(world);
+        expect(world.kept.eligible.members).toEqual(["a"]);
+        // What it follows with runs without a lease, and goes on.
+        const { run } = a.database;
+        world.run(10_000);
+        expect(a.database).toMatchObject({ mode: "standby", run });
+      }
+    },
+  );
 });
 
 describe("a crash of the database", () => {
@@ -231,16 +262,10 @@ describe("a person", () => {
 
 test("a flapping link is one failover, and none follows without approval until redundancy is back", () => {
   const { world, a } = healthy("asynchronous", 5);
-  const cut = (isCut: boolean): void => {
-    for (const other of [1, 2]) {
-      world.network.cut[a.index]?.splice(other, 1, isCut);
-      world.network.cut[other]?.splice(a.index, 1, isCut);
-    }
-  };
   for (let flap = 0; flap < 8; flap += 1) {
-    cut(true);
+    cutOff(world, a, true);
     world.run(4_000);
-    cut(false);
+    cutOff(world, a, false);
     world.run(1_000);
   }
   world.run(20_000);

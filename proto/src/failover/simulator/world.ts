@@ -106,6 +106,7 @@ export class World {
     if (node.agent !== null || node.down) return;
     node.boot += 1;
     node.inbox = [];
+    node.database.deadline = Number.POSITIVE_INFINITY;
     const { policy, rules } = this.setup;
     this.tell(() => `${node.name} agent starts`);
     const boot = node.boot;
