@@ -49,9 +49,16 @@ import { HttpClient } from "./platform/http-client.js";
 import type { LoopStatus } from "./platform/loop.js";
 import { PolicyFile } from "./platform/policy-file.js";
 import {
+  type PatroniCredentials,
+  type PatroniCredentialsFile,
+  parsePatroniCredentials,
+} from "./recovery/domain/patroni/patroni-credentials.js";
+import {
+  Adoption,
   FailoverDesk,
   FailoverLoop,
   failoverLine,
+  PatroniLoop,
   poolerLine,
   readClusters,
   recoveryApi,
@@ -122,8 +129,8 @@ export interface Rooms {
     readonly routes: Notification["routesApi"];
     readonly topology: ReturnType<typeof topologyApi>;
     readonly recovery: ReturnType<typeof recoveryApi>;
-    readonly traffic: ReturnType<typeof trafficApi>;
     readonly region: Regions["api"];
+    readonly traffic: ReturnType<typeof trafficApi>;
     readonly outputs: ReturnType<typeof outputsApi>;
     readonly safety: ReturnType<typeof safetyApi>;
     readonly rollouts: ReturnType<typeof rolloutsApi>;
@@ -432,7 +439,24 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
   });
   failover.loop.start();
   lifecycle.started("failover", () => failover.stop());
-  const failoverDesk = new FailoverDesk({ database, system, wake: () => failover.wake() });
+  const shownToPatroni = await openPatroniCredentials(ground);
+  const adopting = { database, system, guard: guardOf(ground.breakers), credentialsOf: shownToPatroni };
+  const adopted = new PatroniLoop({
+    ...adopting,
+    logger,
+    mayLead,
+    append: async (samples) => {
+      await append(samples);
+    },
+  });
+  adopted.loop.start();
+  lifecycle.started("adopted clusters", () => adopted.stop());
+  const adoption = new Adoption({ ...adopting, wake: () => adopted.wake() });
+  const wake = (): void => {
+    failover.wake();
+    adopted.wake();
+  };
+  const failoverDesk = new FailoverDesk({ database, system, wake });
   const regions = createRegions({
     database,
     system,
@@ -485,9 +509,10 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
         clock,
         topology: () => components.current,
         desk: failoverDesk,
+        adoption,
       }),
-      region: regions.api,
       traffic: trafficApi({ database, desk: trafficDesk }),
+      region: regions.api,
       runbooks: runbooks.api,
       commands: commandsApi({ database, desk, live, clock }),
       outputs: outputsApi(database),
@@ -528,14 +553,36 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       remediation.loop.status,
       remediator.loop.status,
       failover.loop.status,
+      adopted.loop.status,
+      ...regions.loops(),
       trafficFile.loop.status,
       trafficDriver.loop.status,
-      ...regions.loops(),
       ...runbooks.loops(),
       ...evaluator.loops(),
       ...notification.loops(),
     ],
   };
+}
+
+/** How to show oneself to the Patroni of a cluster, as its file says now. */
+async function openPatroniCredentials({
+  config,
+  system,
+  logger,
+  lifecycle,
+}: Ground): Promise<(cluster: string) => PatroniCredentials | undefined> {
+  const path = config.patroniCredentialsFile;
+  if (path === undefined) return () => undefined;
+  const file = new PolicyFile<PatroniCredentialsFile>({
+    path,
+    initial: {},
+    parse: ({ value, lineOf }) => parsePatroniCredentials(value, lineOf),
+    clock: system.clock,
+    logger,
+  });
+  await file.load();
+  lifecycle.startLoop(file.loop);
+  return (cluster) => file.current[cluster];
 }
 
 /** Whether nobody would be told of what a rule no longer gives, or not be told what inhibits it. */

@@ -62,10 +62,12 @@ export interface Config {
   readonly runbookPaths: readonly string[];
   /** What the house is made of, and what needs what. */
   readonly componentsFile: string;
-  /** Who sends traffic where. */
-  readonly trafficFile: string;
   /** What is moved when a region is lost. */
   readonly regionsFile: string;
+  /** Who sends traffic where. */
+  readonly trafficFile: string;
+  /** How to show oneself to the Patronis of adopted clusters; undefined: not at all. */
+  readonly patroniCredentialsFile: string | undefined;
   /** Seconds for which a service of others is not called after five calls in a row failed. */
   readonly breakerOpenSeconds: number;
   /** Hours a client certificate of an agent lives. */
@@ -167,6 +169,11 @@ export function parseConfig(
     return { kind: "embedded" };
   };
 
+  const pathOf = (name: SettingName): string | undefined => {
+    const path = text(name);
+    return path === undefined ? undefined : resolve(path);
+  };
+
   const databaseUrl = url("databaseUrl", ["postgres:", "postgresql:"]);
   const embedded = flags["embedded"] === true || file.values["embedded"] === "true";
   if (embedded && flags["database-url"] !== undefined)
@@ -224,8 +231,9 @@ export function parseConfig(
     runbookPaths: (list("runbooks") ?? [join(DEFAULTS, "runbooks")]).map((path) => resolve(path)),
     policyFile: resolve(text("policy") ?? join(DEFAULTS, "command-policy.yaml")),
     componentsFile: resolve(text("components") ?? join(DEFAULTS, "components.yaml")),
-    trafficFile: resolve(text("traffic") ?? join(DEFAULTS, "traffic.yaml")),
     regionsFile: resolve(text("regions") ?? join(DEFAULTS, "regions.yaml")),
+    trafficFile: resolve(text("traffic") ?? join(DEFAULTS, "traffic.yaml")),
+    patroniCredentialsFile: pathOf("patroniCredentials"),
     breakerOpenSeconds: number("breakerOpenSeconds", 60, 1, 3_600),
     certificateHours: number("certificateHours", 24, 0.01, 8_760),
     logLevel: level as LogLevel,

@@ -213,6 +213,13 @@ export const SETTINGS = {
     value: "FILE",
     help: "names in DNS, HAProxies and PgBouncers, and where they send traffic (default: config/traffic.yaml, which declares none)",
   },
+  patroniCredentials: {
+    flag: "patroni-credentials",
+    env: "MAINSTAY_PATRONI_CREDENTIALS",
+    file: "patroniCredentials",
+    value: "FILE",
+    help: "how to show oneself to Patroni, by cluster: username, password or passwordFile, caFile, certFile, keyFile (default: nothing is shown)",
+  },
   runbooks: {
     flag: "runbooks",
     env: "MAINSTAY_RUNBOOKS",

@@ -9,8 +9,10 @@ import { type Duration, SECOND } from "../kernel/time.js";
 import type { Database, Transaction } from "../platform/postgres/database.js";
 import { type System, sha256Hex } from "../platform/system.js";
 import { type FailoverRequest, type RequestKind, whyNotAnswer } from "./domain/failover-request.js";
+import { planPatroni } from "./domain/patroni/ask-patroni.js";
 import { type FailoverPlan, planFailover } from "./domain/plan-failover.js";
-import { type RecoveryCluster, readCluster, registerCluster, releaseCluster } from "./recovery.store.js";
+import { readAdoptedCluster } from "./patroni/patroni.store.js";
+import { readCluster, registerCluster, releaseCluster } from "./recovery.store.js";
 import { decideRequest, insertRequest, readRequest, readRequestOf } from "./requests.store.js";
 
 const REASON_MAX = 1_000;
@@ -28,6 +30,12 @@ interface Wish {
   readonly cluster: string;
   readonly kind: "switchover" | "force";
   readonly to: string;
+}
+
+/** What the desk needs to know of a cluster, whoever keeps its lease. */
+interface Kept {
+  readonly openEpoch: number | undefined;
+  plan(wish: Wish): FailoverPlan;
 }
 
 export class FailoverDesk {
@@ -70,9 +78,7 @@ export class FailoverDesk {
   }
 
   async plan(wish: Wish): Promise<FailoverPlan & { readonly hash: string }> {
-    const { policy, state, observed } = await this.#need(wish.cluster);
-    const known = observed !== undefined && this.#ports.system.clock.now() - observed.at < OBSERVED_WITHIN;
-    const plan = planFailover({ ...wish, policy, state, observation: known ? observed.seen : undefined });
+    const plan = (await this.#need(wish.cluster)).plan(wish);
     return { ...plan, hash: sha256Hex(canonicalJson(plan.bound)) };
   }
 
@@ -155,9 +161,9 @@ export class FailoverDesk {
     },
     by: Actor,
   ): Promise<FailoverRequest> {
-    const { state } = await this.#need(cluster);
-    if (state.decision?.epoch !== answer.epoch) {
-      const open = state.decision === null ? "none is open" : `${state.decision.epoch} is open`;
+    const { openEpoch } = await this.#need(cluster);
+    if (openEpoch !== answer.epoch) {
+      const open = openEpoch === undefined ? "none is open" : `${openEpoch} is open`;
       throw new OpsError(
         "FAILED_PRECONDITION",
         `decision ${answer.epoch} of cluster "${cluster}" is not open: ${open}`,
@@ -170,12 +176,30 @@ export class FailoverDesk {
     return this.#ask({ ...plain(cluster, kind, by, readReason(answer.reason)), epoch, acceptLoss });
   }
 
-  async #need(cluster: string): Promise<RecoveryCluster> {
-    const found = await readCluster(this.#ports.database, cluster);
-    if (found === undefined) {
+  async #need(cluster: string): Promise<Kept> {
+    const { database, system } = this.#ports;
+    const now = system.clock.now();
+    const lately = <T>(observed: { readonly at: number; readonly seen: T } | undefined): T | undefined =>
+      observed !== undefined && now - observed.at < OBSERVED_WITHIN ? observed.seen : undefined;
+    const found = await readCluster(database, cluster);
+    if (found !== undefined) {
+      const { policy, state } = found;
+      const observation = lately(found.observed);
+      return {
+        openEpoch: state.decision?.epoch,
+        plan: (wish) => planFailover({ ...wish, policy, state, observation }),
+      };
+    }
+    const adopted = await readAdoptedCluster(database, cluster);
+    if (adopted === undefined) {
       throw new OpsError("NOT_FOUND", `cluster "${cleanText(cluster, 100)}" is not under failover`);
     }
-    return found;
+    const { policy, state } = adopted;
+    const seen = lately(adopted.observed)?.seen;
+    return {
+      openEpoch: state.decision?.epoch,
+      plan: (wish) => planPatroni({ ...wish, policy, state, seen }),
+    };
   }
 
   async #ask(wish: Omit<FailoverRequest, "id" | "requestedAt" | "decidedBy">): Promise<FailoverRequest> {

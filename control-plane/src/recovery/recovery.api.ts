@@ -13,8 +13,13 @@ import type { Clock } from "../platform/system.js";
 import type { Topology } from "../topology/domain/component.js";
 import { accountDecision, type DecisionAccount } from "./domain/account-decision.js";
 import { estimateCluster, judgeObjective } from "./domain/judge-objective.js";
+import { checkLog } from "./domain/patroni/patroni-cluster.js";
+import { estimatePatroni } from "./domain/patroni/patroni-series.js";
 import { drillsOf, standDrills } from "./drills.js";
 import type { FailoverDesk } from "./failover-desk.js";
+import type { Adoption } from "./patroni/adoption.js";
+import { isKeptByPatroni, readAdopted, readPatroniLog } from "./patroni/patroni.store.js";
+import { adoptedToWire } from "./patroni/patroni-wire.api.js";
 import { readClusters, readDecisions, readRecords } from "./recovery.store.js";
 import {
   clusterToWire,
@@ -38,6 +43,7 @@ export interface RecoveryApiPorts {
   readonly topology: () => Topology;
   readonly clock: Clock;
   readonly desk: FailoverDesk;
+  readonly adoption: Adoption;
 }
 
 async function readAccounts(
@@ -56,19 +62,28 @@ export function recoveryApi({
   topology,
   clock,
   desk,
+  adoption,
 }: RecoveryApiPorts): ServiceImplementation<typeof RecoveryService, CallContext> {
   const viewOf = async (cluster: string) => {
     const found = (await readClusters(database)).find((one) => one.cluster === cluster);
-    return found === undefined ? {} : { cluster: clusterToWire(found) };
+    if (found !== undefined) return { cluster: clusterToWire(found) };
+    const adopted = (await readAdopted(database)).find((one) => one.cluster === cluster);
+    return adopted === undefined ? {} : { cluster: adoptedToWire(adopted) };
   };
   return {
     async listObjectives() {
       const clusters = await readClusters(database);
+      const adopted = await readAdopted(database);
       const drills = await standDrills(database, topology(), clock.now());
       const judged = topology().map(async (component) => {
         const accounts = await readAccounts(database, { cluster: component.id, limit: DECISIONS_JUDGED });
         const cluster = clusters.find((one) => one.cluster === component.id && one.releasedAt === undefined);
-        const live = cluster && estimateCluster(cluster.policy, cluster.state, cluster.observed);
+        const other = adopted.find((one) => one.cluster === component.id && one.releasedAt === undefined);
+        const live =
+          cluster === undefined
+            ? other &&
+              estimatePatroni(other.observed && { at: other.observed.at, seen: other.observed.seen.seen })
+            : estimateCluster(cluster.policy, cluster.state, cluster.observed);
         const passed = drills.find(
           ({ drill, standing }) => drill.cluster === component.id && standing.last === "passed",
         );
@@ -95,14 +110,19 @@ export function recoveryApi({
     async explainDecision({ cluster, epoch }) {
       const registered = (await readClusters(database)).find((one) => one.cluster === cluster);
       const account = accountDecision(await readRecords(database, cluster, Number(epoch)));
-      if (registered === undefined || account === undefined) {
+      const adopted = registered === undefined && (await isKeptByPatroni(database, cluster));
+      if ((registered === undefined && !adopted) || account === undefined) {
         throw new OpsError(
           "NOT_FOUND",
           `decision ${epoch} of cluster "${cleanText(cluster, 100)}": there is none`,
         );
       }
-      const { policy, firstPrimary } = registered;
-      const faults = checkTrace(policy, firstPrimary, await readRecords(database, cluster));
+      const faults =
+        registered === undefined
+          ? checkLog(await readPatroniLog(database, cluster))
+          : checkTrace(registered.policy, registered.firstPrimary, await readRecords(database, cluster)).map(
+              ({ index, because }) => `record ${index + 1}: ${because}`,
+            );
       return {
         decision: decisionToWire(cluster, account),
         steps: account.steps.map(({ at, kind, says }) => ({
@@ -110,23 +130,27 @@ export function recoveryApi({
           kind,
           says,
         })),
-        faults: faults.map(({ index, because }) => `record ${index + 1}: ${because}`),
+        faults: [...faults],
       };
     },
 
     async listClusters({ includeReleased }) {
-      const clusters = await readClusters(database);
-      return {
-        clusters: clusters
-          .filter(({ releasedAt }) => includeReleased || releasedAt === undefined)
-          .map(clusterToWire),
-      };
+      const shown = ({ releasedAt }: { readonly releasedAt: number | undefined }): boolean =>
+        includeReleased || releasedAt === undefined;
+      const kept = (await readClusters(database)).filter(shown).map(clusterToWire);
+      const adopted = (await readAdopted(database)).filter(shown).map(adoptedToWire);
+      return { clusters: [...kept, ...adopted] };
     },
 
     async registerCluster(request, { caller }) {
       const { cluster, members, primary, mode, required, rpoBytes, leaseMs, manual, failoversPerHourMax } =
         request;
       if (!CLUSTER.test(cluster)) throw invalid("cluster", cluster, "a name of a-z, 0-9 and -");
+      if (request.patroni.length > 0) {
+        const wish = { endpoints: request.patroni, manual, failoversPerHourMax };
+        await adoption.adopt(cluster, wish, caller.actor);
+        return viewOf(cluster);
+      }
       if (members.length > MEMBERS_MAX)
         throw invalid("members", `${members.length}`, `at most ${MEMBERS_MAX}`);
       if (mode !== "synchronous" && mode !== "asynchronous")
@@ -149,6 +173,7 @@ export function recoveryApi({
 
     async releaseCluster({ cluster, reason }, { caller }) {
       await desk.release(cluster, caller.actor, reason);
+      await adoption.letGo(cluster, caller.actor);
       return {};
     },
 

@@ -2,6 +2,8 @@
 export { FailoverLoop, type FailoverPorts } from "./failover.loop.js";
 export { FailoverDesk } from "./failover-desk.js";
 export { failoverLine, hearFailover, poolerLine } from "./failover-line.api.js";
+export { Adoption } from "./patroni/adoption.js";
+export { PatroniLoop } from "./patroni/patroni.loop.js";
 export { recoveryApi } from "./recovery.api.js";
 export {
   appendRecords,

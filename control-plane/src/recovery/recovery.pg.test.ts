@@ -17,6 +17,7 @@ import { fakeSystem } from "../platform/testing/fake-system.js";
 import { createTestDatabase, type TestDatabase } from "../platform/testing/test-database.js";
 import type { Topology } from "../topology/domain/component.js";
 import {
+  Adoption,
   appendRecords,
   FailoverDesk,
   readClusters,
@@ -63,6 +64,13 @@ const api = () =>
     topology: () => topology,
     clock: system.clock,
     desk: new FailoverDesk({ database: fixture.database, system, wake: () => undefined }),
+    adoption: new Adoption({
+      database: fixture.database,
+      system,
+      guard: (_service, call) => call(),
+      credentialsOf: () => undefined,
+      wake: () => undefined,
+    }),
   });
 
 describe("a decision log", () => {

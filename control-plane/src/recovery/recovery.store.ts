@@ -9,6 +9,7 @@ import { OpsError } from "../kernel/errors.js";
 import type { Instant } from "../kernel/time.js";
 import type { Database, Queryable, Transaction } from "../platform/postgres/database.js";
 import { sql } from "../platform/postgres/sql.js";
+import type { AnyRecord } from "./domain/account-decision.js";
 import type { Observation } from "./domain/observation.js";
 import { tellRecord } from "./domain/tell-record.js";
 
@@ -46,7 +47,7 @@ export async function registerCluster(
     values (${cluster}, 0, 0, ${JSON.stringify(policy)}, ${primary}, ${JSON.stringify(firstCluster(primary))},
       ${new Date(now)})
     on conflict (cluster) do update set policy = excluded.policy, released_at = null, registered_at = excluded.registered_at
-      where recovery_cluster.released_at is not null and recovery_cluster.state->>'primary' = ${primary}
+      where recovery_cluster.kept_by = 'agents' and recovery_cluster.released_at is not null and recovery_cluster.state->>'primary' = ${primary}
     returning cluster`);
   return rows.length === 1;
 }
@@ -75,16 +76,18 @@ const toCluster = (row: ClusterRow): RecoveryCluster => ({
   releasedAt: row.released_at?.getTime(),
 });
 
-/** All that were ever registered, by name. */
+/** All that were ever registered and whose lease the agents keep, by name. */
 export async function readClusters(db: Queryable): Promise<readonly RecoveryCluster[]> {
-  const rows = await db.query<ClusterRow>(sql`select ${COLUMNS} from recovery_cluster order by cluster`);
+  const rows = await db.query<ClusterRow>(sql`
+    select ${COLUMNS} from recovery_cluster where kept_by = 'agents' order by cluster`);
   return rows.map(toCluster);
 }
 
 /** Undefined when it is not registered, or was let go. */
 export async function readCluster(db: Queryable, cluster: string): Promise<RecoveryCluster | undefined> {
   const [row] = await db.query<ClusterRow>(sql`
-    select ${COLUMNS} from recovery_cluster where cluster = ${cluster} and released_at is null`);
+    select ${COLUMNS} from recovery_cluster
+    where cluster = ${cluster} and kept_by = 'agents' and released_at is null`);
   return row === undefined ? undefined : toCluster(row);
 }
 
@@ -230,7 +233,7 @@ export async function readRecords(
 
 export interface DecisionRecords {
   readonly cluster: string;
-  readonly records: readonly LogRecord[];
+  readonly records: readonly AnyRecord[];
 }
 
 /** The records of the newest decisions, newest first; of one cluster, or of all. */
@@ -239,7 +242,7 @@ export async function readDecisions(
   filter: { readonly cluster?: string; readonly limit: number },
 ): Promise<readonly DecisionRecords[]> {
   const one = filter.cluster === undefined ? sql`` : sql`where cluster = ${filter.cluster}`;
-  return db.query<{ cluster: string; records: readonly LogRecord[] }>(sql`
+  return db.query<{ cluster: string; records: readonly AnyRecord[] }>(sql`
     select d.cluster, r.records
     from (select cluster, epoch, started_at from recovery_decision ${one}
       order by started_at desc, epoch desc limit ${filter.limit}) d

@@ -42,7 +42,9 @@ const stands = (cluster: RecoveryClusterView): boolean =>
 
 function describe(cluster: RecoveryClusterView): string {
   const facts = [
-    `${cluster.cluster}: ${cluster.primary} owns epoch ${cluster.epoch}, ${cluster.mode}`,
+    cluster.keptBy === ""
+      ? `${cluster.cluster}: ${cluster.primary} owns epoch ${cluster.epoch}, ${cluster.mode}`
+      : `${cluster.cluster}: ${cluster.primary} leads timeline ${cluster.timeline}, ${cluster.mode}, ${cluster.keptBy} keeps its lease`,
     `relied on: ${cluster.eligible.join(", ") || "nobody"}`,
     ...(cluster.paused ? ["PAUSED"] : []),
     ...(cluster.manual ? ["every failover needs approval"] : []),
@@ -92,7 +94,8 @@ async function status({ controlPlane, positionals, flags, form, write }: Invocat
 async function register(invocation: Invocation): Promise<ExitCode> {
   const [cluster = ""] = invocation.positionals;
   const members = (textFlag(invocation, "members") ?? "").split(",").filter((name) => name !== "");
-  const primary = textFlag(invocation, "primary");
+  const patroni = (textFlag(invocation, "patroni") ?? "").split(",").filter((url) => url !== "");
+  const primary = textFlag(invocation, "primary") ?? (patroni.length > 0 ? "" : undefined);
   if (primary === undefined) throw new Failure("give --primary NODE: who is the primary now");
   const lease = textFlag(invocation, "lease");
   const leaseMs = lease === undefined ? 0 : parseDuration(lease);
@@ -102,6 +105,7 @@ async function register(invocation: Invocation): Promise<ExitCode> {
     cluster,
     members,
     primary,
+    patroni,
     mode: textFlag(invocation, "mode") ?? "synchronous",
     rpoBytes: BigInt(wholeFlag(invocation, "rpo-bytes")),
     required: wholeFlag(invocation, "required"),
@@ -238,8 +242,10 @@ export const failoverCommands: readonly Command[] = [
   },
   {
     name: "failover register",
-    usage: "CLUSTER --members NODE,NODE --primary NODE [--mode synchronous|asynchronous]",
-    summary: "Takes a running primary and its replicas under failover.",
+    usage:
+      "CLUSTER --members NODE,NODE --primary NODE [--mode synchronous|asynchronous] | CLUSTER --patroni URL,URL",
+    summary:
+      "Takes a running primary and its replicas under failover, or adopts a cluster that Patroni keeps.",
     changes: true,
     help: `  --members A,B         names of nodes; their agents have the same cluster in agent.yaml
   --primary NODE        who is the primary now
@@ -249,7 +255,9 @@ export const failoverCommands: readonly Command[] = [
   --lease DURATION      default 3s
   --manual              every failover needs approval
   --poolers A,B         nodes whose agents look after its pgbouncers: a switchover holds their clients, and leads them on
-  --failovers-per-hour N  so many, and the next needs approval (default 2)`,
+  --failovers-per-hour N  so many, and the next needs approval (default 2)
+  --patroni A,B         Patroni's REST API on each member; it keeps the lease, and with --manual or --failovers-per-hour is
+                        put into maintenance mode while a failover needs approval (default: left as it is)`,
     options: {
       members: { type: "string" },
       primary: { type: "string" },
@@ -259,6 +267,7 @@ export const failoverCommands: readonly Command[] = [
       lease: { type: "string" },
       manual: { type: "boolean" },
       poolers: { type: "string" },
+      patroni: { type: "string" },
       "failovers-per-hour": { type: "string" },
     },
     positionals: ONE,

@@ -1,34 +1,20 @@
 /** A decision as its records tell it: what was decided, on what, how long each step took and how it ended. */
-import type { DecisionKind, LogRecord } from "@mainstay/proto/failover/decision";
-import type { Duration, Instant } from "../../kernel/time.js";
+import type { LogRecord } from "@mainstay/proto/failover/decision";
+import type { Duration } from "../../kernel/time.js";
+import type { DecisionAccount } from "./decision-account.js";
+import type { PatroniRecord } from "./patroni/patroni-cluster.js";
+import { accountPatroni, isPatroniLog } from "./patroni/tell-patroni.js";
 import { tellRecord } from "./tell-record.js";
 
-export interface DecisionAccount {
-  readonly epoch: number;
-  readonly kind: DecisionKind;
-  readonly from: string;
-  /** Who was promoted, or is to be; undefined before that was chosen. */
-  readonly candidate: string | undefined;
-  readonly trigger: string;
-  /** `open`, `done`, `interrupted`, `lost-again` or `aborted`. */
-  readonly outcome: string;
-  readonly startedAt: Instant;
-  readonly endedAt: Instant | undefined;
-  /** From the intention until the new owner was open for writes: what is compared with the RTO, without detection. */
-  readonly openAfter: Duration | undefined;
-  /** From when the old owner was last heard open until the new one was: with detection. Undefined where that was not seen. */
-  readonly rto: Duration | undefined;
-  /** What is missing as time, at most. */
-  readonly rpo: Duration | undefined;
-  /** Bytes of the write-ahead log that the candidate lacked by what was last heard of the owner. */
-  readonly missingBytes: number | undefined;
-  readonly fencedBy: string | undefined;
-  readonly approvedBy: string | undefined;
-  readonly steps: readonly { readonly at: Instant; readonly kind: string; readonly says: string }[];
-}
+export type { DecisionAccount } from "./decision-account.js";
+
+/** As it stands in the database: of a cluster that agents keep, or of one that Patroni does. */
+export type AnyRecord = LogRecord | PatroniRecord;
 
 /** `records` are those of one decision, in order. Undefined when its intention is not among them. */
-export function accountDecision(records: readonly LogRecord[]): DecisionAccount | undefined {
+export function accountDecision(all: readonly AnyRecord[]): DecisionAccount | undefined {
+  if (isPatroniLog(all)) return accountPatroni(all);
+  const records = all.filter((record): record is LogRecord => !isPatroniLog([record]));
   const of = <K extends LogRecord["kind"]>(kind: K): Extract<LogRecord, { kind: K }> | undefined =>
     records.find((record): record is Extract<LogRecord, { kind: K }> => record.kind === kind);
   const intended = of("intended");

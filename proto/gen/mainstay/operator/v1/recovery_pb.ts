@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file mainstay/operator/v1/recovery.proto.
  */
 export const file_mainstay_operator_v1_recovery: GenFile = /*@__PURE__*/
-  fileDesc("CiNtYWluc3RheS9vcGVyYXRvci92MS9yZWNvdmVyeS5wcm90bxIUbWFpbnN0YXkub3BlcmF0b3IudjEi0QMKE1JlY292ZXJ5Q2x1c3RlclZpZXcSDwoHY2x1c3RlchgBIAEoCRIPCgdwcmltYXJ5GAIgASgJEg0KBWVwb2NoGAMgASgEEgwKBG1vZGUYBCABKAkSNAoHbWVtYmVycxgFIAMoCzIjLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkNsdXN0ZXJNZW1iZXISEAoIZWxpZ2libGUYBiADKAkSDgoGcGF1c2VkGAcgASgIEg4KBm1hbnVhbBgIIAEoCBIzCg9ob2xkX2Rvd25fdW50aWwYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXBoYXNlGAogASgJEhYKDmRlY2lzaW9uX2Vwb2NoGAsgASgEEg4KBmF3YWl0cxgMIAEoCRIPCgdiZWNhdXNlGA0gASgJEi8KC29ic2VydmVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWxlYXNlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoHcG9vbGVycxgeIAMoCzIjLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkNsdXN0ZXJQb29sZXIibwoNQ2x1c3RlclBvb2xlchIMCgRub2RlGAEgASgJEgoKAnRvGAIgASgJEg0KBWhvbGRzGAMgASgIEhYKCXNpbGVudF9tcxgEIAEoBEgAiAEBEg8KB2JlY2F1c2UYBSABKAlCDAoKX3NpbGVudF9tcyKWAQoNQ2x1c3Rlck1lbWJlchIMCgRub2RlGAEgASgJEgwKBHJvbGUYAiABKAkSCwoDbHNuGAMgASgEEhEKCXN0cmVhbWluZxgEIAEoCBIRCglmb2xsb3dpbmcYBSABKAkSFgoJc2lsZW50X21zGAYgASgESACIAQESEAoIcHJvbWlzZWQYByABKARCDAoKX3NpbGVudF9tcyKNAgoPRmFpbG92ZXJSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDwoHY2x1c3RlchgCIAEoCRIMCgRraW5kGAMgASgJEgoKAnRvGAQgASgJEg4KBnJlYXNvbhgFIAEoCRIUCgxyZXF1ZXN0ZWRfYnkYBiABKAkSMAoMcmVxdWVzdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVzdGF0ZRgIIAEoCRIPCgdiZWNhdXNlGAkgASgJEhIKCmRlY2lkZWRfYnkYCiABKAkSDQoFZXBvY2gYCyABKAQSEQoJcGxhbl9oYXNoGAwgASgJEg0KBWRyaWxsGA0gASgJIsACCgVEcmlsbBINCgVkcmlsbBgBIAEoCRIPCgdjbHVzdGVyGAIgASgJEgwKBGtpbmQYAyABKAkSFQoNZXZlcnlfc2Vjb25kcxgEIAEoBBIrCgdsYXN0X2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRsYXN0GAYgASgJEg8KB2JlY2F1c2UYByABKAkSDwoHb3ZlcmR1ZRgIIAEoCBIqCgZkdWVfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXNjb3JlGAogASgNEhoKDW9wZW5fYWZ0ZXJfbXMYCyABKARIAIgBARIaCg1taXNzaW5nX2J5dGVzGAwgASgESAGIAQFCEAoOX29wZW5fYWZ0ZXJfbXNCEAoOX21pc3NpbmdfYnl0ZXMiLwoTTGlzdENsdXN0ZXJzUmVxdWVzdBIYChBpbmNsdWRlX3JlbGVhc2VkGAEgASgIIlMKFExpc3RDbHVzdGVyc1Jlc3BvbnNlEjsKCGNsdXN0ZXJzGAEgAygLMikubWFpbnN0YXkub3BlcmF0b3IudjEuUmVjb3ZlcnlDbHVzdGVyVmlldyLRAQoWUmVnaXN0ZXJDbHVzdGVyUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEg8KB21lbWJlcnMYAiADKAkSDwoHcHJpbWFyeRgDIAEoCRIMCgRtb2RlGAQgASgJEhAKCHJlcXVpcmVkGAUgASgNEhEKCXJwb19ieXRlcxgGIAEoBBIQCghsZWFzZV9tcxgHIAEoDRIOCgZtYW51YWwYCCABKAgSHgoWZmFpbG92ZXJzX3Blcl9ob3VyX21heBgJIAEoDRIPCgdwb29sZXJzGB4gAygJIlUKF1JlZ2lzdGVyQ2x1c3RlclJlc3BvbnNlEjoKB2NsdXN0ZXIYASABKAsyKS5tYWluc3RheS5vcGVyYXRvci52MS5SZWNvdmVyeUNsdXN0ZXJWaWV3IjgKFVJlbGVhc2VDbHVzdGVyUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIYChZSZWxlYXNlQ2x1c3RlclJlc3BvbnNlIkAKE1BsYW5GYWlsb3ZlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIMCgRraW5kGAIgASgJEgoKAnRvGAMgASgJInsKFFBsYW5GYWlsb3ZlclJlc3BvbnNlEhEKCXBsYW5faGFzaBgBIAEoCRINCgVzdGVwcxgCIAMoCRIPCgdhZ2FpbnN0GAMgAygJEhYKDm5lZWRzX2FwcHJvdmFsGAQgASgIEgwKBGZyb20YBSABKAkSCgoCdG8YBiABKAkiZgoWUmVxdWVzdEZhaWxvdmVyUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEgwKBGtpbmQYAiABKAkSCgoCdG8YAyABKAkSEQoJcGxhbl9oYXNoGAQgASgJEg4KBnJlYXNvbhgFIAEoCSJRChdSZXF1ZXN0RmFpbG92ZXJSZXNwb25zZRI2CgdyZXF1ZXN0GAEgASgLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuRmFpbG92ZXJSZXF1ZXN0IoABChVEZWNpZGVGYWlsb3ZlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWVwb2NoGAMgASgEEg4KBmFuc3dlchgEIAEoCRIOCgZyZWFzb24YBSABKAkSEwoLYWNjZXB0X2xvc3MYBiABKAgiUAoWRGVjaWRlRmFpbG92ZXJSZXNwb25zZRI2CgdyZXF1ZXN0GAEgASgLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuRmFpbG92ZXJSZXF1ZXN0IkYKE1BhdXNlQ2x1c3RlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIOCgZwYXVzZWQYAiABKAgSDgoGcmVhc29uGAMgASgJIk4KFFBhdXNlQ2x1c3RlclJlc3BvbnNlEjYKB3JlcXVlc3QYASABKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5GYWlsb3ZlclJlcXVlc3QiNQoTTGlzdFJlcXVlc3RzUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEg0KBWxpbWl0GAIgASgNIk8KFExpc3RSZXF1ZXN0c1Jlc3BvbnNlEjcKCHJlcXVlc3RzGAEgAygLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuRmFpbG92ZXJSZXF1ZXN0IhMKEUxpc3REcmlsbHNSZXF1ZXN0IkEKEkxpc3REcmlsbHNSZXNwb25zZRIrCgZkcmlsbHMYASADKAsyGy5tYWluc3RheS5vcGVyYXRvci52MS5EcmlsbCIyChFTdGFydERyaWxsUmVxdWVzdBINCgVkcmlsbBgBIAEoCRIOCgZyZWFzb24YAiABKAkiTAoSU3RhcnREcmlsbFJlc3BvbnNlEjYKB3JlcXVlc3QYASABKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5GYWlsb3ZlclJlcXVlc3QixgYKD0p1ZGdlZE9iamVjdGl2ZRIRCgljb21wb25lbnQYASABKAkSGAoLcnRvX3NlY29uZHMYAiABKARIAIgBARIYCgtycG9fc2Vjb25kcxgDIAEoBEgBiAEBEg8KB3ZlcmRpY3QYBCABKAkSDwoHYmVjYXVzZRgFIAEoCRIbCg5tZWFzdXJlZF9lcG9jaBgGIAEoBEgCiAEBEi8KC21lYXN1cmVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIjChZtZWFzdXJlZF9vcGVuX2FmdGVyX21zGAggASgESAOIAQESIwoWbWVhc3VyZWRfbWlzc2luZ19ieXRlcxgJIAEoBEgEiAEBEjUKBnN0YXRlZBgKIAMoCzIlLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlN0YXRlZE9iamVjdGl2ZRIcCg9tZWFzdXJlZF9ydG9fbXMYCyABKARIBYgBARIcCg9tZWFzdXJlZF9ycG9fbXMYDCABKARIBogBARITCgtycG9fdmVyZGljdBgNIAEoCRIYCgtsaXZlX3Jwb19tcxgOIAEoBEgHiAEBEhsKDmxpdmVfcnBvX2J5dGVzGA8gASgESAiIAQESGAoLbGl2ZV9ydG9fbXMYECABKARICYgBARIUCgxsaXZlX2JlY2F1c2UYESABKAkSKwoHbGl2ZV9hdBgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFdHJlbmQYEyABKAkSLgoKZHJpbGxlZF9hdBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3JpdGljYWxpdHkYFSABKAlCDgoMX3J0b19zZWNvbmRzQg4KDF9ycG9fc2Vjb25kc0IRCg9fbWVhc3VyZWRfZXBvY2hCGQoXX21lYXN1cmVkX29wZW5fYWZ0ZXJfbXNCGQoXX21lYXN1cmVkX21pc3NpbmdfYnl0ZXNCEgoQX21lYXN1cmVkX3J0b19tc0ISChBfbWVhc3VyZWRfcnBvX21zQg4KDF9saXZlX3Jwb19tc0IRCg9fbGl2ZV9ycG9fYnl0ZXNCDgoMX2xpdmVfcnRvX21zInUKD1N0YXRlZE9iamVjdGl2ZRIOCgZzb3VyY2UYASABKAkSGAoLcnRvX3NlY29uZHMYAiABKARIAIgBARIYCgtycG9fc2Vjb25kcxgDIAEoBEgBiAEBQg4KDF9ydG9fc2Vjb25kc0IOCgxfcnBvX3NlY29uZHMipQMKEFJlY292ZXJ5RGVjaXNpb24SDwoHY2x1c3RlchgBIAEoCRINCgVlcG9jaBgCIAEoBBIMCgRraW5kGAMgASgJEgwKBGZyb20YBCABKAkSEQoJY2FuZGlkYXRlGAUgASgJEg8KB3RyaWdnZXIYBiABKAkSDwoHb3V0Y29tZRgHIAEoCRIuCgpzdGFydGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoNb3Blbl9hZnRlcl9tcxgKIAEoBEgAiAEBEhoKDW1pc3NpbmdfYnl0ZXMYCyABKARIAYgBARIRCglmZW5jZWRfYnkYDCABKAkSEwoLYXBwcm92ZWRfYnkYDSABKAkSEwoGcnRvX21zGA4gASgESAKIAQESEwoGcnBvX21zGA8gASgESAOIAQFCEAoOX29wZW5fYWZ0ZXJfbXNCEAoOX21pc3NpbmdfYnl0ZXNCCQoHX3J0b19tc0IJCgdfcnBvX21zIlIKDERlY2lzaW9uU3RlcBImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEa2luZBgCIAEoCRIMCgRzYXlzGAMgASgJIhcKFUxpc3RPYmplY3RpdmVzUmVxdWVzdCJTChZMaXN0T2JqZWN0aXZlc1Jlc3BvbnNlEjkKCm9iamVjdGl2ZXMYASADKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5KdWRnZWRPYmplY3RpdmUiNgoUTGlzdERlY2lzaW9uc1JlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRINCgVsaW1pdBgCIAEoDSJSChVMaXN0RGVjaXNpb25zUmVzcG9uc2USOQoJZGVjaXNpb25zGAEgAygLMiYubWFpbnN0YXkub3BlcmF0b3IudjEuUmVjb3ZlcnlEZWNpc2lvbiI4ChZFeHBsYWluRGVjaXNpb25SZXF1ZXN0Eg8KB2NsdXN0ZXIYASABKAkSDQoFZXBvY2gYAiABKAQilgEKF0V4cGxhaW5EZWNpc2lvblJlc3BvbnNlEjgKCGRlY2lzaW9uGAEgASgLMiYubWFpbnN0YXkub3BlcmF0b3IudjEuUmVjb3ZlcnlEZWNpc2lvbhIxCgVzdGVwcxgCIAMoCzIiLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkRlY2lzaW9uU3RlcBIOCgZmYXVsdHMYAyADKAkyyxAKD1JlY292ZXJ5U2VydmljZRKZAQoOTGlzdE9iamVjdGl2ZXMSKy5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0T2JqZWN0aXZlc1JlcXVlc3QaLC5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0T2JqZWN0aXZlc1Jlc3BvbnNlIiyC0+STAiYSJC9hcGkvbWFpbnN0YXkvdjEvcmVjb3Zlcnkvb2JqZWN0aXZlcxKVAQoNTGlzdERlY2lzaW9ucxIqLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3REZWNpc2lvbnNSZXF1ZXN0GisubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdERlY2lzaW9uc1Jlc3BvbnNlIiuC0+STAiUSIy9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvZGVjaXNpb25zErYBCg9FeHBsYWluRGVjaXNpb24SLC5tYWluc3RheS5vcGVyYXRvci52MS5FeHBsYWluRGVjaXNpb25SZXF1ZXN0Gi0ubWFpbnN0YXkub3BlcmF0b3IudjEuRXhwbGFpbkRlY2lzaW9uUmVzcG9uc2UiRoLT5JMCQBI+L2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycy97Y2x1c3Rlcn0vZGVjaXNpb25zL3tlcG9jaH0SkQEKDExpc3RDbHVzdGVycxIpLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RDbHVzdGVyc1JlcXVlc3QaKi5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0Q2x1c3RlcnNSZXNwb25zZSIqgtPkkwIkEiIvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2NsdXN0ZXJzEp0BCg9SZWdpc3RlckNsdXN0ZXISLC5tYWluc3RheS5vcGVyYXRvci52MS5SZWdpc3RlckNsdXN0ZXJSZXF1ZXN0Gi0ubWFpbnN0YXkub3BlcmF0b3IudjEuUmVnaXN0ZXJDbHVzdGVyUmVzcG9uc2UiLYLT5JMCJzoBKiIiL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycxKsAQoOUmVsZWFzZUNsdXN0ZXISKy5tYWluc3RheS5vcGVyYXRvci52MS5SZWxlYXNlQ2x1c3RlclJlcXVlc3QaLC5tYWluc3RheS5vcGVyYXRvci52MS5SZWxlYXNlQ2x1c3RlclJlc3BvbnNlIj+C0+STAjk6ASoiNC9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMve2NsdXN0ZXJ9OnJlbGVhc2USowEKDFBsYW5GYWlsb3ZlchIpLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlBsYW5GYWlsb3ZlclJlcXVlc3QaKi5tYWluc3RheS5vcGVyYXRvci52MS5QbGFuRmFpbG92ZXJSZXNwb25zZSI8gtPkkwI2OgEqIjEvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2NsdXN0ZXJzL3tjbHVzdGVyfTpwbGFuEq8BCg9SZXF1ZXN0RmFpbG92ZXISLC5tYWluc3RheS5vcGVyYXRvci52MS5SZXF1ZXN0RmFpbG92ZXJSZXF1ZXN0Gi0ubWFpbnN0YXkub3BlcmF0b3IudjEuUmVxdWVzdEZhaWxvdmVyUmVzcG9uc2UiP4LT5JMCOToBKiI0L2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycy97Y2x1c3Rlcn06cmVxdWVzdBKrAQoORGVjaWRlRmFpbG92ZXISKy5tYWluc3RheS5vcGVyYXRvci52MS5EZWNpZGVGYWlsb3ZlclJlcXVlc3QaLC5tYWluc3RheS5vcGVyYXRvci52MS5EZWNpZGVGYWlsb3ZlclJlc3BvbnNlIj6C0+STAjg6ASoiMy9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMve2NsdXN0ZXJ9OmRlY2lkZRKkAQoMUGF1c2VDbHVzdGVyEikubWFpbnN0YXkub3BlcmF0b3IudjEuUGF1c2VDbHVzdGVyUmVxdWVzdBoqLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlBhdXNlQ2x1c3RlclJlc3BvbnNlIj2C0+STAjc6ASoiMi9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMve2NsdXN0ZXJ9OnBhdXNlEpEBCgxMaXN0UmVxdWVzdHMSKS5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0UmVxdWVzdHNSZXF1ZXN0GioubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJlcXVlc3RzUmVzcG9uc2UiKoLT5JMCJBIiL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9yZXF1ZXN0cxKJAQoKTGlzdERyaWxscxInLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3REcmlsbHNSZXF1ZXN0GigubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdERyaWxsc1Jlc3BvbnNlIiiC0+STAiISIC9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvZHJpbGxzEpoBCgpTdGFydERyaWxsEicubWFpbnN0YXkub3BlcmF0b3IudjEuU3RhcnREcmlsbFJlcXVlc3QaKC5tYWluc3RheS5vcGVyYXRvci52MS5TdGFydERyaWxsUmVzcG9uc2UiOYLT5JMCMzoBKiIuL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9kcmlsbHMve2RyaWxsfTpzdGFydGIGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("CiNtYWluc3RheS9vcGVyYXRvci92MS9yZWNvdmVyeS5wcm90bxIUbWFpbnN0YXkub3BlcmF0b3IudjEi9AMKE1JlY292ZXJ5Q2x1c3RlclZpZXcSDwoHY2x1c3RlchgBIAEoCRIPCgdwcmltYXJ5GAIgASgJEg0KBWVwb2NoGAMgASgEEgwKBG1vZGUYBCABKAkSNAoHbWVtYmVycxgFIAMoCzIjLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkNsdXN0ZXJNZW1iZXISEAoIZWxpZ2libGUYBiADKAkSDgoGcGF1c2VkGAcgASgIEg4KBm1hbnVhbBgIIAEoCBIzCg9ob2xkX2Rvd25fdW50aWwYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXBoYXNlGAogASgJEhYKDmRlY2lzaW9uX2Vwb2NoGAsgASgEEg4KBmF3YWl0cxgMIAEoCRIPCgdiZWNhdXNlGA0gASgJEi8KC29ic2VydmVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWxlYXNlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHa2VwdF9ieRgUIAEoCRIQCgh0aW1lbGluZRgVIAEoBBI0Cgdwb29sZXJzGB4gAygLMiMubWFpbnN0YXkub3BlcmF0b3IudjEuQ2x1c3RlclBvb2xlciJvCg1DbHVzdGVyUG9vbGVyEgwKBG5vZGUYASABKAkSCgoCdG8YAiABKAkSDQoFaG9sZHMYAyABKAgSFgoJc2lsZW50X21zGAQgASgESACIAQESDwoHYmVjYXVzZRgFIAEoCUIMCgpfc2lsZW50X21zIpYBCg1DbHVzdGVyTWVtYmVyEgwKBG5vZGUYASABKAkSDAoEcm9sZRgCIAEoCRILCgNsc24YAyABKAQSEQoJc3RyZWFtaW5nGAQgASgIEhEKCWZvbGxvd2luZxgFIAEoCRIWCglzaWxlbnRfbXMYBiABKARIAIgBARIQCghwcm9taXNlZBgHIAEoBEIMCgpfc2lsZW50X21zIo0CCg9GYWlsb3ZlclJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdjbHVzdGVyGAIgASgJEgwKBGtpbmQYAyABKAkSCgoCdG8YBCABKAkSDgoGcmVhc29uGAUgASgJEhQKDHJlcXVlc3RlZF9ieRgGIAEoCRIwCgxyZXF1ZXN0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXN0YXRlGAggASgJEg8KB2JlY2F1c2UYCSABKAkSEgoKZGVjaWRlZF9ieRgKIAEoCRINCgVlcG9jaBgLIAEoBBIRCglwbGFuX2hhc2gYDCABKAkSDQoFZHJpbGwYDSABKAki0gMKBURyaWxsEg0KBWRyaWxsGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSDAoEa2luZBgDIAEoCRIVCg1ldmVyeV9zZWNvbmRzGAQgASgEEisKB2xhc3RfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGxhc3QYBiABKAkSDwoHYmVjYXVzZRgHIAEoCRIPCgdvdmVyZHVlGAggASgIEioKBmR1ZV9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFc2NvcmUYCiABKA0SGgoNb3Blbl9hZnRlcl9tcxgLIAEoBEgAiAEBEhoKDW1pc3NpbmdfYnl0ZXMYDCABKARIAYgBARIOCgZiZWdpbnMYFCABKAkSDAoEbm9kZRgVIAEoCRISCgpyZXBvc2l0b3J5GBYgASgJEhsKDnJlc3RvcmVfcnRvX21zGBcgASgESAKIAQESGwoOcmVzdG9yZV9ycG9fbXMYGCABKARIA4gBAUIQCg5fb3Blbl9hZnRlcl9tc0IQCg5fbWlzc2luZ19ieXRlc0IRCg9fcmVzdG9yZV9ydG9fbXNCEQoPX3Jlc3RvcmVfcnBvX21zIi8KE0xpc3RDbHVzdGVyc1JlcXVlc3QSGAoQaW5jbHVkZV9yZWxlYXNlZBgBIAEoCCJTChRMaXN0Q2x1c3RlcnNSZXNwb25zZRI7CghjbHVzdGVycxgBIAMoCzIpLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlY292ZXJ5Q2x1c3RlclZpZXci4gEKFlJlZ2lzdGVyQ2x1c3RlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIPCgdtZW1iZXJzGAIgAygJEg8KB3ByaW1hcnkYAyABKAkSDAoEbW9kZRgEIAEoCRIQCghyZXF1aXJlZBgFIAEoDRIRCglycG9fYnl0ZXMYBiABKAQSEAoIbGVhc2VfbXMYByABKA0SDgoGbWFudWFsGAggASgIEh4KFmZhaWxvdmVyc19wZXJfaG91cl9tYXgYCSABKA0SDwoHcGF0cm9uaRgUIAMoCRIPCgdwb29sZXJzGB4gAygJIlUKF1JlZ2lzdGVyQ2x1c3RlclJlc3BvbnNlEjoKB2NsdXN0ZXIYASABKAsyKS5tYWluc3RheS5vcGVyYXRvci52MS5SZWNvdmVyeUNsdXN0ZXJWaWV3IjgKFVJlbGVhc2VDbHVzdGVyUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEg4KBnJlYXNvbhgCIAEoCSIYChZSZWxlYXNlQ2x1c3RlclJlc3BvbnNlIkAKE1BsYW5GYWlsb3ZlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIMCgRraW5kGAIgASgJEgoKAnRvGAMgASgJInsKFFBsYW5GYWlsb3ZlclJlc3BvbnNlEhEKCXBsYW5faGFzaBgBIAEoCRINCgVzdGVwcxgCIAMoCRIPCgdhZ2FpbnN0GAMgAygJEhYKDm5lZWRzX2FwcHJvdmFsGAQgASgIEgwKBGZyb20YBSABKAkSCgoCdG8YBiABKAkiZgoWUmVxdWVzdEZhaWxvdmVyUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEgwKBGtpbmQYAiABKAkSCgoCdG8YAyABKAkSEQoJcGxhbl9oYXNoGAQgASgJEg4KBnJlYXNvbhgFIAEoCSJRChdSZXF1ZXN0RmFpbG92ZXJSZXNwb25zZRI2CgdyZXF1ZXN0GAEgASgLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuRmFpbG92ZXJSZXF1ZXN0IoABChVEZWNpZGVGYWlsb3ZlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEg0KBWVwb2NoGAMgASgEEg4KBmFuc3dlchgEIAEoCRIOCgZyZWFzb24YBSABKAkSEwoLYWNjZXB0X2xvc3MYBiABKAgiUAoWRGVjaWRlRmFpbG92ZXJSZXNwb25zZRI2CgdyZXF1ZXN0GAEgASgLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuRmFpbG92ZXJSZXF1ZXN0IkYKE1BhdXNlQ2x1c3RlclJlcXVlc3QSDwoHY2x1c3RlchgBIAEoCRIOCgZwYXVzZWQYAiABKAgSDgoGcmVhc29uGAMgASgJIk4KFFBhdXNlQ2x1c3RlclJlc3BvbnNlEjYKB3JlcXVlc3QYASABKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5GYWlsb3ZlclJlcXVlc3QiNQoTTGlzdFJlcXVlc3RzUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEg0KBWxpbWl0GAIgASgNIk8KFExpc3RSZXF1ZXN0c1Jlc3BvbnNlEjcKCHJlcXVlc3RzGAEgAygLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuRmFpbG92ZXJSZXF1ZXN0IhMKEUxpc3REcmlsbHNSZXF1ZXN0IkEKEkxpc3REcmlsbHNSZXNwb25zZRIrCgZkcmlsbHMYASADKAsyGy5tYWluc3RheS5vcGVyYXRvci52MS5EcmlsbCIyChFTdGFydERyaWxsUmVxdWVzdBINCgVkcmlsbBgBIAEoCRIOCgZyZWFzb24YAiABKAkiTAoSU3RhcnREcmlsbFJlc3BvbnNlEjYKB3JlcXVlc3QYASABKAsyJS5tYWluc3RheS5vcGVyYXRvci52MS5GYWlsb3ZlclJlcXVlc3QixgkKD0p1ZGdlZE9iamVjdGl2ZRIRCgljb21wb25lbnQYASABKAkSGAoLcnRvX3NlY29uZHMYAiABKARIAIgBARIYCgtycG9fc2Vjb25kcxgDIAEoBEgBiAEBEg8KB3ZlcmRpY3QYBCABKAkSDwoHYmVjYXVzZRgFIAEoCRIbCg5tZWFzdXJlZF9lcG9jaBgGIAEoBEgCiAEBEi8KC21lYXN1cmVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIjChZtZWFzdXJlZF9vcGVuX2FmdGVyX21zGAggASgESAOIAQESIwoWbWVhc3VyZWRfbWlzc2luZ19ieXRlcxgJIAEoBEgEiAEBEjUKBnN0YXRlZBgKIAMoCzIlLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlN0YXRlZE9iamVjdGl2ZRIcCg9tZWFzdXJlZF9ydG9fbXMYCyABKARIBYgBARIcCg9tZWFzdXJlZF9ycG9fbXMYDCABKARIBogBARITCgtycG9fdmVyZGljdBgNIAEoCRIYCgtsaXZlX3Jwb19tcxgOIAEoBEgHiAEBEhsKDmxpdmVfcnBvX2J5dGVzGA8gASgESAiIAQESGAoLbGl2ZV9ydG9fbXMYECABKARICYgBARIUCgxsaXZlX2JlY2F1c2UYESABKAkSKwoHbGl2ZV9hdBgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFdHJlbmQYEyABKAkSLgoKZHJpbGxlZF9hdBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLY3JpdGljYWxpdHkYFSABKAkSOAoUbmV3ZXN0X3Jlc3RvcmFibGVfYXQYKCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiEKGW5ld2VzdF9yZXN0b3JhYmxlX2JlY2F1c2UYKSABKAkSPQoZbmV3ZXN0X3Jlc3RvcmFibGVfc2Vlbl9hdBgqIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzdG9yZWRfYXQYKyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKDnJlc3RvcmVfcnRvX21zGCwgASgESAqIAQESGwoOcmVzdG9yZV9ycG9fbXMYLSABKARIC4gBARIVCg1yZXN0b3JlX3RyZW5kGC4gASgJEjoKB2hpc3RvcnkYLyADKAsyKS5tYWluc3RheS5vcGVyYXRvci52MS5SZWNvdmVyeU1lYXN1cmVtZW50Qg4KDF9ydG9fc2Vjb25kc0IOCgxfcnBvX3NlY29uZHNCEQoPX21lYXN1cmVkX2Vwb2NoQhkKF19tZWFzdXJlZF9vcGVuX2FmdGVyX21zQhkKF19tZWFzdXJlZF9taXNzaW5nX2J5dGVzQhIKEF9tZWFzdXJlZF9ydG9fbXNCEgoQX21lYXN1cmVkX3Jwb19tc0IOCgxfbGl2ZV9ycG9fbXNCEQoPX2xpdmVfcnBvX2J5dGVzQg4KDF9saXZlX3J0b19tc0IRCg9fcmVzdG9yZV9ydG9fbXNCEQoPX3Jlc3RvcmVfcnBvX21zIogBChNSZWNvdmVyeU1lYXN1cmVtZW50EiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRraW5kGAIgASgJEg4KBnJ0b19tcxgDIAEoBBITCgZycG9fbXMYBCABKARIAIgBARILCgNtZXQYBSABKAhCCQoHX3Jwb19tcyJ1Cg9TdGF0ZWRPYmplY3RpdmUSDgoGc291cmNlGAEgASgJEhgKC3J0b19zZWNvbmRzGAIgASgESACIAQESGAoLcnBvX3NlY29uZHMYAyABKARIAYgBAUIOCgxfcnRvX3NlY29uZHNCDgoMX3Jwb19zZWNvbmRzIqUDChBSZWNvdmVyeURlY2lzaW9uEg8KB2NsdXN0ZXIYASABKAkSDQoFZXBvY2gYAiABKAQSDAoEa2luZBgDIAEoCRIMCgRmcm9tGAQgASgJEhEKCWNhbmRpZGF0ZRgFIAEoCRIPCgd0cmlnZ2VyGAYgASgJEg8KB291dGNvbWUYByABKAkSLgoKc3RhcnRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKDW9wZW5fYWZ0ZXJfbXMYCiABKARIAIgBARIaCg1taXNzaW5nX2J5dGVzGAsgASgESAGIAQESEQoJZmVuY2VkX2J5GAwgASgJEhMKC2FwcHJvdmVkX2J5GA0gASgJEhMKBnJ0b19tcxgOIAEoBEgCiAEBEhMKBnJwb19tcxgPIAEoBEgDiAEBQhAKDl9vcGVuX2FmdGVyX21zQhAKDl9taXNzaW5nX2J5dGVzQgkKB19ydG9fbXNCCQoHX3Jwb19tcyJSCgxEZWNpc2lvblN0ZXASJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGtpbmQYAiABKAkSDAoEc2F5cxgDIAEoCSIXChVMaXN0T2JqZWN0aXZlc1JlcXVlc3QiUwoWTGlzdE9iamVjdGl2ZXNSZXNwb25zZRI5CgpvYmplY3RpdmVzGAEgAygLMiUubWFpbnN0YXkub3BlcmF0b3IudjEuSnVkZ2VkT2JqZWN0aXZlIjYKFExpc3REZWNpc2lvbnNSZXF1ZXN0Eg8KB2NsdXN0ZXIYASABKAkSDQoFbGltaXQYAiABKA0iUgoVTGlzdERlY2lzaW9uc1Jlc3BvbnNlEjkKCWRlY2lzaW9ucxgBIAMoCzImLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlY292ZXJ5RGVjaXNpb24iOAoWRXhwbGFpbkRlY2lzaW9uUmVxdWVzdBIPCgdjbHVzdGVyGAEgASgJEg0KBWVwb2NoGAIgASgEIpYBChdFeHBsYWluRGVjaXNpb25SZXNwb25zZRI4CghkZWNpc2lvbhgBIAEoCzImLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlY292ZXJ5RGVjaXNpb24SMQoFc3RlcHMYAiADKAsyIi5tYWluc3RheS5vcGVyYXRvci52MS5EZWNpc2lvblN0ZXASDgoGZmF1bHRzGAMgAygJMssQCg9SZWNvdmVyeVNlcnZpY2USmQEKDkxpc3RPYmplY3RpdmVzEisubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdE9iamVjdGl2ZXNSZXF1ZXN0GiwubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdE9iamVjdGl2ZXNSZXNwb25zZSIsgtPkkwImEiQvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L29iamVjdGl2ZXMSlQEKDUxpc3REZWNpc2lvbnMSKi5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0RGVjaXNpb25zUmVxdWVzdBorLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3REZWNpc2lvbnNSZXNwb25zZSIrgtPkkwIlEiMvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2RlY2lzaW9ucxK2AQoPRXhwbGFpbkRlY2lzaW9uEiwubWFpbnN0YXkub3BlcmF0b3IudjEuRXhwbGFpbkRlY2lzaW9uUmVxdWVzdBotLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkV4cGxhaW5EZWNpc2lvblJlc3BvbnNlIkaC0+STAkASPi9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMve2NsdXN0ZXJ9L2RlY2lzaW9ucy97ZXBvY2h9EpEBCgxMaXN0Q2x1c3RlcnMSKS5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0Q2x1c3RlcnNSZXF1ZXN0GioubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdENsdXN0ZXJzUmVzcG9uc2UiKoLT5JMCJBIiL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycxKdAQoPUmVnaXN0ZXJDbHVzdGVyEiwubWFpbnN0YXkub3BlcmF0b3IudjEuUmVnaXN0ZXJDbHVzdGVyUmVxdWVzdBotLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlZ2lzdGVyQ2x1c3RlclJlc3BvbnNlIi2C0+STAic6ASoiIi9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMSrAEKDlJlbGVhc2VDbHVzdGVyEisubWFpbnN0YXkub3BlcmF0b3IudjEuUmVsZWFzZUNsdXN0ZXJSZXF1ZXN0GiwubWFpbnN0YXkub3BlcmF0b3IudjEuUmVsZWFzZUNsdXN0ZXJSZXNwb25zZSI/gtPkkwI5OgEqIjQvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2NsdXN0ZXJzL3tjbHVzdGVyfTpyZWxlYXNlEqMBCgxQbGFuRmFpbG92ZXISKS5tYWluc3RheS5vcGVyYXRvci52MS5QbGFuRmFpbG92ZXJSZXF1ZXN0GioubWFpbnN0YXkub3BlcmF0b3IudjEuUGxhbkZhaWxvdmVyUmVzcG9uc2UiPILT5JMCNjoBKiIxL2FwaS9tYWluc3RheS92MS9yZWNvdmVyeS9jbHVzdGVycy97Y2x1c3Rlcn06cGxhbhKvAQoPUmVxdWVzdEZhaWxvdmVyEiwubWFpbnN0YXkub3BlcmF0b3IudjEuUmVxdWVzdEZhaWxvdmVyUmVxdWVzdBotLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlJlcXVlc3RGYWlsb3ZlclJlc3BvbnNlIj+C0+STAjk6ASoiNC9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvY2x1c3RlcnMve2NsdXN0ZXJ9OnJlcXVlc3QSqwEKDkRlY2lkZUZhaWxvdmVyEisubWFpbnN0YXkub3BlcmF0b3IudjEuRGVjaWRlRmFpbG92ZXJSZXF1ZXN0GiwubWFpbnN0YXkub3BlcmF0b3IudjEuRGVjaWRlRmFpbG92ZXJSZXNwb25zZSI+gtPkkwI4OgEqIjMvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2NsdXN0ZXJzL3tjbHVzdGVyfTpkZWNpZGUSpAEKDFBhdXNlQ2x1c3RlchIpLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlBhdXNlQ2x1c3RlclJlcXVlc3QaKi5tYWluc3RheS5vcGVyYXRvci52MS5QYXVzZUNsdXN0ZXJSZXNwb25zZSI9gtPkkwI3OgEqIjIvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2NsdXN0ZXJzL3tjbHVzdGVyfTpwYXVzZRKRAQoMTGlzdFJlcXVlc3RzEikubWFpbnN0YXkub3BlcmF0b3IudjEuTGlzdFJlcXVlc3RzUmVxdWVzdBoqLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3RSZXF1ZXN0c1Jlc3BvbnNlIiqC0+STAiQSIi9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvcmVxdWVzdHMSiQEKCkxpc3REcmlsbHMSJy5tYWluc3RheS5vcGVyYXRvci52MS5MaXN0RHJpbGxzUmVxdWVzdBooLm1haW5zdGF5Lm9wZXJhdG9yLnYxLkxpc3REcmlsbHNSZXNwb25zZSIogtPkkwIiEiAvYXBpL21haW5zdGF5L3YxL3JlY292ZXJ5L2RyaWxscxKaAQoKU3RhcnREcmlsbBInLm1haW5zdGF5Lm9wZXJhdG9yLnYxLlN0YXJ0RHJpbGxSZXF1ZXN0GigubWFpbnN0YXkub3BlcmF0b3IudjEuU3RhcnREcmlsbFJlc3BvbnNlIjmC0+STAjM6ASoiLi9hcGkvbWFpbnN0YXkvdjEvcmVjb3ZlcnkvZHJpbGxzL3tkcmlsbH06c3RhcnRiBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_timestamp]);
 
 /**
  * A cluster under failover.
@@ -111,6 +111,20 @@ export type RecoveryClusterView = Message<"mainstay.operator.v1.RecoveryClusterV
    * @generated from field: google.protobuf.Timestamp released_at = 15;
    */
   releasedAt?: Timestamp | undefined;
+
+  /**
+   * Who keeps its lease where the agents do not: Patroni and its version. Its `epoch` is then the number of its last decision.
+   *
+   * @generated from field: string kept_by = 20;
+   */
+  keptBy: string;
+
+  /**
+   * PostgreSQL's, of the owner that is open; of adopted clusters only.
+   *
+   * @generated from field: uint64 timeline = 21;
+   */
+  timeline: bigint;
 
   /**
    * @generated from field: repeated mainstay.operator.v1.ClusterPooler poolers = 30;
@@ -329,7 +343,7 @@ export type Drill = Message<"mainstay.operator.v1.Drill"> & {
   cluster: string;
 
   /**
-   * switchover.
+   * switchover or restore.
    *
    * @generated from field: string kind = 3;
    */
@@ -383,6 +397,35 @@ export type Drill = Message<"mainstay.operator.v1.Drill"> & {
    * @generated from field: optional uint64 missing_bytes = 12;
    */
   missingBytes?: bigint | undefined;
+
+  /**
+   * by-itself or by-a-person.
+   *
+   * @generated from field: string begins = 20;
+   */
+  begins: string;
+
+  /**
+   * Of a restore.
+   *
+   * @generated from field: string node = 21;
+   */
+  node: string;
+
+  /**
+   * @generated from field: string repository = 22;
+   */
+  repository: string;
+
+  /**
+   * @generated from field: optional uint64 restore_rto_ms = 23;
+   */
+  restoreRtoMs?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 restore_rpo_ms = 24;
+   */
+  restoreRpoMs?: bigint | undefined;
 };
 
 /**
@@ -498,6 +541,14 @@ export type RegisterClusterRequest = Message<"mainstay.operator.v1.RegisterClust
    * @generated from field: uint32 failovers_per_hour_max = 9;
    */
   failoversPerHourMax: number;
+
+  /**
+   * Origins of Patroni's REST API on each member: the cluster is adopted as it is and Patroni keeps its lease. Of the other
+   * fields only `manual` and `failovers_per_hour_max` count then; 0 of that is no limit.
+   *
+   * @generated from field: repeated string patroni = 20;
+   */
+  patroni: string[];
 
   /**
    * Nodes whose agents look after poolers (pgbouncer) of the cluster: a switchover holds their clients, whoever becomes
@@ -1089,6 +1140,56 @@ export type JudgedObjective = Message<"mainstay.operator.v1.JudgedObjective"> & 
    * @generated from field: string criticality = 21;
    */
   criticality: string;
+
+  /**
+   * Commits up to then can be restored from a backup, and what that rests on; absent when nothing tells.
+   *
+   * @generated from field: google.protobuf.Timestamp newest_restorable_at = 40;
+   */
+  newestRestorableAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string newest_restorable_because = 41;
+   */
+  newestRestorableBecause: string;
+
+  /**
+   * When that was read.
+   *
+   * @generated from field: google.protobuf.Timestamp newest_restorable_seen_at = 42;
+   */
+  newestRestorableSeenAt?: Timestamp | undefined;
+
+  /**
+   * What the last restore that went through measured.
+   *
+   * @generated from field: google.protobuf.Timestamp restored_at = 43;
+   */
+  restoredAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: optional uint64 restore_rto_ms = 44;
+   */
+  restoreRtoMs?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint64 restore_rpo_ms = 45;
+   */
+  restoreRpoMs?: bigint | undefined;
+
+  /**
+   * As `trend`, of restores.
+   *
+   * @generated from field: string restore_trend = 46;
+   */
+  restoreTrend: string;
+
+  /**
+   * What was measured, newest first: at most twenty.
+   *
+   * @generated from field: repeated mainstay.operator.v1.RecoveryMeasurement history = 47;
+   */
+  history: RecoveryMeasurement[];
 };
 
 /**
@@ -1097,6 +1198,49 @@ export type JudgedObjective = Message<"mainstay.operator.v1.JudgedObjective"> & 
  */
 export const JudgedObjectiveSchema: GenMessage<JudgedObjective> = /*@__PURE__*/
   messageDesc(file_mainstay_operator_v1_recovery, 25);
+
+/**
+ * One measurement of how long a recovery took, and of what it lacked.
+ *
+ * @generated from message mainstay.operator.v1.RecoveryMeasurement
+ */
+export type RecoveryMeasurement = Message<"mainstay.operator.v1.RecoveryMeasurement"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 1;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * failover or restore.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: uint64 rto_ms = 3;
+   */
+  rtoMs: bigint;
+
+  /**
+   * @generated from field: optional uint64 rpo_ms = 4;
+   */
+  rpoMs?: bigint | undefined;
+
+  /**
+   * Within the objectives of now; met where none is stated.
+   *
+   * @generated from field: bool met = 5;
+   */
+  met: boolean;
+};
+
+/**
+ * Describes the message mainstay.operator.v1.RecoveryMeasurement.
+ * Use `create(RecoveryMeasurementSchema)` to create a new message.
+ */
+export const RecoveryMeasurementSchema: GenMessage<RecoveryMeasurement> = /*@__PURE__*/
+  messageDesc(file_mainstay_operator_v1_recovery, 26);
 
 /**
  * An objective as one source states it.
@@ -1125,7 +1269,7 @@ export type StatedObjective = Message<"mainstay.operator.v1.StatedObjective"> & 
  * Use `create(StatedObjectiveSchema)` to create a new message.
  */
 export const StatedObjectiveSchema: GenMessage<StatedObjective> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 26);
+  messageDesc(file_mainstay_operator_v1_recovery, 27);
 
 /**
  * A decision about who owns a cluster.
@@ -1228,7 +1372,7 @@ export type RecoveryDecision = Message<"mainstay.operator.v1.RecoveryDecision"> 
  * Use `create(RecoveryDecisionSchema)` to create a new message.
  */
 export const RecoveryDecisionSchema: GenMessage<RecoveryDecision> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 27);
+  messageDesc(file_mainstay_operator_v1_recovery, 28);
 
 /**
  * A step of a decision: what was written down before it was done.
@@ -1257,7 +1401,7 @@ export type DecisionStep = Message<"mainstay.operator.v1.DecisionStep"> & {
  * Use `create(DecisionStepSchema)` to create a new message.
  */
 export const DecisionStepSchema: GenMessage<DecisionStep> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 28);
+  messageDesc(file_mainstay_operator_v1_recovery, 29);
 
 /**
  * Nothing to say.
@@ -1272,7 +1416,7 @@ export type ListObjectivesRequest = Message<"mainstay.operator.v1.ListObjectives
  * Use `create(ListObjectivesRequestSchema)` to create a new message.
  */
 export const ListObjectivesRequestSchema: GenMessage<ListObjectivesRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 29);
+  messageDesc(file_mainstay_operator_v1_recovery, 30);
 
 /**
  * One for each component.
@@ -1291,7 +1435,7 @@ export type ListObjectivesResponse = Message<"mainstay.operator.v1.ListObjective
  * Use `create(ListObjectivesResponseSchema)` to create a new message.
  */
 export const ListObjectivesResponseSchema: GenMessage<ListObjectivesResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 30);
+  messageDesc(file_mainstay_operator_v1_recovery, 31);
 
 /**
  * Which decisions.
@@ -1319,7 +1463,7 @@ export type ListDecisionsRequest = Message<"mainstay.operator.v1.ListDecisionsRe
  * Use `create(ListDecisionsRequestSchema)` to create a new message.
  */
 export const ListDecisionsRequestSchema: GenMessage<ListDecisionsRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 31);
+  messageDesc(file_mainstay_operator_v1_recovery, 32);
 
 /**
  * Decisions.
@@ -1338,7 +1482,7 @@ export type ListDecisionsResponse = Message<"mainstay.operator.v1.ListDecisionsR
  * Use `create(ListDecisionsResponseSchema)` to create a new message.
  */
 export const ListDecisionsResponseSchema: GenMessage<ListDecisionsResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 32);
+  messageDesc(file_mainstay_operator_v1_recovery, 33);
 
 /**
  * Which decision.
@@ -1362,7 +1506,7 @@ export type ExplainDecisionRequest = Message<"mainstay.operator.v1.ExplainDecisi
  * Use `create(ExplainDecisionRequestSchema)` to create a new message.
  */
 export const ExplainDecisionRequestSchema: GenMessage<ExplainDecisionRequest> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 33);
+  messageDesc(file_mainstay_operator_v1_recovery, 34);
 
 /**
  * A decision with its reasons.
@@ -1393,7 +1537,7 @@ export type ExplainDecisionResponse = Message<"mainstay.operator.v1.ExplainDecis
  * Use `create(ExplainDecisionResponseSchema)` to create a new message.
  */
 export const ExplainDecisionResponseSchema: GenMessage<ExplainDecisionResponse> = /*@__PURE__*/
-  messageDesc(file_mainstay_operator_v1_recovery, 34);
+  messageDesc(file_mainstay_operator_v1_recovery, 35);
 
 /**
  * Objectives, the clusters that are failed over, what people ask of them, and every decision.
@@ -1523,7 +1667,8 @@ export const RecoveryService: GenService<{
     output: typeof ListDrillsResponseSchema;
   },
   /**
-   * Begins a drill. It is a request like any other, marked as a drill, and scored when it has ended.
+   * Asks for a switchover as a drill. It is a request like any other, marked as a drill, and scored when it has ended. Any
+   * drill, told of from beginning to end, is DrillsService.RunDrill's.
    *
    * @generated from rpc mainstay.operator.v1.RecoveryService.StartDrill
    */
