@@ -431,6 +431,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     logger,
     mayLead,
     topology: () => components.current,
+    route: (cluster, epoch, to) => trafficDriver.followCluster(cluster, epoch, to),
     send: failoverLine(fleet.sessions, (cluster) => failover.policyOf(cluster)),
     pool: poolerLine(fleet.sessions),
     append: async (samples) => {

@@ -31,6 +31,9 @@ const BEAT: Duration = SECOND;
 /** Steerings of a person that could not be done for so long have failed. */
 const TRIED_FOR: Duration = 15 * MINUTE;
 const OPEN_MAX = 500;
+const FOLLOWED_WITHIN: Duration = 10 * SECOND;
+/** What is wrong with what was asked, and stays so. */
+const REFUSALS: ReadonlySet<string> = new Set(["INVALID_ARGUMENT", "ABORTED", "NOT_FOUND"]);
 
 export interface TrafficDriverPorts {
   readonly database: Database;
@@ -90,12 +93,55 @@ export class TrafficDriver {
   }
 
   /**
+   * Sends the traffic that follows a cluster to its new owner. What is to be done is written down first; it is waited for
+   * no longer than {@link FOLLOWED_WITHIN}, for a DNS server that is away must not keep a cluster without its replica: the
+   * loop goes on with it. Rejects only when nothing could be written down.
+   */
+  async followCluster(cluster: string, epoch: number, to: string): Promise<void> {
+    const { logger, system } = this.#ports;
+    const origin = { name: `cluster:${cluster}`, epoch };
+    const asked: string[] = [];
+    for (const target of this.targetsOf(cluster)) {
+      try {
+        asked.push((await this.#ask(target.id, to, origin, `${to} owns ${cluster} in epoch ${epoch}`)).id);
+      } catch (error) {
+        if (!(error instanceof OpsError) || !REFUSALS.has(error.code)) throw error;
+        logger.error("traffic does not follow a cluster", { target: target.id, cluster, to }, error);
+      }
+    }
+    const all = async (): Promise<void> => {
+      for (const id of asked) await this.#advance(id);
+    };
+    const enough = new AbortController();
+    await Promise.race([all(), system.clock.sleep(FOLLOWED_WITHIN, enough.signal)]);
+    enough.abort();
+  }
+
+  /**
    * Sends a target's traffic to `to`, because of a decision. Resolves when whoever sends it says that it goes there: clients
    * may hold the old for a while. Asked again with the same origin it goes on where it was, and changes nothing once it is
    * done. Throws OpsError: NOT_FOUND, ABORTED when the same origin has asked with a higher epoch or another has steered
    * since, UNAVAILABLE when it is to be asked again.
    */
   async follow(id: string, to: string, origin: SteerOrigin, reason: string): Promise<Steer> {
+    const known = await this.#ask(id, to, origin, reason);
+    await this.#advance(known.id);
+    const now = (await readSteer(this.#ports.database, known.id)) ?? known;
+    if (now.state === "moving" || now.state === "moved") return now;
+    const code = now.endedAt === undefined ? "UNAVAILABLE" : "ABORTED";
+    throw new OpsError(code, `"${id}" does not go to ${to} yet: ${now.because || now.state}`);
+  }
+
+  /** For rooms that send traffic after what they have done, by the ids of targets. */
+  get port() {
+    return {
+      observe: (id: string): Promise<TrafficObservation> => this.observe(this.#need(id)),
+      steer: (id: string, to: string, origin: SteerOrigin, reason: string): Promise<Steer> =>
+        this.follow(id, to, origin, reason),
+    };
+  }
+
+  async #ask(id: string, to: string, origin: SteerOrigin, reason: string): Promise<Steer> {
     const { database, system } = this.#ports;
     const target = this.#need(id);
     if (!Object.hasOwn(target.destinations, to))
@@ -131,11 +177,7 @@ export class TrafficDriver {
         "ABORTED",
         `${origin.name} in epoch ${origin.epoch} sent "${id}" to ${known.to}, not to ${to}`,
       );
-    await this.#advance(known.id);
-    const now = (await readSteer(database, known.id)) ?? known;
-    if (now.state === "moving" || now.state === "moved") return now;
-    const code = now.endedAt === undefined ? "UNAVAILABLE" : "ABORTED";
-    throw new OpsError(code, `"${id}" does not go to ${to} yet: ${now.because || now.state}`);
+    return known;
   }
 
   /** One step, or several: as far as it goes now. */
@@ -167,7 +209,8 @@ export class TrafficDriver {
       const because = messageOf(error);
       if (steer.because !== because)
         logger.warn("traffic could not be steered yet", { target: steer.target, steer: id }, error);
-      await this.#failedOnce(steer, because);
+      // It may have got further than it was when it was read.
+      await this.#failedOnce((await readSteer(database, id)) ?? steer, because);
     }
   }
 
