@@ -13,6 +13,7 @@ import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { OutputsService } from "@mainstay/proto/gen/mainstay/operator/v1/outputs_pb";
 import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
+import { RegionService } from "@mainstay/proto/gen/mainstay/operator/v1/region_pb";
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import { RoutesService } from "@mainstay/proto/gen/mainstay/operator/v1/routes_pb";
@@ -38,6 +39,7 @@ export interface ControlPlane {
   readonly outputs: GrpcClient<typeof OutputsService>;
   readonly runbooks: GrpcClient<typeof RunbooksService>;
   readonly recovery: GrpcClient<typeof RecoveryService>;
+  readonly region: GrpcClient<typeof RegionService>;
   readonly remediation: GrpcClient<typeof RemediationService>;
   readonly rollouts: GrpcClient<typeof RolloutsService>;
   readonly safety: GrpcClient<typeof SafetyService>;
@@ -83,6 +85,7 @@ export async function connect({ address, tokenFiles, caFile }: Settings): Promis
     outputs: client(OutputsService),
     runbooks: client(RunbooksService),
     recovery: client(RecoveryService),
+    region: client(RegionService),
     remediation: client(RemediationService),
     rollouts: client(RolloutsService),
     safety: client(SafetyService),

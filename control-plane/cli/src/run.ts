@@ -16,6 +16,7 @@ import { outputCommands } from "./commands/outputs.js";
 import { planCommands } from "./commands/plan.js";
 import { policyCommands } from "./commands/policy.js";
 import { recoveryCommands } from "./commands/recovery.js";
+import { regionCommands } from "./commands/region.js";
 import { rolloutCommands } from "./commands/rollouts.js";
 import { routeCommands } from "./commands/routes.js";
 import { ruleCommands } from "./commands/rules.js";
@@ -51,6 +52,7 @@ export const COMMANDS: readonly Command[] = [
   ...trafficCommands,
   ...topologyCommands,
   ...recoveryCommands,
+  ...regionCommands,
   ...failoverCommands,
   ...drillCommands,
   ...mcpCommands,
