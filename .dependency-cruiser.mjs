@@ -16,7 +16,7 @@ export const rooms = {
   runbooks: ["journal", "promql", "fleet", "commands"],
   traffic: ["journal", "promql"],
   recovery: ["journal", "topology"],
-  region: ["journal", "fleet", "topology", "commands", "recovery"],
+  region: ["journal", "fleet", "topology", "commands", "recovery", "traffic"],
   edge: [
     "promql",
     "journal",

@@ -63,7 +63,7 @@ import {
   readClusters,
   recoveryApi,
 } from "./recovery/recovery.module.js";
-import { createRegions, noTraffic, type Regions } from "./region/region.module.js";
+import { createRegions, type Regions, trafficPort } from "./region/region.module.js";
 import {
   NO_REMEDIATION,
   parseRemediation,
@@ -469,7 +469,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     commands: desk,
     failover: failoverDesk,
     http,
-    traffic: noTraffic,
+    traffic: trafficPort(trafficDriver, () => trafficFile.current),
     sessions: fleet.sessions,
   });
   await regions.start();

@@ -1,3 +1,3 @@
 /** Region's door: the plans of whole regions, what people ask of them, and what drives them. */
 export { createRegions, type Regions } from "./create-regions.js";
-export { noTraffic, type TrafficPort } from "./drivers/traffic.js";
+export { trafficPort } from "./drivers/traffic.js";

@@ -1,5 +1,8 @@
 /** Traffic, steered by whatever the traffic file declares; the run's epoch keeps a late order from undoing a newer one. */
 import { OpsError } from "../../kernel/errors.js";
+import { formatDuration } from "../../kernel/time.js";
+import type { TrafficPolicy } from "../../traffic/domain/traffic-target.js";
+import type { TrafficDriver } from "../../traffic/traffic.module.js";
 import type { TrafficTarget } from "../domain/region-plan.js";
 import type { Driver } from "../driver.js";
 import { reasonOf } from "./postgres.js";
@@ -42,12 +45,22 @@ export function trafficDriver(port: TrafficPort): Driver<TrafficTarget> {
   };
 }
 
-/** Where nothing steers traffic. */
-export const noTraffic: TrafficPort = {
-  observe: async (target) => {
-    throw new OpsError("NOT_FOUND", `there is no traffic target "${target}"`);
-  },
-  steer: async (target) => {
-    throw new OpsError("NOT_FOUND", `there is no traffic target "${target}"`);
-  },
-};
+/** By the traffic room: whatever it declares may be a step's target. */
+export function trafficPort(
+  driver: Pick<TrafficDriver, "observe" | "follow">,
+  policy: () => TrafficPolicy,
+): TrafficPort {
+  return {
+    async observe(id) {
+      const target = policy().targets.find((one) => one.id === id);
+      if (target === undefined) throw new OpsError("NOT_FOUND", `there is no traffic target "${id}"`);
+      return driver.observe(target);
+    },
+    async steer(id, to, origin, reason) {
+      const steer = await driver.follow(id, to, origin, reason);
+      const hold = steer.begun?.hold ?? 0;
+      const held = hold === 0 ? "" : `; clients may hold the old for ${formatDuration(hold)}`;
+      return { because: `"${id}" goes to ${to}, by epoch ${steer.begun?.epoch ?? 0} of its own${held}` };
+    },
+  };
+}
