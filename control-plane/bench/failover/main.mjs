@@ -13,6 +13,7 @@
  * --trials        of each fault; the clusters are started once, and the primaries take turns
  * --results       a file of JSON lines, one for each trial: what is there counts, so that a run can be gone on with
  * --down-seconds  how long control-down leaves the third site down
+ * --keep          leaves the data and the logs of each cluster
  * --patience      seconds after which a cluster is given up (default 120)
  *
  * `no writes` is, for node-loss and crashes, from the fault to the first acknowledged write after it (on another member when
@@ -51,6 +52,7 @@ const { values: flags } = parseArgs({
     results: { type: "string" },
     "down-seconds": { type: "string", default: "35" },
     patience: { type: "string", default: "120" },
+    keep: { type: "boolean" },
     help: { type: "boolean", short: "h" },
   },
 });
@@ -123,8 +125,15 @@ async function close() {
   if (closing === undefined) return;
   await closing.programs.stop();
   await closing.cluster?.stop();
-  rmSync(closing.directory, { recursive: true, force: true });
+  leave(closing.directory);
 }
+function leave(directory) {
+  if (flags.keep) note(`kept: ${directory}`);
+  else rmSync(directory, { recursive: true, force: true });
+}
+process.once("exit", () => {
+  if (current !== undefined) leave(current.directory);
+});
 
 async function oneOf(adapter, key) {
   const startedAt = new Date().toISOString();

@@ -3,7 +3,15 @@
  * guard runs a real PostgreSQL. Profile `default`: a lease of 3 s, as a local network has it.
  */
 import { execFileSync } from "node:child_process";
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -126,7 +134,7 @@ class OurCluster {
     const bin = findPostgres();
     execFileSync(
       join(bin, "initdb"),
-      ["-D", join(this.#directory, NAMES[0]), "-U", "postgres", "-A", "trust", "-N"],
+      ["-D", join(this.#directory, NAMES[0]), "-U", "postgres", "-A", "trust"],
       { ...nobody, stdio: "ignore", env: { PATH: process.env.PATH, LANG: "C", HOME: this.#directory } },
     );
     await this.controlUp();
@@ -172,16 +180,13 @@ class OurCluster {
     return rows.some(({ name }) => names.includes(name));
   }
 
-  /** It would fail over without a person, and nothing is under way. */
+  /** It would fail over without a person, nothing is under way, and nothing speaks against a switchover. */
   async ready() {
     const [now] = (await this.#recovery.listClusters({})).clusters;
-    return (
-      now?.phase === "" &&
-      now.awaits === "" &&
-      now.eligible.length > 0 &&
-      (await this.primary()) === now.primary &&
-      (await this.redundant())
-    );
+    if (now?.phase !== "" || now.awaits !== "" || now.eligible.length === 0) return false;
+    if ((await this.primary()) !== now.primary || !(await this.redundant())) return false;
+    const wish = { cluster: CLUSTER, kind: "switchover", to: "" };
+    return (await this.#recovery.planFailover(wish)).against.length === 0;
   }
 
   async killNode(name) {
@@ -202,10 +207,9 @@ class OurCluster {
     this.#crashes += 1;
   }
 
-  /** Room for one crash in place, or with 3 for as many as it takes: a new primary has none behind it. */
-  async beforeCrash(wanted = 1) {
-    if (this.#crashes + wanted <= CRASHES_IN_PLACE) return;
-    if (this.#crashes === 0 && wanted > CRASHES_IN_PLACE) return;
+  /** Room for so many crashes in place, or all that there is: a new primary has none behind it. */
+  async beforeCrash(wanted) {
+    if (this.#crashes + Math.min(wanted, CRASHES_IN_PLACE) <= CRASHES_IN_PLACE) return;
     const from = await this.primary();
     await this.switchover(NAMES.find((name) => name !== from));
     await until(async () => (await this.primary()) !== from && (await this.ready()), START_MS, 100);
@@ -216,8 +220,16 @@ class OurCluster {
     const wish = { cluster: CLUSTER, kind: "switchover", to };
     const { planHash, against } = await this.#recovery.planFailover(wish);
     if (against.length > 0) throw new Error(`switchover: ${against.join("; ")}`);
-    await this.#recovery.requestFailover({ ...wish, planHash, reason: "a trial" });
+    const { request } = await this.#recovery.requestFailover({ ...wish, planHash, reason: "a trial" });
+    const { state, because } = await until(() => this.#takenUp(request.requestId), START_MS);
+    if (state !== "done") throw new Error(`switchover: ${state}: ${because}`);
     this.#crashes = 0;
+  }
+
+  /** A request that waits no more. */
+  async #takenUp(id) {
+    const { requests } = await this.#recovery.listRequests({ cluster: CLUSTER });
+    return requests.find(({ requestId, state }) => requestId === id && state !== "waiting");
   }
 
   async controlDown() {
@@ -261,6 +273,7 @@ class OurCluster {
     return {
       phases,
       decision: decision.kind,
+      trigger: decision.trigger,
       outcome: decision.outcome,
       fencedBy: decision.fencedBy,
       missingBytes: Number(decision.missingBytes ?? 0),
@@ -335,7 +348,10 @@ class OurCluster {
 
   #startAgent(name) {
     const file = join(this.#directory, `agent-${name}.yaml`);
-    this.#agents.set(name, this.#programs.start(`agent ${name}`, [AGENT, "--config", file]));
+    const agent = this.#programs.start(`agent ${name}`, [AGENT, "--config", file]);
+    const log = join(this.#directory, `agent-${name}.log`);
+    agent.onSaid((line) => appendFileSync(log, `${JSON.stringify(line)}\n`));
+    this.#agents.set(name, agent);
   }
 
   #query(name, text) {

@@ -12,7 +12,7 @@ const LAST_WORDS_MS = 50;
 
 export const FAULTS = {
   "node-loss": { tells: "the primary's PostgreSQL, guard and agent are killed at once", run: loseNode },
-  crash: { tells: "the primary's postmaster is killed, its agent lives", run: crash },
+  crash: { tells: "the primary's postmaster is killed, its agent lives", run: crash, crashes: 1 },
   "third-crash": {
     tells: "the primary's postmaster is killed three times within a minute",
     run: crashThrice,
@@ -48,6 +48,11 @@ async function need(what, look, withinMs, everyMs) {
 export async function runTrial(fault, { cluster, markers, patienceMs, downMs }) {
   const ready = () => (cluster.ready ?? cluster.redundant).call(cluster);
   await need("the cluster to be whole", ready, patienceMs, 100);
+  const crashes = FAULTS[fault].crashes ?? 0;
+  if (crashes > 0) {
+    await cluster.beforeCrash?.(crashes);
+    await need("the cluster to be whole", ready, patienceMs, 100);
+  }
   const from = await need("a primary", () => cluster.primary(), patienceMs);
   await sleep(LEAD_MS + Math.random() * PHASE_MS);
   const beganAt = now();
@@ -133,13 +138,11 @@ async function crashOnce(trial) {
 }
 
 async function crash(trial) {
-  await trial.cluster.beforeCrash?.();
-  const seen = await crashOnce({ ...trial });
+  const seen = await crashOnce(trial);
   return { ...seen, ...(await redundantAgain(trial, seen.backAt)) };
 }
 
 async function crashThrice(trial) {
-  await trial.cluster.beforeCrash?.(3);
   for (let time = 0; time < 2; time += 1) {
     await crashOnce(trial);
     await sleep(LEAD_MS);
