@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Route53Contract } from "../contract-servers/route53.js";
 import { Bind } from "../harness/bind.js";
 import { Haproxy } from "../harness/haproxy.js";
 import type { Operator } from "../harness/operator.js";
+import { Program } from "../harness/program.js";
 import { Stack } from "../harness/stack.js";
 import { until } from "../harness/until.js";
 
@@ -19,6 +21,7 @@ let directory: string;
 let stack: Stack;
 let bind: Bind;
 let haproxy: Haproxy;
+let route53: Route53Contract;
 let ann: Operator;
 let bob: Operator;
 
@@ -26,6 +29,7 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "mainstay-traffic-"));
   bind = await Bind.start(join(directory, "bind"), [`api ${TTL_SECONDS} IN A ${A}`]);
   haproxy = await Haproxy.start(join(directory, "haproxy"));
+  route53 = await Route53Contract.start();
   const file = join(directory, "traffic.yaml");
   const targets = [
     {
@@ -46,15 +50,33 @@ beforeAll(async () => {
       backend: "web",
       destinations: { a: "a", b: "b" },
     },
+    {
+      id: "shop",
+      kind: "route53",
+      approval: false,
+      ttl: "2s",
+      ...route53.place,
+      destinations: {
+        a: { values: A },
+        b: { alias: { hostedZoneId: "Z2", dnsName: "lb.example.org", evaluateTargetHealth: true } },
+      },
+    },
   ];
   writeFileSync(file, JSON.stringify({ targets }));
-  stack = await Stack.start({ args: ["--traffic", file] });
+  stack = await Stack.start({
+    args: ["--traffic", file],
+    env: {
+      AWS_ACCESS_KEY_ID: process.env["AWS_ACCESS_KEY_ID"] ?? "a-key",
+      AWS_SECRET_ACCESS_KEY: process.env["AWS_SECRET_ACCESS_KEY"] ?? "a-secret",
+    },
+  });
   ann = await stack.person("ann", [OPERATOR]);
   bob = await stack.person("bob", [APPROVER]);
 });
 afterAll(async () => {
   await stack?.stop();
   haproxy?.stop();
+  await route53?.stop();
   await bind?.stop();
   rmSync(directory, { recursive: true, force: true });
 });
@@ -126,4 +148,57 @@ test("HAProxy is steered at once: the others are out of it before the chosen one
   expect(await haproxy.ask("get var proc.mainstay_web")).toContain("value=<1>");
   const again = await ann.traffic().planSteer({ target: "web", to: "b" });
   expect(again.against.join()).toContain("already");
+});
+
+test("Route 53: weights and the epoch change in one batch, and what another has written in between is not overrun", async () => {
+  const steer = async (to: string) => {
+    const { planHash, against } = await ann.traffic().planSteer({ target: "shop", to });
+    expect(against).toEqual([]);
+    await ann.traffic().requestSteer({ target: "shop", to, planHash, reason: "its turn" });
+    return until(`the shop to be at ${to}`, async () => {
+      const now = await newest("shop");
+      if (now?.to !== to || now.steeredAt === undefined) throw new Error(`${now?.state}: ${now?.because}`);
+      return now;
+    });
+  };
+  await steer("a");
+  expect((await target("shop"))?.goesTo).toEqual(["a"]);
+  if (!route53.isAsked) return void (await steer("b"));
+  expect(route53.weights("shop.example.org")).toEqual({ "mainstay-a": "100", "mainstay-b": "0" });
+  expect(route53.values("_mainstay.shop.example.org", "TXT")).toEqual(['"mainstay epoch=1 to=a"']);
+
+  const note = `<Name>_mainstay.shop.example.org</Name><Type>TXT</Type><TTL>0</TTL><ResourceRecords><ResourceRecord><Value>&quot;mainstay epoch=40 to=a&quot;</Value></ResourceRecord></ResourceRecords>`;
+  const another = `<Change><Action>UPSERT</Action><ResourceRecordSet>${note}</ResourceRecordSet></Change>`;
+  expect(route53.change(another).status).toBe(200);
+  const { epoch, allMovedAt, steeredAt } = await steer("b");
+  expect(epoch).toBe(41n);
+  // An alias stood among the record sets: clients keep its answer for a minute, whatever TTL the others have.
+  expect(Number(allMovedAt?.seconds) - Number(steeredAt?.seconds)).toBe(60);
+  expect(route53.weights("shop.example.org")).toEqual({ "mainstay-a": "0", "mainstay-b": "100" });
+  const last = route53.changes.at(-1) ?? "";
+  expect(last).toContain("<Action>DELETE</Action>");
+  expect(last).toContain("epoch=40");
+});
+
+test("`traffic lint` refuses the runbook's record, which mixes Weight and Failover, and says what to write instead", async () => {
+  const file = join(directory, "runbook.yaml");
+  const lines = [
+    ...["HealthCheck:", "  Type: HTTPS", "  ResourcePath: /health", "  RequestInterval: 30"],
+    ...["RecordSet:", "  Name: api.example.org", "  Type: A", "  SetIdentifier: us-east-1", "  Weight: 100"],
+    ...["  AliasTarget: { HostedZoneId: Z123456, DNSName: api-us-east.example.org }"],
+    ...["  HealthCheckId: !Ref HealthCheck", "  Failover: PRIMARY"],
+  ];
+  writeFileSync(file, `${lines.join("\n")}\n`);
+  const lint = new Program({
+    name: "mainstay traffic lint",
+    command: process.execPath,
+    args: [join(import.meta.dirname, "../../control-plane/cli/dist/main.js"), "traffic", "lint", file],
+  });
+  expect(await lint.end()).toBe(1);
+  const said = lint.text();
+  expect(said).toContain(
+    `${file}:6: fault: api.example.org A "us-east-1": Weight and Failover stand in one record set`,
+  );
+  expect(said).toContain("EvaluateTargetHealth is missing");
+  expect(said).toContain("ResourcePath: /health/failover");
 });
