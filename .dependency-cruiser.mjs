@@ -16,6 +16,8 @@ export const rooms = {
   runbooks: ["journal", "promql", "fleet", "commands"],
   traffic: ["journal", "promql"],
   recovery: ["journal", "topology"],
+  backups: ["promql", "topology", "recovery"],
+  drills: ["journal", "topology", "commands", "recovery"],
   region: ["journal", "fleet", "topology", "commands", "recovery", "traffic"],
   edge: [
     "promql",
@@ -33,6 +35,8 @@ export const rooms = {
     "runbooks",
     "traffic",
     "recovery",
+    "backups",
+    "drills",
     "region",
   ],
 };

@@ -11,6 +11,7 @@ import {
   readNodesFiring,
   StoredRules,
 } from "./alerting/alerting.module.js";
+import { backupsApi } from "./backups/backups.module.js";
 import { CatchUp } from "./catch-up.js";
 import {
   agentLine,
@@ -22,6 +23,7 @@ import {
   type TargetNode,
 } from "./commands/commands.module.js";
 import { DENY_ALL, type Policy, parsePolicy } from "./commands/domain/policy.js";
+import { drillsApi } from "./drills/drills.module.js";
 import type { Node } from "./fleet/domain/agent.js";
 import {
   countByLiveness,
@@ -43,6 +45,7 @@ import {
   type Notification,
   type NotificationDoor,
 } from "./notification/notification.module.js";
+import { openDrills } from "./open-drills.js";
 import { evaluatedBy, openEngine, placeOf, readToken } from "./open-engine.js";
 import { guardOf } from "./platform/breakers.js";
 import { HttpClient } from "./platform/http-client.js";
@@ -129,6 +132,8 @@ export interface Rooms {
     readonly routes: Notification["routesApi"];
     readonly topology: ReturnType<typeof topologyApi>;
     readonly recovery: ReturnType<typeof recoveryApi>;
+    readonly drills: ReturnType<typeof drillsApi>;
+    readonly backups: ReturnType<typeof backupsApi>;
     readonly region: Regions["api"];
     readonly traffic: ReturnType<typeof trafficApi>;
     readonly outputs: ReturnType<typeof outputsApi>;
@@ -431,9 +436,9 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     logger,
     mayLead,
     topology: () => components.current,
-    route: (cluster, epoch, to) => trafficDriver.followCluster(cluster, epoch, to),
     send: failoverLine(fleet.sessions, (cluster) => failover.policyOf(cluster)),
     pool: poolerLine(fleet.sessions),
+    route: (cluster, epoch, to) => trafficDriver.followCluster(cluster, epoch, to),
     append: async (samples) => {
       await append(samples);
     },
@@ -471,6 +476,19 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     http,
     traffic: trafficPort(trafficDriver, () => trafficFile.current),
     sessions: fleet.sessions,
+  });
+  const drills = openDrills({
+    ground,
+    topology: () => components.current,
+    policy: () => policy.current,
+    safety,
+    commands: desk,
+    failover: failoverDesk,
+    mayLead,
+    query: (expr, at) => allSeries.query(expr, at),
+    append: async (samples) => {
+      await append(samples);
+    },
   });
   await regions.start();
   lifecycle.started("regions", () => regions.stop());
@@ -511,6 +529,14 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
         topology: () => components.current,
         desk: failoverDesk,
         adoption,
+        restorable: (now) => drills.repositories.newest(now),
+      }),
+      drills: drillsApi({ database, desk: drills.desk }),
+      backups: backupsApi({
+        database,
+        clock,
+        topology: () => components.current,
+        repositories: drills.repositories,
       }),
       traffic: trafficApi({ database, desk: trafficDesk }),
       region: regions.api,
@@ -556,6 +582,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       failover.loop.status,
       adopted.loop.status,
       ...regions.loops(),
+      drills.driver.loop.status,
       trafficFile.loop.status,
       trafficDriver.loop.status,
       ...runbooks.loops(),

@@ -5,7 +5,9 @@ import { credentials, InterceptingCall, type Interceptor } from "@grpc/grpc-js";
 import { createGrpcClient } from "@mainstay/proto/client";
 import { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
 import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import { BackupsService } from "@mainstay/proto/gen/mainstay/operator/v1/backups_pb";
 import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
+import { DrillsService } from "@mainstay/proto/gen/mainstay/operator/v1/drills_pb";
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
@@ -59,6 +61,8 @@ export class Operator {
   readonly mcp = this.#client(McpService);
   readonly metrics = this.#client(MetricsService);
   readonly recovery = this.#client(RecoveryService);
+  readonly drills = this.#client(DrillsService);
+  readonly backups = this.#client(BackupsService);
   readonly region = this.#client(RegionService);
   readonly runbooks = this.#client(RunbooksService);
   readonly remediation = this.#client(RemediationService);

@@ -4,8 +4,10 @@ import type { DescService } from "@bufbuild/protobuf";
 import { credentials, InterceptingCall, type Interceptor } from "@grpc/grpc-js";
 import { createGrpcClient, type GrpcClient } from "@mainstay/proto/client";
 import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import { BackupsService } from "@mainstay/proto/gen/mainstay/operator/v1/backups_pb";
 import { BreakersService } from "@mainstay/proto/gen/mainstay/operator/v1/breakers_pb";
 import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
+import { DrillsService } from "@mainstay/proto/gen/mainstay/operator/v1/drills_pb";
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
@@ -39,6 +41,8 @@ export interface ControlPlane {
   readonly outputs: GrpcClient<typeof OutputsService>;
   readonly runbooks: GrpcClient<typeof RunbooksService>;
   readonly recovery: GrpcClient<typeof RecoveryService>;
+  readonly drills: GrpcClient<typeof DrillsService>;
+  readonly backups: GrpcClient<typeof BackupsService>;
   readonly region: GrpcClient<typeof RegionService>;
   readonly remediation: GrpcClient<typeof RemediationService>;
   readonly rollouts: GrpcClient<typeof RolloutsService>;
@@ -85,6 +89,8 @@ export async function connect({ address, tokenFiles, caFile }: Settings): Promis
     outputs: client(OutputsService),
     runbooks: client(RunbooksService),
     recovery: client(RecoveryService),
+    drills: client(DrillsService),
+    backups: client(BackupsService),
     region: client(RegionService),
     remediation: client(RemediationService),
     rollouts: client(RolloutsService),

@@ -3,8 +3,10 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import { comments } from "@mainstay/proto/gen/comments";
 import { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
 import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import { BackupsService } from "@mainstay/proto/gen/mainstay/operator/v1/backups_pb";
 import { BreakersService } from "@mainstay/proto/gen/mainstay/operator/v1/breakers_pb";
 import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
+import { DrillsService } from "@mainstay/proto/gen/mainstay/operator/v1/drills_pb";
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
@@ -44,6 +46,8 @@ export interface OperatorImplementations {
   readonly rollouts: ServiceImplementation<typeof RolloutsService, CallContext>;
   readonly safety: ServiceImplementation<typeof SafetyService, CallContext>;
   readonly recovery: ServiceImplementation<typeof RecoveryService, CallContext>;
+  readonly drills: ServiceImplementation<typeof DrillsService, CallContext>;
+  readonly backups: ServiceImplementation<typeof BackupsService, CallContext>;
   readonly region: ServiceImplementation<typeof RegionService, CallContext>;
   readonly topology: ServiceImplementation<typeof TopologyService, CallContext>;
   readonly traffic: ServiceImplementation<typeof TrafficService, CallContext>;
@@ -68,8 +72,10 @@ export function operatorServices(rooms: OperatorImplementations): readonly Opera
     operatorService(SafetyService, rooms.safety),
     operatorService(TopologyService, rooms.topology),
     operatorService(RecoveryService, rooms.recovery),
-    operatorService(TrafficService, rooms.traffic),
+    operatorService(DrillsService, rooms.drills),
+    operatorService(BackupsService, rooms.backups),
     operatorService(RegionService, rooms.region),
+    operatorService(TrafficService, rooms.traffic),
     operatorService(AccessService, rooms.access),
     operatorService(McpService, rooms.mcp),
     operatorService(RequestStatesService, rooms.requestStates),

@@ -13,6 +13,7 @@ import type { DecisionAccount } from "./domain/account-decision.js";
 import type { DrillDefinition, DrillStanding } from "./domain/drill.js";
 import type { FailoverRequest } from "./domain/failover-request.js";
 import type { JudgedObjective } from "./domain/judge-objective.js";
+import { historyOf, type JudgedRestores } from "./domain/judge-restores.js";
 import type { RecoveryCluster } from "./recovery.store.js";
 
 const whole = (value: number): bigint => BigInt(Math.max(0, Math.round(value)));
@@ -52,6 +53,7 @@ export function decisionToWire(
 
 export function objectiveToWire(
   judged: JudgedObjective,
+  restores: JudgedRestores,
   drilledAt: Instant | undefined,
 ): MessageInitShape<typeof JudgedObjectiveSchema> {
   const { component, verdict, because, rto, rpo, measured, live, trend, rpoVerdict } = judged;
@@ -81,6 +83,20 @@ export function objectiveToWire(
     liveBecause: live.because,
     ...given("liveAt", live.at, at),
     ...given("drilledAt", drilledAt, at),
+    ...given("newestRestorableAt", restores.newest?.at, at),
+    newestRestorableBecause: restores.newest?.because ?? "",
+    ...given("newestRestorableSeenAt", restores.newest?.seenAt, at),
+    ...given("restoredAt", restores.last?.at, at),
+    ...given("restoreRtoMs", restores.last?.rto, whole),
+    ...given("restoreRpoMs", restores.last?.rpo, whole),
+    restoreTrend: restores.trend,
+    history: historyOf(judged.measurements, restores, { rto, rpo }).map((one) => ({
+      at: at(one.at),
+      kind: one.kind,
+      rtoMs: whole(one.rto),
+      ...given("rpoMs", one.rpo, whole),
+      met: one.met,
+    })),
   };
 }
 
@@ -151,10 +167,10 @@ export function requestToWire(request: FailoverRequest): MessageInitShape<typeof
 }
 
 export function drillToWire(
-  { id, cluster, kind, every }: DrillDefinition,
+  { id, cluster, kind, every, byItself, restore }: DrillDefinition,
   standing: DrillStanding,
 ): MessageInitShape<typeof DrillSchema> {
-  const { last, because, score, overdue, account } = standing;
+  const { last, because, score, overdue, account, report } = standing;
   return {
     drill: id,
     cluster,
@@ -168,5 +184,10 @@ export function drillToWire(
     ...given("lastAt", standing.lastAt, at),
     ...given("openAfterMs", account?.openAfter, whole),
     ...given("missingBytes", account?.missingBytes, whole),
+    begins: byItself ? "by-itself" : "by-a-person",
+    node: restore?.node ?? "",
+    repository: restore?.repository ?? "",
+    ...given("restoreRtoMs", report?.rto, whole),
+    ...given("restoreRpoMs", report?.rpo, whole),
   };
 }

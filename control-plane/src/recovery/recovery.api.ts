@@ -6,15 +6,17 @@ import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recove
 import type { ServiceImplementation } from "@mainstay/proto/service";
 import { cleanText } from "../kernel/clean-text.js";
 import { OpsError } from "../kernel/errors.js";
-import { type Duration, SECOND } from "../kernel/time.js";
+import { type Duration, type Instant, SECOND } from "../kernel/time.js";
 import type { CallContext } from "../platform/call.js";
 import type { Queryable } from "../platform/postgres/database.js";
 import type { Clock } from "../platform/system.js";
 import type { Topology } from "../topology/domain/component.js";
 import { accountDecision, type DecisionAccount } from "./domain/account-decision.js";
 import { estimateCluster, judgeObjective } from "./domain/judge-objective.js";
+import { judgeRestores, type NewestRestorable, withRestores } from "./domain/judge-restores.js";
 import { checkLog } from "./domain/patroni/patroni-cluster.js";
 import { estimatePatroni } from "./domain/patroni/patroni-series.js";
+import { readOpenRun, readRestores } from "./drill-runs.store.js";
 import { drillsOf, standDrills } from "./drills.js";
 import type { FailoverDesk } from "./failover-desk.js";
 import type { Adoption } from "./patroni/adoption.js";
@@ -32,6 +34,7 @@ import { readRequests } from "./requests.store.js";
 
 /** So many decisions of a component are looked through for one that measured something. */
 const DECISIONS_JUDGED = 50;
+const RESTORES_JUDGED = 20;
 const LIST = { default: 50, max: 500 } as const;
 /** The components' own form of an id, which a cluster has. */
 const CLUSTER = /^[a-z0-9][a-z0-9-]{0,62}$/;
@@ -44,6 +47,8 @@ export interface RecoveryApiPorts {
   readonly clock: Clock;
   readonly desk: FailoverDesk;
   readonly adoption: Adoption;
+  /** Up to when backups could bring a component back, as far as anything tells. */
+  readonly restorable: (now: Instant) => Promise<(component: string) => NewestRestorable | undefined>;
 }
 
 async function readAccounts(
@@ -63,6 +68,7 @@ export function recoveryApi({
   clock,
   desk,
   adoption,
+  restorable,
 }: RecoveryApiPorts): ServiceImplementation<typeof RecoveryService, CallContext> {
   const viewOf = async (cluster: string) => {
     const found = (await readClusters(database)).find((one) => one.cluster === cluster);
@@ -74,7 +80,9 @@ export function recoveryApi({
     async listObjectives() {
       const clusters = await readClusters(database);
       const adopted = await readAdopted(database);
-      const drills = await standDrills(database, topology(), clock.now());
+      const now = clock.now();
+      const drills = await standDrills(database, topology(), now);
+      const newestOf = await restorable(now);
       const judged = topology().map(async (component) => {
         const accounts = await readAccounts(database, { cluster: component.id, limit: DECISIONS_JUDGED });
         const cluster = clusters.find((one) => one.cluster === component.id && one.releasedAt === undefined);
@@ -87,14 +95,14 @@ export function recoveryApi({
         const passed = drills.find(
           ({ drill, standing }) => drill.cluster === component.id && standing.last === "passed",
         );
-        return objectiveToWire(
-          judgeObjective(
-            component,
-            accounts.map(({ account }) => account),
-            live,
-          ),
-          passed?.standing.lastAt,
+        const runs = await readRestores(database, component.id, RESTORES_JUDGED);
+        const restores = judgeRestores(runs, newestOf(component.id));
+        const objective = judgeObjective(
+          component,
+          accounts.map(({ account }) => account),
+          live,
         );
+        return objectiveToWire(withRestores(objective, restores, now), restores, passed?.standing.lastAt);
       });
       return { objectives: await Promise.all(judged) };
     },
@@ -226,8 +234,13 @@ export function recoveryApi({
       if (drill === undefined)
         throw new OpsError("NOT_FOUND", `there is no drill "${cleanText(id, 100)}" in the components file`);
       const { cluster, kind } = drill;
+      const open = await readOpenRun(database);
+      if (kind !== "switchover" || open !== undefined) {
+        const why = open === undefined ? "it is run by DrillsService.RunDrill" : `${open.drill} is under way`;
+        throw new OpsError("FAILED_PRECONDITION", `drill "${id}": ${why}`);
+      }
       const { hash } = await desk.plan({ cluster, kind, to: "" });
-      const wish = { cluster, kind, to: "", planHash: hash, reason, drill: id };
+      const wish = { cluster, kind, to: "", planHash: hash, reason, drill: id } as const;
       return { request: requestToWire(await desk.request(wish, caller.actor)) };
     },
   };

@@ -64,6 +64,7 @@ const api = () =>
     topology: () => topology,
     clock: system.clock,
     desk: new FailoverDesk({ database: fixture.database, system, wake: () => undefined }),
+    restorable: async () => () => undefined,
     adoption: new Adoption({
       database: fixture.database,
       system,

@@ -142,3 +142,16 @@ export async function readDrillRequests(
     select ${COLUMNS} from recovery_request where drill = ${drill} order by requested_at desc limit ${limit}`);
   return rows.map(toRequest);
 }
+
+/** Taken back by whoever asked, while nothing of it was begun. False when it was. */
+export async function withdrawRequest(
+  db: Queryable,
+  id: string,
+  because: string,
+  now: Instant,
+): Promise<boolean> {
+  const rows = await db.query(sql`
+    update recovery_request set state = 'refused', because = ${because}, ended_at = ${new Date(now)}
+    where id = ${id} and state in ('waiting', 'waiting-for-approval') returning id`);
+  return rows.length === 1;
+}

@@ -2,8 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { DescService } from "@bufbuild/protobuf";
 import { AccessService } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
 import { AlertsService } from "@mainstay/proto/gen/mainstay/operator/v1/alerts_pb";
+import { BackupsService } from "@mainstay/proto/gen/mainstay/operator/v1/backups_pb";
 import { BreakersService } from "@mainstay/proto/gen/mainstay/operator/v1/breakers_pb";
 import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
+import { DrillsService } from "@mainstay/proto/gen/mainstay/operator/v1/drills_pb";
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { HealthService } from "@mainstay/proto/gen/mainstay/operator/v1/health_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
@@ -11,6 +13,7 @@ import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { OutputsService } from "@mainstay/proto/gen/mainstay/operator/v1/outputs_pb";
 import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
+import { RegionService } from "@mainstay/proto/gen/mainstay/operator/v1/region_pb";
 import { RemediationService } from "@mainstay/proto/gen/mainstay/operator/v1/remediation_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
@@ -18,6 +21,7 @@ import { RoutesService } from "@mainstay/proto/gen/mainstay/operator/v1/routes_p
 import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
 import { SafetyService } from "@mainstay/proto/gen/mainstay/operator/v1/safety_pb";
 import { TopologyService } from "@mainstay/proto/gen/mainstay/operator/v1/topology_pb";
+import { TrafficService } from "@mainstay/proto/gen/mainstay/operator/v1/traffic_pb";
 import { describe, expect, test } from "vitest";
 import type { Role } from "../../kernel/caller.js";
 import { NEEDS, permit } from "./permit.js";
@@ -41,6 +45,10 @@ const SERVICES: readonly DescService[] = [
   OutputsService,
   TopologyService,
   RecoveryService,
+  TrafficService,
+  RegionService,
+  DrillsService,
+  BackupsService,
 ];
 const methods = SERVICES.flatMap((service) => service.methods.map((m) => `${service.typeName}/${m.name}`));
 const PROTO = new URL("../../../../proto/mainstay/operator/v1/", import.meta.url);

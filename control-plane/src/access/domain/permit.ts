@@ -120,6 +120,15 @@ const TABLE: Readonly<Record<string, Readonly<Record<string, Need>>>> = {
     AbortRegion: "request",
     ExplainRegion: "read",
   },
+  DrillsService: {
+    RunDrill: "request",
+    AbortDrill: "request",
+    ListDrillRuns: "read",
+    GetDrillRun: "read",
+  },
+  BackupsService: {
+    ListRepositories: "read",
+  },
   TopologyService: {
     ListComponents: "read",
     GetImpact: "read",

@@ -3,13 +3,13 @@ import type { Actor } from "../../kernel/actor.js";
 import type { Role } from "../../kernel/caller.js";
 import type { Labels } from "../../kernel/labels.js";
 import type { Instant } from "../../kernel/time.js";
+import { instantText, isWithin } from "../../kernel/window.js";
 import type { SafetyVerdict } from "../../safety/domain/judge-action.js";
 import { CRITICALITIES } from "../../topology/domain/component.js";
 import type { BlastRadius } from "../../topology/domain/find-impact.js";
 import type { Verdict } from "./command.js";
 import type { ApproverRole, Freeze, Policy, PolicyRule } from "./policy.js";
 import type { Inverse } from "./read-plan.js";
-import { instantText, isWithin } from "./window.js";
 
 export interface GuardInput {
   readonly requestedBy: Actor;

@@ -1,10 +1,10 @@
 /** Cases that a policy has to judge as they say: `mainstay policy test`, so that a change of the policy is tested like code. */
 import { z } from "zod";
+import { parseInstant } from "../../kernel/window.js";
 import { CRITICALITIES, type Topology } from "../../topology/domain/component.js";
 import { blastRadius } from "../../topology/domain/find-impact.js";
 import { explainGuard, type GuardInput } from "./guard-command.js";
 import type { Policy } from "./policy.js";
-import { parseInstant } from "./window.js";
 
 const INSTANT = z.string().transform((text, context) => {
   const instant = parseInstant(text);

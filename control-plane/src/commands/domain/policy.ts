@@ -4,8 +4,8 @@
  */
 import { z } from "zod";
 import type { Instant } from "../../kernel/time.js";
+import { parseInstant, WINDOW } from "../../kernel/window.js";
 import { CRITICALITIES } from "../../topology/domain/component.js";
-import { parseInstant, WINDOW } from "./window.js";
 
 const VERDICT = z.enum(["allow", "ask", "deny"]);
 const ACTOR_KIND = z.enum(["human", "mcp", "rule", "schedule", "system"]);

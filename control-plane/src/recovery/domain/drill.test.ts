@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { DAY, MINUTE } from "../../kernel/time.js";
 import type { DecisionAccount } from "./account-decision.js";
-import { type DrillDefinition, type DrillRun, judgeDrill, scoreDrill } from "./drill.js";
+import { type DrillDefinition, judgeDrill, type SwitchoverRun, scoreDrill } from "./drill.js";
 import type { FailoverRequest } from "./failover-request.js";
 import { eventOf, whyNotAnswer } from "./failover-request.js";
 
@@ -11,6 +11,10 @@ const drill: DrillDefinition = {
   cluster: "main",
   kind: "switchover",
   every: 30 * DAY,
+  byItself: false,
+  windows: [],
+  atMost: 15 * MINUTE,
+  restore: undefined,
 };
 const aims = { rto: MINUTE, rpo: undefined };
 
@@ -49,13 +53,13 @@ const account: DecisionAccount = {
 };
 const run = (
   changes: { request?: Partial<FailoverRequest>; account?: Partial<DecisionAccount> } = {},
-): DrillRun => ({
+): SwitchoverRun => ({
   request: { ...request, ...changes.request },
   account: { ...account, ...changes.account },
 });
 
 describe("a drill", () => {
-  test.each<[string, DrillRun, { last: string; score: number }]>([
+  test.each<[string, SwitchoverRun, { last: string; score: number }]>([
     ["open in time with nothing missing", run(), { last: "passed", score: 100 }],
     ["open exactly at its RTO", run({ account: { rto: MINUTE } }), { last: "passed", score: 100 }],
     ["open a moment after its RTO", run({ account: { rto: MINUTE + 1 } }), { last: "failed", score: 75 }],

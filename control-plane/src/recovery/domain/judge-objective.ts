@@ -42,6 +42,8 @@ export interface JudgedObjective {
   readonly because: string;
   readonly live: LiveEstimate;
   readonly trend: "better" | "worse" | "steady" | "unknown";
+  /** Of failovers, newest first. */
+  readonly measurements: readonly Measurement[];
 }
 
 /** `decisions` are the component's, newest first; a planned switchover measures no loss of an owner. */
@@ -56,7 +58,7 @@ export function judgeObjective(
   const trend = trendOf(measurements);
   const took = measured === undefined ? undefined : (measured.rto ?? measured.openAfter);
   const rpoVerdict = judgeRpo(rpo, measured);
-  const said = { component, rto, rpo, measured, rpoVerdict, live, trend };
+  const said = { component, rto, rpo, measured, rpoVerdict, live, trend, measurements };
   if (rto === undefined && rpo === undefined) {
     return { ...said, verdict: "no-objective", because: "no objective is stated" };
   }

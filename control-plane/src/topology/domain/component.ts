@@ -1,7 +1,8 @@
 /** The parts of the house: what runs where, what needs what, and how long each may be away. */
 import { z } from "zod";
 import type { Labels } from "../../kernel/labels.js";
-import { type Duration, parseDuration } from "../../kernel/time.js";
+import { type Duration, HOUR, MINUTE, parseDuration } from "../../kernel/time.js";
+import { WINDOW, type Window } from "../../kernel/window.js";
 
 /** From what matters least to what matters most. */
 export const CRITICALITIES = ["low", "medium", "high", "critical"] as const;
@@ -29,10 +30,27 @@ export interface Component {
   readonly drills?: readonly ComponentDrill[];
 }
 
-/** `switchover`: its cluster changes its owner as planned. */
+/** What can be drilled: its cluster changes its owner as planned; a backup of it is restored beside it and looked at. */
+export const DRILL_KINDS = ["switchover", "restore"] as const;
+
 export interface ComponentDrill {
-  readonly kind: "switchover";
+  readonly kind: (typeof DRILL_KINDS)[number];
   readonly every: Duration;
+  /** Begun by the control plane when it is due. A restore is by default; a switchover only when it is said, with windows. */
+  readonly byItself: boolean;
+  /** It begins by itself only within one of these; at any time when there is none. */
+  readonly windows: readonly Window[];
+  /** It is called off after so long. */
+  readonly atMost: Duration;
+  /** Of a restore: the node whose agent does it, and the repository as that node's own policy names it. */
+  readonly restore: RestoreDrillTarget | undefined;
+}
+
+export interface RestoreDrillTarget {
+  readonly node: string;
+  readonly repository: string;
+  /** The newest moment that can be restored, or any one since the last backup, another each time. */
+  readonly to: "newest" | "any";
 }
 
 /** Dependencies stand before what depends on them. */
@@ -45,6 +63,42 @@ const DURATION = z.string().transform((value, context) => {
   if (duration !== undefined) return duration;
   context.addIssue({ code: "custom", message: `not a duration: "${value}", expected such as 30s, 5m or 1h` });
   return z.NEVER;
+});
+
+const BEGINS = z.enum(["by-itself", "by-a-person"]);
+const DRILL = z
+  .discriminatedUnion("kind", [
+    z.strictObject({
+      kind: z.literal("switchover"),
+      every: DURATION,
+      begins: BEGINS.default("by-a-person"),
+      windows: z.array(WINDOW).max(20).default([]),
+      atMost: DURATION.default(15 * MINUTE),
+    }),
+    z.strictObject({
+      kind: z.literal("restore"),
+      every: DURATION,
+      begins: BEGINS.default("by-itself"),
+      windows: z.array(WINDOW).max(20).default([]),
+      atMost: DURATION.default(2 * HOUR),
+      node: z.string().min(1).max(63),
+      repository: z.string().min(1).max(63),
+      to: z.enum(["newest", "any"]).default("newest"),
+    }),
+  ])
+  .refine(
+    ({ kind, begins, windows }) => kind !== "switchover" || begins !== "by-itself" || windows.length > 0,
+    { message: "a switchover that begins by itself needs windows: writes stand still for a moment" },
+  );
+
+const toDrill = (drill: z.infer<typeof DRILL>): ComponentDrill => ({
+  kind: drill.kind,
+  every: drill.every,
+  byItself: drill.begins === "by-itself",
+  windows: drill.windows,
+  atMost: drill.atMost,
+  restore:
+    drill.kind === "restore" ? { node: drill.node, repository: drill.repository, to: drill.to } : undefined,
 });
 
 const COMPONENT = z.strictObject({
@@ -65,10 +119,7 @@ const COMPONENT = z.strictObject({
     )
     .max(10)
     .default([]),
-  drills: z
-    .array(z.strictObject({ kind: z.enum(["switchover"]), every: DURATION }))
-    .max(10)
-    .default([]),
+  drills: z.array(DRILL).max(10).default([]),
 });
 
 const FILE = z.strictObject({ components: z.array(COMPONENT).max(COMPONENTS_MAX).default([]) });
@@ -98,7 +149,7 @@ export function parseComponents(
       dependsOn,
       criticality,
       objectives: objectives.map(({ source, rto, rpo }) => ({ source, rto, rpo })),
-      ...(drills.length === 0 ? {} : { drills }),
+      ...(drills.length === 0 ? {} : { drills: drills.map(toDrill) }),
     }),
   );
   const faults: string[] = [];

@@ -1,7 +1,7 @@
 /** Stretches of time that recur by the clock on the wall of a place. */
 import { z } from "zod";
-import { civilTime, daysInMonth, daysSinceEpoch, isZone } from "../../kernel/civil-time.js";
-import { DAY, HOUR, type Instant, MINUTE, SECOND } from "../../kernel/time.js";
+import { civilTime, daysInMonth, daysSinceEpoch, isZone } from "./civil-time.js";
+import { DAY, HOUR, type Instant, MINUTE, SECOND } from "./time.js";
 
 /** By number of the week, 0 is Sunday. */
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as const;
