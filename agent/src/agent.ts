@@ -12,7 +12,8 @@ import { enroll } from "./identity/enroll.js";
 import { IdentityKeeper } from "./identity/keeper.js";
 import { makePrivateDirectory, statePaths } from "./identity/state-files.js";
 import { lockState } from "./identity/state-lock.js";
-import { openStream, serverName } from "./link/channel.js";
+import { urgentBackoff } from "./link/backoff.js";
+import { openStream, serverName, urgency } from "./link/channel.js";
 import { Link } from "./link/connect.js";
 import { Outbox } from "./link/outbox.js";
 import { inventoryMessage } from "./link/wire.js";
@@ -112,13 +113,16 @@ export async function startAgent(
     clockOffsetMs: () => watch.clockOffsetMs,
   });
   const { agents: agentDoors } = config.controlPlane;
+  const isMember = config.postgres !== undefined;
   const link: Link = new Link({
     system,
     log,
     outbox,
     events: journal,
-    open: (secure, events, place) => openStream(agentDoors[place] ?? agentDoors[0], secure, events),
+    open: (secure, events, place) =>
+      openStream(agentDoors[place] ?? agentDoors[0], secure, events, isMember ? urgency(system) : undefined),
     places: agentDoors.length,
+    ...(isMember ? { bounds: urgentBackoff } : {}),
     identity: {
       secure: () => keeper.secure(),
       hello: () => ({

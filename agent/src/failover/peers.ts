@@ -44,6 +44,8 @@ export interface PeersParts {
 export const peerName = (node: NodeId): string => `${node}.node.mainstay`;
 
 const AGAIN_MS = 300;
+/** A cut line answers nothing, and TCP asks ever less often: who has not answered by then is called anew. */
+const ANSWER_MS = 2_000;
 /** Longer than any message of this protocol by far. */
 const MESSAGE_BYTES_MAX = 64 * 1024;
 
@@ -207,7 +209,9 @@ export class Peers {
     // Until it stands, what is sent goes the other way, or nowhere.
     const outgoing: Outgoing = { client, call, full: true };
     this.#outgoing.set(peer.name, outgoing);
+    const giveUp = timers.after(ANSWER_MS, () => call.cancel());
     call.on("metadata", () => {
+      giveUp();
       outgoing.full = false;
       log("info", "speaks with another member's agent", { peer: peer.name });
     });
@@ -219,6 +223,7 @@ export class Peers {
     });
     call.on("error", () => undefined);
     call.on("status", ({ code, details }: { readonly code: number; readonly details: string }) => {
+      giveUp();
       client.close();
       if (this.#outgoing.get(peer.name) !== outgoing) return;
       this.#outgoing.delete(peer.name);

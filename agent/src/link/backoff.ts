@@ -9,6 +9,8 @@ export interface BackoffBounds {
 }
 
 export const linkBackoff: BackoffBounds = { baseMs: 1000, capMs: 30_000 };
+/** Of the few nodes whose database is failed over: redundancy waits for them. */
+export const urgentBackoff: BackoffBounds = { baseMs: 300, capMs: 2_000 };
 /** When only a person can help (a certificate refused, a token used up), asking often helps nobody. */
 export const slowBackoff: BackoffBounds = { baseMs: 30_000, capMs: 300_000 };
 

@@ -1,5 +1,5 @@
 /** The one place that speaks gRPC: opens a channel, calls Enroll, opens the stream. */
-import { type Client, credentials, Client as GrpcClient, Metadata } from "@grpc/grpc-js";
+import { type Client, connectivityState, credentials, Client as GrpcClient, Metadata } from "@grpc/grpc-js";
 import {
   AgentService,
   type ConnectRequest,
@@ -9,6 +9,7 @@ import {
 } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
 import { toServiceDefinition } from "@mainstay/proto/grpc-js";
 import { type Address, addressText } from "../config.js";
+import type { System } from "../system.js";
 
 /** The DNS name in the control plane's certificate, whatever address it is reached at. */
 export const serverName = "control-plane.mainstay";
@@ -23,7 +24,7 @@ export interface Secure {
 }
 
 /** A channel. Only the given authority is trusted; undefined means plaintext, which is for loopback. */
-export function openClient(at: Address, secure: Secure | undefined): Client {
+export function openClient(at: Address, secure: Secure | undefined, options: Keepalive = {}): Client {
   if (secure === undefined)
     return new GrpcClient(addressText(at), credentials.createInsecure(), channelOptions);
   const { caPem, privateKeyPem, certificatePem } = secure;
@@ -34,9 +35,30 @@ export function openClient(at: Address, secure: Secure | undefined): Client {
       privateKeyPem === undefined ? null : Buffer.from(privateKeyPem),
       certificatePem === undefined ? null : Buffer.from(certificatePem),
     ),
-    { ...channelOptions, "grpc.ssl_target_name_override": serverName },
+    { ...channelOptions, ...options, "grpc.ssl_target_name_override": serverName },
   );
 }
+
+interface Keepalive {
+  readonly "grpc.keepalive_time_ms"?: number;
+  readonly "grpc.keepalive_timeout_ms"?: number;
+}
+
+/**
+ * For a node whose database is failed over: a cut line is noticed within seconds, and who does not answer is called anew,
+ * for TCP asks ever less often, and would let it wait long after the line is whole again.
+ */
+export interface Urgency {
+  readonly keepaliveMs: number;
+  readonly answerMs: number;
+  readonly after: (ms: number, act: () => void) => () => void;
+}
+
+export const urgency = ({ timers }: System): Urgency => ({
+  keepaliveMs: 2_000,
+  answerMs: 3_000,
+  after: (ms, act) => timers.after(ms, act),
+});
 
 const channelOptions = {
   // A control plane that vanished is noticed after 40 s, whatever TCP believes; readings wait on disk meanwhile. It
@@ -92,8 +114,15 @@ export interface StreamEvents {
 export type OpenStream = (events: StreamEvents) => Stream;
 
 /** Opens the agents' stream at `at` with mutual TLS. */
-export function openStream(at: Address, secure: Secure, events: StreamEvents): Stream {
-  const client = openClient(at, secure);
+export function openStream(at: Address, secure: Secure, events: StreamEvents, urgency?: Urgency): Stream {
+  const client = openClient(
+    at,
+    secure,
+    urgency && {
+      "grpc.keepalive_time_ms": urgency.keepaliveMs,
+      "grpc.keepalive_timeout_ms": urgency.keepaliveMs,
+    },
+  );
   const { path, requestSerialize, responseDeserialize } = methods.connect;
   const call = client.makeBidiStreamRequest<ConnectRequest, ConnectResponse>(
     path,
@@ -108,12 +137,16 @@ export function openStream(at: Address, secure: Secure, events: StreamEvents): S
     release?.();
     release = undefined;
   };
+  const notYet = urgency?.after(urgency.answerMs, () => {
+    if (client.getChannel().getConnectivityState(false) !== connectivityState.READY) call.cancel();
+  });
   call.on("drain", drained);
   call.on("data", (message: ConnectResponse) => events.received(message));
   // The status tells more than the error; without a listener the error would end the process.
   call.on("error", () => undefined);
   call.on("status", (status: { readonly code: number; readonly details: string }) => {
     over = true;
+    notYet?.();
     drained();
     client.close();
     events.ended(status.code, status.details);

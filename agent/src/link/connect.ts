@@ -11,6 +11,7 @@ import type { Log } from "../log.js";
 import { reasonOf } from "../log.js";
 import type { System } from "../system.js";
 import { Announcer } from "./announcer.js";
+import type { BackoffBounds } from "./backoff.js";
 import type { Secure, Stream, StreamEvents } from "./channel.js";
 import { ClockJump } from "./clock-jump.js";
 import type { Outbox } from "./outbox.js";
@@ -41,6 +42,8 @@ export interface LinkParts {
   readonly open: (secure: Secure, events: StreamEvents, place: number) => Stream;
   /** Replicas of the control plane that may be reached. Default 1. */
   readonly places?: number;
+  /** How long to wait before the next try. Default `linkBackoff`. */
+  readonly bounds?: BackoffBounds;
   /** Bytes of backlog a second. Default 4 MiB: an hour of 500 series is over in a second and nothing starves. */
   readonly backlogBytesPerSecond?: number;
 }
@@ -243,7 +246,7 @@ export class Link {
       this.#on({ kind: "ended", code: 16, details: answer.because });
       return;
     }
-    const places = this.#parts.places ?? 1;
+    const { places = 1, bounds } = this.#parts;
     const place = this.#place % places;
     const number = ++this.#streamNumber;
     this.#announcer = new Announcer();
@@ -258,7 +261,7 @@ export class Link {
         this.#stream = undefined;
         this.#place = (place + 1) % places;
         this.#onOver?.();
-        this.#on({ kind: "ended", code, details, places });
+        this.#on({ kind: "ended", code, details, places, ...(bounds === undefined ? {} : { bounds }) });
       },
     };
     const stream = this.#parts.open(answer.secure, events, place);

@@ -156,6 +156,20 @@ describe("the link's next step", () => {
       does: ["say"],
     },
     {
+      when: "a greeting fails, and the node is urgent",
+      state: greeting,
+      input: { kind: "ended", code: 14, details: "x", bounds: { baseMs: 300, capMs: 1_000 } },
+      becomes: { kind: "waiting", failures: 3, until: now + 500 },
+      does: ["say"],
+    },
+    {
+      when: "an urgent node is not let in: asking often helps nobody",
+      state: greeting,
+      input: { kind: "ended", code: 16, details: "x", bounds: { baseMs: 300, capMs: 1_000 } },
+      becomes: { kind: "waiting", failures: 3, until: now + 60_000 },
+      does: ["say"],
+    },
+    {
       when: "a young stream ends",
       state: live,
       input: ended(14),

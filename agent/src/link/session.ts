@@ -13,7 +13,7 @@ import type {
   SignedOrder,
 } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
 import type { FailoverMessage } from "@mainstay/proto/gen/mainstay/agent/v1/failover_pb";
-import { backoffMs, linkBackoff, slowBackoff } from "./backoff.js";
+import { type BackoffBounds, backoffMs, linkBackoff, slowBackoff } from "./backoff.js";
 
 /** Where the link stands. Times are `now` values of the clock that only rises, in ms. */
 export type LinkState =
@@ -39,8 +39,17 @@ export type LinkInput =
   /** Time passed. `lastSentAt` is when anything was last sent on this stream. */
   | { readonly kind: "turn"; readonly lastSentAt: number }
   | { readonly kind: "received"; readonly message: ConnectResponse }
-  /** `places`: how many addresses are tried in turn, default 1; the wait grows once all were tried. */
-  | { readonly kind: "ended"; readonly code: number; readonly details: string; readonly places?: number }
+  /**
+   * `places`: how many addresses are tried in turn, default 1; the wait grows once all were tried. `bounds`: of that
+   * wait, where another try may help; default `linkBackoff`.
+   */
+  | {
+      readonly kind: "ended";
+      readonly code: number;
+      readonly details: string;
+      readonly places?: number;
+      readonly bounds?: BackoffBounds;
+    }
   | { readonly kind: "stop" };
 
 /** What is to be done, in order. */
@@ -155,7 +164,7 @@ function onTurn(state: Running, now: number, lastSentAt: number): Step {
 
 function onEnded(
   state: Running,
-  { code, details, places = 1 }: Extract<LinkInput, { kind: "ended" }>,
+  { code, details, places = 1, bounds: usual = linkBackoff }: Extract<LinkInput, { kind: "ended" }>,
   now: number,
   draw: number,
 ): Step {
@@ -165,7 +174,7 @@ function onEnded(
   }
   const lived = state.kind === "live" && now - state.since >= livedMs;
   const failures = lived ? 0 : state.failures + 1;
-  const bounds = hopeless.includes(code) ? slowBackoff : linkBackoff;
+  const bounds = hopeless.includes(code) ? slowBackoff : usual;
   const rounds = Math.floor((failures - 1) / places);
   const waitMs = backoffMs(lived ? 0 : rounds, draw, bounds);
   const level = hopeless.includes(code) ? "error" : "warn";

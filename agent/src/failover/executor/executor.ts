@@ -5,7 +5,7 @@
 import { type AgentEffect, type AgentEvent, type RunEffect } from "@mainstay/proto/failover/agent-state";
 import type { Epoch, Holders, Lsn, NodeId } from "@mainstay/proto/failover/words";
 import { type Log, reasonOf } from "../../log.js";
-import type { System } from "../../system.js";
+import { hostMonotonic, type System } from "../../system.js";
 import type { PostgresSettings } from "../settings.js";
 import { type Asks, ask, textOf } from "./connection.js";
 import { readControlData } from "./control-data.js";
@@ -88,6 +88,7 @@ export class DatabaseExecutor {
       case "deadline":
         this.#deadline = effect.at;
         this.#guard?.deadline(effect.at);
+        this.#gate?.renewed();
         return;
       case "kill":
         this.#begin(effect);
@@ -438,7 +439,8 @@ export class DatabaseExecutor {
     const { files, system, log } = this.#parts;
     const wanted = this.#role.waitFor.includes(GATE_NAME);
     if (wanted && this.#gate === undefined) {
-      this.#gate = new CommitGate(files, system, log, this.#limit);
+      const mayConfirm = (): boolean => hostMonotonic() < this.#deadline;
+      this.#gate = new CommitGate(files, system, log, this.#limit, mayConfirm);
     } else if (!wanted && this.#gate !== undefined) {
       // What still waits for it is let go by the new list, which waits for nobody.
       this.#gate.stop();

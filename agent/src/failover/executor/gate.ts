@@ -21,6 +21,7 @@ export class CommitGate {
   readonly #files: ServerFiles;
   readonly #system: System;
   readonly #log: Log;
+  readonly #mayConfirm: () => boolean;
   #limit: number;
   #received = 0;
   #confirmed = 0;
@@ -28,16 +29,23 @@ export class CommitGate {
   #write: ((bytes: Buffer) => void) | undefined;
   #stopped = false;
 
-  constructor(files: ServerFiles, system: System, log: Log, limit: number) {
+  /** `mayConfirm`: the lease has not run out. Asked each time: a process that was stopped goes on where it was. */
+  constructor(files: ServerFiles, system: System, log: Log, limit: number, mayConfirm: () => boolean) {
     this.#files = files;
     this.#system = system;
     this.#log = log;
+    this.#mayConfirm = mayConfirm;
     this.#limit = Math.min(limit, NO_LIMIT);
     void this.#keepOpen();
   }
 
   limit(upTo: number): void {
     this.#limit = Math.min(upTo, NO_LIMIT);
+    this.#confirm(false);
+  }
+
+  /** There is a lease again, or a longer one. */
+  renewed(): void {
     this.#confirm(false);
   }
 
@@ -106,7 +114,8 @@ export class CommitGate {
   }
 
   #confirm(asked: boolean): void {
-    const upTo = Math.min(this.#received, this.#limit);
+    // Without a lease another may be the primary by now; what it is asked is answered with what it said before.
+    const upTo = this.#mayConfirm() ? Math.min(this.#received, this.#limit) : this.#confirmed;
     if (this.#write === undefined || (upTo <= this.#confirmed && !asked)) return;
     this.#confirmed = Math.max(this.#confirmed, upTo);
     const message = Buffer.alloc(39);

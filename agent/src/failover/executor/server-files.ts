@@ -68,7 +68,7 @@ export class ServerFiles {
 
   /** Writes the configuration; what runs takes it when it is told to reload. */
   write({ following, waitFor }: ServerRole): void {
-    const { configFile, port, host } = this.settings;
+    const { configFile, port, host, policy } = this.settings;
     const source = following === null ? "" : (this.connectionTo(following) ?? "");
     const lines = [
       "# Written by the agent at each start; what is changed here is lost.",
@@ -76,7 +76,8 @@ export class ServerFiles {
       "max_wal_senders = 10",
       "wal_keep_size = '1GB'",
       "wal_sender_timeout = '5s'",
-      "wal_receiver_timeout = '5s'",
+      // That its primary is silent is part of what a replica is asked when the lease runs out, so it knows it before.
+      `wal_receiver_timeout = '${Math.round(Math.min(5_000, Math.max(1_500, (policy.leaseMs * 2) / 3)))}ms'`,
       "wal_receiver_status_interval = '1s'",
       "wal_retrieve_retry_interval = '200ms'",
       ...(this.#isFile(configFile) ? [`include '${configFile}'`] : []),
