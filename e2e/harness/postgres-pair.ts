@@ -1,6 +1,6 @@
 /** Two real PostgreSQL servers under failover: db-1 with a new database, db-2 without data; their agents run them. */
 import { execFileSync } from "node:child_process";
-import { chownSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
 import { freePorts } from "./ports.js";
@@ -14,7 +14,7 @@ export type Member = (typeof MEMBERS)[number];
 const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
 /** Where PostgreSQL is with all its tools, as Debian's package has them. Throws when it is nowhere. */
-function findPostgres(): string {
+export function findPostgres(): string {
   const root = "/usr/lib/postgresql";
   const versions = existsSync(root) ? readdirSync(root) : [];
   const found = versions
@@ -76,6 +76,16 @@ export class PostgresPair {
       });
     }
     return pair;
+  }
+
+  /** Where others reach its PostgreSQL, as host:port. */
+  address(member: Member): string {
+    return `127.0.0.1:${this.#ports[member]}`;
+  }
+
+  /** The process of its PostgreSQL. */
+  postmaster(member: Member): number {
+    return Number(readFileSync(join(this.#directory, member, "postmaster.pid"), "utf8").split("\n")[0]);
   }
 
   /** One statement on a connection of its own. Rejects when it was not acknowledged in time. */
