@@ -1,6 +1,7 @@
 /**
  * A contract server for Vault: no Vault can run here, so this speaks the part of its HTTP API that Mainstay uses, with
- * its status codes: AppRole login, KV version 2 with check-and-set, Ed25519 keys of the transit engine, and /sys/health.
+ * its status codes: AppRole login, KV version 2 with check-and-set, Ed25519 keys of the transit engine, and /sys/health; and
+ * what a region's failover asks: step-down within a cluster of two, and restoring a Raft snapshot.
  * Tests that use it run against a real Vault when VAULT_TEST_ADDR, VAULT_TEST_ROLE_ID and VAULT_TEST_SECRET_ID are set.
  */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
@@ -29,6 +30,11 @@ export class VaultContractServer implements VaultAccess {
   >();
   /** Signatures made. */
   signatures = 0;
+  /** May do everything. */
+  readonly rootToken = "hvs.root";
+  /** Snapshots that were restored. */
+  restored = 0;
+  #peer: VaultContractServer | undefined;
   readonly #tokens = new Set<string>();
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
@@ -40,7 +46,28 @@ export class VaultContractServer implements VaultAccess {
     return this;
   }
 
+  /** The two are one cluster: this one is a standby as long as the other is active, and holds what that holds. */
+  standBy(active: VaultContractServer): this {
+    this.healthStatus = 429;
+    for (const [path, fields] of active.secrets) this.secrets.set(path, fields);
+    active.#peer = this;
+    this.#peer = active;
+    return this;
+  }
+
+  /** As `vault operator raft snapshot save`: what it holds, for another cluster. */
+  snapshot(): Buffer {
+    return Buffer.from(JSON.stringify([...this.secrets]));
+  }
+
+  #elect(): void {
+    if (this.healthStatus !== 200 || this.#peer?.healthStatus !== 429) return;
+    this.healthStatus = 429;
+    this.#peer.healthStatus = 200;
+  }
+
   async stop(): Promise<void> {
+    this.#elect();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
@@ -49,11 +76,28 @@ export class VaultContractServer implements VaultAccess {
     let text = "";
     for await (const chunk of request) text += String(chunk);
     const say: Say = (status, body = {}) => {
-      response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+      const said = status === 204 ? undefined : JSON.stringify(body);
+      response.writeHead(status, { "content-type": "application/json" }).end(said);
     };
     const path = new URL(request.url ?? "/", "http://vault").pathname;
-    if (path === "/v1/sys/health") return say(this.healthStatus, { sealed: this.healthStatus === 503 });
+    if (path === "/v1/sys/health") {
+      const cluster_id = this.healthStatus === 501 ? undefined : "contract";
+      return say(this.healthStatus, { sealed: this.healthStatus === 503, cluster_id });
+    }
     if (this.healthStatus === 503) return say(503, { errors: ["Vault is sealed"] });
+    const isRoot = request.headers["x-vault-token"] === this.rootToken;
+    if (path === "/v1/sys/step-down" || path === "/v1/sys/storage/raft/snapshot-force") {
+      if (!isRoot) return say(403, { errors: ["permission denied"] });
+      if (path === "/v1/sys/step-down") {
+        this.#elect();
+        return say(204);
+      }
+      this.restored++;
+      this.secrets.clear();
+      for (const [place, fields] of JSON.parse(text) as [string, Record<string, unknown>][])
+        this.secrets.set(place, fields);
+      return say(204);
+    }
     const body = text === "" ? {} : (JSON.parse(text) as Record<string, unknown>);
     if (path === "/v1/auth/approle/login") {
       if (body["role_id"] !== this.roleId || body["secret_id"] !== this.secretId) {
@@ -63,7 +107,7 @@ export class VaultContractServer implements VaultAccess {
       this.#tokens.add(token);
       return say(200, { auth: { client_token: token, lease_duration: 3_600, renewable: true } });
     }
-    if (!this.#tokens.has(String(request.headers["x-vault-token"])))
+    if (!isRoot && !this.#tokens.has(String(request.headers["x-vault-token"])))
       return say(403, { errors: ["permission denied"] });
     const [, what, key] = /^\/v1\/transit\/(keys|sign)\/([\w.-]+)$/.exec(path) ?? [];
     if (key !== undefined && what === "keys")
