@@ -8,22 +8,33 @@ import { until } from "./until.js";
 
 export class Haproxy {
   readonly socket: string;
+  /** Where clients go. */
+  readonly port: number;
   readonly #process: ChildProcess;
 
-  private constructor(socket: string, process: ChildProcess) {
+  private constructor(socket: string, port: number, process: ChildProcess) {
     this.socket = socket;
+    this.port = port;
     this.#process = process;
   }
 
-  static async start(directory: string): Promise<Haproxy> {
+  /** `behind`: the ports of a and b on loopback, over TCP. @default nobody is there, over HTTP */
+  static async start(directory: string, behind?: readonly [number, number]): Promise<Haproxy> {
     mkdirSync(directory, { recursive: true });
-    const [port = 0, a = 0, b = 0] = await freePorts(3);
+    const [port = 0, ...free] = await freePorts(3);
+    const [a = 0, b = 0] = behind ?? free;
     const socket = join(directory, "admin");
     const file = join(directory, "haproxy.cfg");
     const servers = [`server a 127.0.0.1:${a}`, `server b 127.0.0.1:${b}`];
     const lines = [
       ...["global", `stats socket ${socket} level admin`],
-      ...["defaults", "mode http", "timeout connect 2s", "timeout client 5s", "timeout server 5s"],
+      ...[
+        "defaults",
+        `mode ${behind === undefined ? "http" : "tcp"}`,
+        "timeout connect 2s",
+        "timeout client 5s",
+        "timeout server 5s",
+      ],
       ...["listen web", `bind 127.0.0.1:${port}`, ...servers],
     ];
     writeFileSync(file, `${lines.join("\n")}\n`);
@@ -36,7 +47,7 @@ export class Haproxy {
       if (missing !== undefined) throw missing;
       return existsSync(socket) ? true : undefined;
     });
-    return new Haproxy(socket, process);
+    return new Haproxy(socket, port, process);
   }
 
   /** As an agent's policy declares it. */
