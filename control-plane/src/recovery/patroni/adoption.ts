@@ -103,7 +103,7 @@ export class Adoption {
   async letGo(cluster: string, by: Actor): Promise<void> {
     const { database, system } = this.#ports;
     const found = (await readAdopted(database)).find((one) => one.cluster === cluster);
-    if (found === undefined || found.releasedAt === undefined || !found.state.pausing) return;
+    if (found === undefined || found.releasedAt === undefined || found.state.pausing === "no") return;
     const client = this.#client(cluster, found.policy.endpoints);
     const signal = AbortSignal.timeout(15 * SECOND);
     await client.pause(false, signal);

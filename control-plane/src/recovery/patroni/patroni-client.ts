@@ -45,8 +45,7 @@ export class PatroniClient {
   async look({ history, config }: LookWish, signal: AbortSignal): Promise<PatroniHeard> {
     const own = await Promise.all(
       this.#endpoints.map(async (endpoint) => {
-        const { body, silent } = await this.#get(endpoint, "/patroni", signal);
-        return { endpoint, body, silent };
+        return { endpoint, ...(await this.#get(endpoint, "/patroni", signal)) };
       }),
     );
     const answering = own.filter(({ silent }) => silent === "").map(({ endpoint }) => endpoint);
@@ -105,14 +104,22 @@ export class PatroniClient {
     endpoint: string,
     path: string,
     signal: AbortSignal,
-  ): Promise<{ readonly body: unknown; readonly silent: string }> {
+  ): Promise<{ readonly body: unknown; readonly silent: string; readonly unasked: boolean }> {
     try {
       const request = await this.#request(endpoint, path, { method: "GET", body: "", timeout: LOOK_WITHIN });
       const answer: HttpAnswer = await this.#ports.guard(endpoint, () => sendHttp(request, signal));
-      if (answer.status !== 200) return { body: undefined, silent: `status ${answer.status}` };
-      return { body: JSON.parse(answer.body) as unknown, silent: "" };
+      if (answer.status !== 200) {
+        return { body: undefined, silent: `status ${answer.status}`, unasked: false };
+      }
+      return { body: JSON.parse(answer.body) as unknown, silent: "", unasked: false };
     } catch (error) {
-      return { body: undefined, silent: error instanceof SyntaxError ? "no JSON" : messageOf(error) };
+      // A breaker that is open says when it is worth asking again.
+      const unasked = error instanceof OpsError && "retryAfterMs" in error.facts;
+      return {
+        body: undefined,
+        silent: error instanceof SyntaxError ? "no JSON" : messageOf(error),
+        unasked,
+      };
     }
   }
 

@@ -9,16 +9,15 @@ import type { Database } from "../../platform/postgres/database.js";
 import type { Clock } from "../../platform/system.js";
 import type { FailoverRequest } from "../domain/failover-request.js";
 import { afterRequest } from "../domain/patroni/ask-patroni.js";
+import { afterAnswer, afterLook } from "../domain/patroni/next-patroni.js";
+import type { PatroniPolicy, PatroniState } from "../domain/patroni/patroni-cluster.js";
+import { openOwner, type PatroniSeen, readSeen } from "../domain/patroni/patroni-seen.js";
 import {
-  afterAnswer,
-  afterLook,
   NO_MEMORY,
   type PatroniEffect,
   type PatroniMemory,
   type PatroniStep,
-} from "../domain/patroni/next-patroni.js";
-import type { PatroniPolicy, PatroniState } from "../domain/patroni/patroni-cluster.js";
-import { openOwner, type PatroniSeen, readSeen } from "../domain/patroni/patroni-seen.js";
+} from "../domain/patroni/patroni-step.js";
 import { endRequest } from "../requests.store.js";
 import {
   appendPatroniRecords,
@@ -98,7 +97,7 @@ export class PatroniDriver {
       const history = settings || driven.state.decision !== null || this.#seen === undefined;
       const heard = await driven.client.look({ history, config: settings }, this.#stop.signal);
       if (this.#over) return;
-      const seen = this.#complete(readSeen(heard, this.#ports.clock.now()), history);
+      const seen = this.#complete(readSeen(heard, this.#ports.clock.now(), this.#seen), history);
       if (settings && seen.settings !== undefined) this.#settingsAt = now;
       this.#seen = seen;
       await this.#take(driven, afterLook(driven.policy, driven.state, seen, this.#memory));
@@ -154,7 +153,7 @@ export class PatroniDriver {
     const open = observed?.seen.open;
     this.#memory = {
       ...NO_MEMORY,
-      open: open && { ...open, lsn: open.lsn },
+      open: open && { ...open, lsn: open.lsn, itself: true },
       lookedAt: observed?.seen.seen.at,
     };
     this.#settingsAt = 0;
@@ -252,14 +251,16 @@ export class PatroniDriver {
         return;
       case "move": {
         const { epoch, path, from, to } = effect;
-        this.#memory = { ...this.#memory, asking: epoch };
+        this.#memory = { ...this.#memory, asking: { epoch, at: clock.now(), lost: false } };
         this.#ask(async () => {
           // A switchover from another than the one it was planned from is refused by Patroni.
           const body = path === "/switchover" ? { leader: from, candidate: to } : { candidate: to };
           const answer = await driven.client.move(path, body, this.#stop.signal);
           await this.#inLine("answer", async () => {
             if (this.#driven !== driven) return;
-            if (answer.status === 0) this.#memory = { ...this.#memory, asking: undefined };
+            if (answer.status === 0) {
+              this.#memory = { ...this.#memory, asking: { epoch, at: clock.now(), lost: true } };
+            }
             await this.#take(driven, afterAnswer(driven.state, { epoch, ...answer }, clock.now()));
           });
         });

@@ -26,7 +26,8 @@ export function adoptedToWire({
     mode: seen?.settings?.synchronous === true ? "synchronous" : "asynchronous",
     manual: policy.manual,
     eligible: seen === undefined ? [] : fitReplicas(seen).map(({ name }) => name),
-    paused: seen?.paused === true || hold !== null || state.pausing,
+    // Of one whose every failover needs a person that is how it is meant to be.
+    paused: hold !== null || (seen?.paused === true && !policy.manual),
     phase: decision?.phase ?? "",
     decisionEpoch: BigInt(decision?.epoch ?? 0),
     awaits: decision?.phase === "waits" ? (decision.ask ?? "") : "",
@@ -45,8 +46,8 @@ export function adoptedToWire({
 }
 
 /** In the words of the other clusters; for one that does not answer, what Patroni's store still says of it is no news. */
-function roleOf({ own }: PatroniMemberSeen): string {
-  if (own === undefined) return "";
+function roleOf({ own, unasked, role }: PatroniMemberSeen): string {
+  if (own === undefined) return unasked ? (role === "leader" ? "primary" : "replica") : "";
   if (!own.running) return "restarting";
   return own.primary ? "primary" : "replica";
 }

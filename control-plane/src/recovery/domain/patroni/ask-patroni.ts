@@ -2,9 +2,9 @@
 import type { Instant } from "../../../kernel/time.js";
 import type { FailoverRequest } from "../failover-request.js";
 import type { FailoverPlan } from "../plan-failover.js";
-import type { PatroniMemory, PatroniStep } from "./next-patroni.js";
 import type { PatroniPolicy, PatroniRecord, PatroniState } from "./patroni-cluster.js";
 import { fitReplicas, openOwner, type PatroniSeen } from "./patroni-seen.js";
+import type { PatroniMemory, PatroniStep } from "./patroni-step.js";
 
 export interface PatroniPlanInput {
   readonly cluster: string;

@@ -4,59 +4,33 @@
  * as long as the same owner is open on the same timeline it is sent again, and Patroni refuses what no longer fits.
  */
 import { type Duration, formatDuration, type Instant, SECOND } from "../../../kernel/time.js";
+import { endPause, keepPause } from "./keep-pause.js";
 import {
   ASKED_WITHIN,
   applyRecord,
-  FAILOVERS_WITHIN,
   HISTORY_WITHIN,
   type PatroniDecision,
   type PatroniPolicy,
   type PatroniRecord,
   type PatroniState,
 } from "./patroni-cluster.js";
-import { fitReplicas, isLost, type OpenOwner, openOwner, type PatroniSeen } from "./patroni-seen.js";
+import {
+  fitReplicas,
+  isLost,
+  type OpenOwner,
+  openOwner,
+  type PatroniSeen,
+  storeOwner,
+} from "./patroni-seen.js";
+import { nothing, type PatroniEffect, type PatroniMemory, type PatroniStep } from "./patroni-step.js";
 import { closing, lineBefore, moves } from "./read-moves.js";
 
-/** What Patroni is asked. */
-export type PatroniEffect =
-  | {
-      readonly kind: "move";
-      readonly epoch: number;
-      readonly path: "/switchover" | "/failover";
-      readonly from: string;
-      readonly to: string;
-    }
-  | { readonly kind: "pause"; readonly pause: boolean }
-  | { readonly kind: "page"; readonly epoch: number; readonly because: string };
-
-export interface PatroniStep {
-  readonly records: readonly PatroniRecord[];
-  readonly effects: readonly PatroniEffect[];
-  readonly because: string;
-}
-
-/** What is remembered between looks; a replica that is started has only the first, from what was kept of the last look. */
-export interface PatroniMemory {
-  readonly open: (OpenOwner & { readonly at: Instant }) | undefined;
-  /** When it was looked before. */
-  readonly lookedAt: Instant | undefined;
-  /** The epoch whose request is under way from here. */
-  readonly asking: number | undefined;
-  /** When Patroni was last asked about its maintenance mode. */
-  readonly pausedAt: Instant | undefined;
-}
-
-export const NO_MEMORY: PatroniMemory = {
-  open: undefined,
-  lookedAt: undefined,
-  asking: undefined,
-  pausedAt: undefined,
-};
-
-/** What was asked for and is not in force yet is asked for again so often. */
-const PAUSE_AGAIN: Duration = 10 * SECOND;
-
-const nothing = (because: string): PatroniStep => ({ records: [], effects: [], because });
+/** What was not answered is asked again so often. */
+const MOVE_AGAIN: Duration = 5 * SECOND;
+/** When nobody is open after so many of its leases, Patroni alone does not find a way. */
+const LEASES_WAITED = 3;
+/** Patroni's own, where its settings are not known. */
+const TTL_DEFAULT: Duration = 30 * SECOND;
 
 /** After a look at it. */
 export function afterLook(
@@ -66,18 +40,21 @@ export function afterLook(
   memory: PatroniMemory,
 ): PatroniStep {
   const open = openOwner(seen);
+  const named = open ?? storeOwner(seen);
   const { decision } = state;
-  if (decision?.phase === "promoted") return settle(state, decision, seen, memory, open);
-  if (open !== undefined && hasMoved(state, decision, open)) return moved(state, seen, memory, open);
-  if (decision !== null) return afterLookInDecision(decision, seen, memory, open);
+  if (decision?.phase === "promoted") return settle(state, decision, seen, memory, named);
+  if (named !== undefined && hasMoved(state, decision, named)) return moved(state, seen, memory, named);
+  if (decision !== null) return afterLookInDecision(policy, state, decision, seen, memory, open);
   if (open !== undefined) return keepPause(policy, state, seen, memory);
   if (!isLost(seen)) return nothing(tellUnseen(state, seen));
   if (seen.at < state.restUntil) return nothing("nobody is open, and a person refused a failover");
   return lost(state, seen, memory);
 }
 
+/** The common store names a new leader before that is open: then only its new timeline counts. */
 const hasMoved = (state: PatroniState, decision: PatroniDecision | null, open: OpenOwner): boolean =>
-  open.leader !== (decision?.from ?? state.leader) || open.timeline > (decision?.timeline ?? state.timeline);
+  (open.itself && open.leader !== (decision?.from ?? state.leader)) ||
+  open.timeline > (decision?.timeline ?? state.timeline);
 
 function tellUnseen(state: PatroniState, seen: PatroniSeen): string {
   if (seen.heard === 0) return `no member answers: ${seen.silent.join("; ")}`;
@@ -161,12 +138,14 @@ function settle(
 }
 
 function afterLookInDecision(
+  policy: PatroniPolicy,
+  state: PatroniState,
   decision: PatroniDecision,
   seen: PatroniSeen,
   memory: PatroniMemory,
   open: OpenOwner | undefined,
 ): PatroniStep {
-  const { epoch, phase, from } = decision;
+  const { epoch, phase } = decision;
   const { at } = seen;
   // A person's own wish is not over because the owner it was about is open, or is not.
   if (open !== undefined && decision.kind === "failover" && phase !== "ready" && phase !== "asked") {
@@ -174,17 +153,9 @@ function afterLookInDecision(
   }
   switch (phase) {
     case "lost":
-      if (seen.paused) {
-        const because = "Patroni is in maintenance mode and fails nobody over by itself";
-        return {
-          records: [{ at, kind: "patroni-approval-asked", epoch, because }],
-          effects: [{ kind: "page", epoch, because }],
-          because,
-        };
-      }
-      return nothing(`${from} is lost since ${formatDuration(at - decision.startedAt)}; Patroni is to act`);
+      return waitForPatroni(decision, seen);
     case "waits":
-      return nothing(`a person has to say yes: ${decision.ask ?? ""}`);
+      return endPause(policy, state, seen) ?? nothing(`a person has to say yes: ${decision.ask ?? ""}`);
     case "ready":
       return askPatroni(decision, seen);
     case "asked": {
@@ -193,7 +164,10 @@ function afterLookInDecision(
         const because = `Patroni was asked ${formatDuration(waited)} ago, and nobody else is open`;
         return abort(decision, at, because);
       }
-      if (memory.asking === epoch) return nothing("Patroni is asked; its answer is waited for");
+      const { asking } = memory;
+      if (asking?.epoch === epoch && (!asking.lost || at - asking.at < MOVE_AGAIN)) {
+        return nothing(asking.lost ? "Patroni did not answer" : "Patroni is asked");
+      }
       return {
         records: [],
         effects: [moveOf(decision, decision.to ?? "")],
@@ -203,6 +177,23 @@ function afterLookInDecision(
     case "promoted":
       return nothing("");
   }
+}
+
+/** Patroni is to act; when it may not, or has not for long, a person is asked. */
+function waitForPatroni({ epoch, from, startedAt }: PatroniDecision, seen: PatroniSeen): PatroniStep {
+  const { at } = seen;
+  const waited = at - startedAt;
+  const late = waited > LEASES_WAITED * (seen.settings?.ttl ?? TTL_DEFAULT);
+  const told = `${from} is lost since ${formatDuration(waited)}`;
+  if (!seen.paused && !late) return nothing(`${told}; Patroni is to act`);
+  const because = seen.paused
+    ? "Patroni is in maintenance mode and fails nobody over by itself"
+    : `${told}, and Patroni has made nobody the owner`;
+  return {
+    records: [{ at, kind: "patroni-approval-asked", epoch, because }],
+    effects: [{ kind: "page", epoch, because }],
+    because,
+  };
 }
 
 function reopened(decision: PatroniDecision, seen: PatroniSeen, open: OpenOwner): PatroniStep {
@@ -278,48 +269,6 @@ function askPatroni(decision: PatroniDecision, seen: PatroniSeen): PatroniStep {
   };
 }
 
-/** Whether Patroni is to be in maintenance mode, and why. A hold begins when there is a replica that could be failed over to. */
-export function wantsPause(
-  policy: PatroniPolicy,
-  state: PatroniState,
-  seen: PatroniSeen,
-): { readonly pause: boolean; readonly because: string } {
-  if (state.hold !== null) return { pause: true, because: `${state.hold.by}: ${state.hold.reason}` };
-  const { manual, failoversPerHourMax: most } = policy;
-  const recent = state.failovers.filter((at) => seen.at - at < FAILOVERS_WITHIN).length;
-  const held = most > 0 && recent >= most;
-  if (!manual && !held) return { pause: false, because: "nothing holds it any more" };
-  // Patroni in maintenance mode brings no old owner back: until there is a replica, nobody could be failed over to.
-  if (!state.pausing && fitReplicas(seen).length === 0)
-    return { pause: false, because: "no replica is there" };
-  return manual
-    ? { pause: true, because: "every failover of this cluster needs a person" }
-    : { pause: true, because: `${recent} failovers within an hour: the next one needs a person` };
-}
-
-function keepPause(
-  policy: PatroniPolicy,
-  state: PatroniState,
-  seen: PatroniSeen,
-  memory: PatroniMemory,
-): PatroniStep {
-  const { pause, because } = wantsPause(policy, state, seen);
-  const { at } = seen;
-  if (pause !== state.pausing) {
-    return {
-      records: [{ at, kind: "patroni-pausing", pause, because }],
-      effects: [{ kind: "pause", pause }],
-      because,
-    };
-  }
-  const quiet = memory.pausedAt === undefined || at - memory.pausedAt >= PAUSE_AGAIN;
-  if (pause && !seen.paused && quiet) {
-    return { records: [], effects: [{ kind: "pause", pause }], because: `asked again to pause: ${because}` };
-  }
-  const outside = !pause && seen.paused ? "; somebody else put Patroni into maintenance mode" : "";
-  return nothing(`${state.leader} is open on timeline ${state.timeline}${outside}`);
-}
-
 /** Patroni answered; 0 when nothing came back. What it did is judged by the next look. */
 export function afterAnswer(
   state: PatroniState,
@@ -329,6 +278,7 @@ export function afterAnswer(
   const { decision } = state;
   const { epoch, status, says } = answer;
   if (decision?.epoch !== epoch || decision.phase !== "asked") return nothing("");
+  if (status === 0) return nothing(`Patroni did not answer: ${says}`);
   const answered: PatroniRecord = { at, kind: "patroni-answered", epoch, status, says };
   // 503 also tells that it is not known how it went, and another leader may be what was asked for: the next look tells.
   const over =

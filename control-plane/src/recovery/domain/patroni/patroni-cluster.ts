@@ -109,6 +109,8 @@ export type PatroniRecord = { readonly at: Instant } & (
     }
   /** Written before Patroni is put into, or taken out of, maintenance mode. */
   | { readonly kind: "patroni-pausing"; readonly pause: boolean; readonly because: string }
+  /** The maintenance mode that was ours is seen to have ended. */
+  | { readonly kind: "patroni-unpaused" }
 );
 
 export type RecordOf<K extends PatroniRecord["kind"]> = Extract<PatroniRecord, { readonly kind: K }>;
@@ -140,8 +142,8 @@ export interface PatroniState {
   /** The highest number a decision took; never used twice. */
   readonly taken: number;
   readonly hold: { readonly by: string; readonly reason: string } | null;
-  /** Patroni's maintenance mode was asked for by us. */
-  readonly pausing: boolean;
+  /** Patroni's maintenance mode, as far as it is ours: asked for, and `ending` until it is seen to have ended. */
+  readonly pausing: "no" | "on" | "ending";
   /** Closed failovers, within an hour of the newest. */
   readonly failovers: readonly Instant[];
   readonly restUntil: Instant;
@@ -153,7 +155,7 @@ export const NEVER_ADOPTED: PatroniState = {
   timeline: 0,
   taken: 0,
   hold: null,
-  pausing: false,
+  pausing: "no",
   failovers: [],
   restUntil: 0,
   decision: null,
@@ -167,6 +169,7 @@ export function refusalOf(state: PatroniState, record: PatroniRecord): string | 
       return open === null ? undefined : "a decision is open";
     case "patroni-hold":
     case "patroni-pausing":
+    case "patroni-unpaused":
       return state.leader === "" ? "the cluster is not adopted" : undefined;
     case "patroni-intended":
       if (state.leader === "") return "the cluster is not adopted";
@@ -183,7 +186,7 @@ export function refusalOf(state: PatroniState, record: PatroniRecord): string | 
 
 type OfDecision = Exclude<
   PatroniRecord["kind"],
-  "patroni-adopted" | "patroni-hold" | "patroni-pausing" | "patroni-intended"
+  "patroni-adopted" | "patroni-hold" | "patroni-pausing" | "patroni-unpaused" | "patroni-intended"
 >;
 
 const MAY_FOLLOW: Readonly<Record<OfDecision, readonly PatroniPhase[]>> = {
@@ -207,7 +210,9 @@ export function applyRecord(state: PatroniState, record: PatroniRecord): Patroni
     case "patroni-hold":
       return { ...state, hold: record.hold ? { by: record.by, reason: record.reason } : null };
     case "patroni-pausing":
-      return { ...state, pausing: record.pause };
+      return { ...state, pausing: record.pause ? "on" : "ending" };
+    case "patroni-unpaused":
+      return { ...state, pausing: "no" };
     case "patroni-intended": {
       const { epoch, decision: kind, byPatroni, from, timeline, openAt, lsn } = record;
       const approval =

@@ -69,6 +69,8 @@ export interface PatroniMemberSeen {
   readonly noFailover: boolean;
   /** What it says itself; undefined when it does not answer. */
   readonly own: PatroniOwnWord | undefined;
+  /** It was not asked, for it did not answer several times before: what the common store says counts. */
+  readonly unasked: boolean;
 }
 
 export interface PatroniOwnWord {
@@ -114,7 +116,13 @@ export interface PatroniSeen {
 
 /** What was heard: bodies as JSON, undefined where nothing was. */
 export interface PatroniHeard {
-  readonly own: readonly { readonly endpoint: string; readonly body: unknown; readonly silent: string }[];
+  readonly own: readonly {
+    readonly endpoint: string;
+    readonly body: unknown;
+    /** Why there is no body. */
+    readonly silent: string;
+    readonly unasked: boolean;
+  }[];
   readonly cluster: unknown;
   readonly history: unknown;
   readonly config: unknown;
@@ -123,8 +131,11 @@ export interface PatroniHeard {
 const LEADERS: ReadonlySet<string> = new Set(["leader", "master", "primary"]);
 const originOf = (url: string): string => (URL.canParse(url) ? new URL(url).origin : url);
 
-/** Puts together what was heard; what does not have Patroni's form counts as not heard. */
-export function readSeen(heard: PatroniHeard, at: Instant): PatroniSeen {
+/**
+ * Puts together what was heard; what does not have Patroni's form counts as not heard. `before` names the members when
+ * their common store cannot be asked.
+ */
+export function readSeen(heard: PatroniHeard, at: Instant, before?: PatroniSeen): PatroniSeen {
   const own = heard.own.map((one) => ({ ...one, word: OWN.safeParse(one.body).data }));
   const answered = own.filter(({ word }) => word !== undefined);
   const view = CLUSTER.safeParse(heard.cluster).data;
@@ -141,7 +152,9 @@ export function readSeen(heard: PatroniHeard, at: Instant): PatroniSeen {
       }
     );
   };
-  const members = (view?.members ?? []).map((member): PatroniMemberSeen => {
+  const unasked = (endpoint: string | undefined): boolean =>
+    own.some((one) => one.endpoint === endpoint && one.word === undefined && one.unasked);
+  const members = view?.members.map((member): PatroniMemberSeen => {
     const origin = member.api_url === undefined ? undefined : originOf(member.api_url);
     const endpoint = heard.own.find((one) => one.endpoint === origin)?.endpoint;
     return {
@@ -153,10 +166,16 @@ export function readSeen(heard: PatroniHeard, at: Instant): PatroniSeen {
       lag: typeof member.lag === "number" ? member.lag : undefined,
       noFailover: member.tags?.nofailover === true,
       own: wordOf(member.name, endpoint),
+      unasked: unasked(endpoint),
     };
   });
+  const known = (before?.members ?? []).map((member) => ({
+    ...member,
+    own: wordOf(member.name, member.endpoint),
+    unasked: unasked(member.endpoint),
+  }));
   const holder =
-    view === undefined ? undefined : (members.find(({ role }) => LEADERS.has(role))?.name ?? null);
+    members === undefined ? undefined : (members.find(({ role }) => LEADERS.has(role))?.name ?? null);
   return {
     at,
     heard: answered.length,
@@ -167,7 +186,7 @@ export function readSeen(heard: PatroniHeard, at: Instant): PatroniSeen {
         cleanText(`${endpoint}: ${silent || "its answer is not Patroni's"}`, TEXT_MAX),
       ),
     holder,
-    members,
+    members: members ?? known,
     paused: view?.pause ?? answered.some(({ word }) => word?.pause === true),
     history: readHistory(heard.history),
     settings: readSettings(heard.config),
@@ -199,6 +218,8 @@ function readSettings(body: unknown): PatroniSettings | undefined {
 
 /** The owner that says itself that it takes writes; undefined when none, or more than one, does. */
 export interface OpenOwner {
+  /** It says so itself; else the common store does, and it could not be asked. */
+  readonly itself: boolean;
   readonly leader: string;
   readonly timeline: number;
   readonly lsn: number | undefined;
@@ -207,22 +228,37 @@ export interface OpenOwner {
 export function openOwners(seen: PatroniSeen): readonly OpenOwner[] {
   return seen.members.flatMap(({ name, own, timeline }) =>
     own?.primary === true && own.running
-      ? [{ leader: name, timeline: own.timeline ?? timeline ?? 0, lsn: own.lsn }]
+      ? [{ itself: true, leader: name, timeline: own.timeline ?? timeline ?? 0, lsn: own.lsn }]
       : [],
   );
 }
 
-/** Of those that say that they take writes, the one that holds the lease, or the only one. */
+/** Of those that say themselves that they take writes, the one that holds the lease, or the only one. */
 export function openOwner(seen: PatroniSeen): OpenOwner | undefined {
   const open = openOwners(seen);
   return open.find(({ leader }) => leader === seen.holder) ?? (open.length === 1 ? open[0] : undefined);
+}
+
+/**
+ * Who leads by the common store, when it could not be asked itself. What the store says outlives a member by its lease: it
+ * tells of a new timeline, and never that somebody is open now.
+ */
+export function storeOwner(seen: PatroniSeen): OpenOwner | undefined {
+  const holder = seen.members.find(({ name }) => name === seen.holder);
+  if (holder?.unasked !== true || holder.state !== "running" || holder.timeline === undefined)
+    return undefined;
+  return { itself: false, leader: holder.name, timeline: holder.timeline, lsn: undefined };
 }
 
 /** Whether nobody holds the lease, or its holder says that it takes no writes. */
 export function isLost(seen: PatroniSeen): boolean {
   if (seen.heard === 0 || openOwner(seen) !== undefined) return false;
   if (seen.holder === null) return true;
-  if (seen.holder === undefined) return false;
+  // Nobody can ask the common store: only when each of them says so itself it is known that none takes writes.
+  if (seen.holder === undefined)
+    return (
+      seen.heard === seen.asked && seen.members.every(({ own }) => own?.primary !== true || !own.running)
+    );
   const holder = seen.members.find(({ name }) => name === seen.holder);
   return holder?.own !== undefined && !(holder.own.primary && holder.own.running);
 }
@@ -233,11 +269,11 @@ export function fitReplicas(seen: PatroniSeen): readonly PatroniMemberSeen[] {
   const lease = seen.members.some(({ role }) => role === "sync_standby");
   return seen.members
     .filter(
-      ({ role, state, noFailover, lag, own }) =>
+      ({ role, state, noFailover, lag, own, unasked }) =>
         !LEADERS.has(role) &&
         (state === "running" || state === "streaming") &&
         !noFailover &&
-        own?.running === true &&
+        (own?.running ?? unasked) &&
         lag !== undefined &&
         lag <= lagMax,
     )

@@ -1,8 +1,8 @@
 /** What Patroni did with the lease since it was last looked: one decision for each new timeline that its history tells. */
 import { type Duration, formatDuration, type Instant, SECOND } from "../../../kernel/time.js";
-import type { PatroniMemory } from "./next-patroni.js";
 import type { PatroniDecision, PatroniRecord, PatroniState } from "./patroni-cluster.js";
 import type { OpenOwner, PatroniHistoryLine, PatroniSeen } from "./patroni-seen.js";
+import type { PatroniMemory } from "./patroni-step.js";
 
 /** Whoever did not look for longer than this cannot say how long nobody was open. */
 const WATCHED_WITHIN: Duration = 30 * SECOND;
@@ -71,7 +71,9 @@ function seenMove(
   const since = decision?.kind === "switchover" ? decision.phaseAt : openAt;
   const away = watched && since !== null ? Math.max(0, at - since) : null;
   const evidence = [
-    `${open.leader} says that it takes writes, on timeline ${open.timeline}`,
+    open.itself
+      ? `${open.leader} says that it takes writes, on timeline ${open.timeline}`
+      : `Patroni's store says that ${open.leader} leads timeline ${open.timeline}; it could not be asked itself`,
     away === null
       ? "nobody was looking, so how long it took is not known"
       : `looked every ${formatDuration(Math.max(1, Math.round(looked ?? 0)))}`,

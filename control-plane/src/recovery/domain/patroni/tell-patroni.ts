@@ -20,9 +20,7 @@ export function tellPatroni(record: PatroniRecord): string {
     case "patroni-asked":
       return `Patroni is asked to promote ${record.to}: ${record.because}`;
     case "patroni-answered":
-      return record.status === 0
-        ? `no answer from Patroni: ${record.says}`
-        : `Patroni answered ${record.status}: ${record.says}`;
+      return `Patroni answered ${record.status}: ${record.says}`;
     case "patroni-promoted": {
       const away =
         record.away === null
@@ -43,6 +41,8 @@ export function tellPatroni(record: PatroniRecord): string {
       return record.hold
         ? `held by ${record.by}: ${record.reason}`
         : `let go by ${record.by}: ${record.reason}`;
+    case "patroni-unpaused":
+      return "Patroni is in maintenance mode no more";
     case "patroni-pausing":
       return `Patroni is ${record.pause ? "put into" : "taken out of"} maintenance mode: ${record.because}`;
   }

@@ -1,0 +1,78 @@
+/** Patroni's maintenance mode: when it is to be on, and keeping it so as long as it is ours. */
+import { type Duration, SECOND } from "../../../kernel/time.js";
+import {
+  FAILOVERS_WITHIN,
+  type PatroniPolicy,
+  type PatroniRecord,
+  type PatroniState,
+} from "./patroni-cluster.js";
+import { fitReplicas, type PatroniSeen } from "./patroni-seen.js";
+import { nothing, type PatroniMemory, type PatroniStep } from "./patroni-step.js";
+
+/** What was asked for and is not in force yet is asked for again so often. */
+const PAUSE_AGAIN: Duration = 10 * SECOND;
+
+/** Whether Patroni is to be in maintenance mode, and why. A hold begins when there is a replica that could be failed over to. */
+export function wantsPause(
+  policy: PatroniPolicy,
+  state: PatroniState,
+  seen: PatroniSeen,
+): { readonly pause: boolean; readonly because: string } {
+  if (state.hold !== null) return { pause: true, because: `${state.hold.by}: ${state.hold.reason}` };
+  const { manual, failoversPerHourMax: most } = policy;
+  const recent = state.failovers.filter((at) => seen.at - at < FAILOVERS_WITHIN).length;
+  const held = most > 0 && recent >= most;
+  if (!manual && !held) return { pause: false, because: "nothing holds it any more" };
+  // Patroni in maintenance mode brings no old owner back: until there is a replica, nobody could be failed over to.
+  if (state.pausing !== "on" && fitReplicas(seen).length === 0)
+    return { pause: false, because: "no replica is there" };
+  return manual
+    ? { pause: true, because: "every failover of this cluster needs a person" }
+    : { pause: true, because: `${recent} failovers within an hour: the next one needs a person` };
+}
+
+/** What was ours and is not wanted any more ends, also while nobody is open: then Patroni is to act again. */
+export function endPause(
+  policy: PatroniPolicy,
+  state: PatroniState,
+  seen: PatroniSeen,
+): PatroniStep | undefined {
+  const { pause, because } = wantsPause(policy, state, seen);
+  if (pause || state.pausing !== "on") return undefined;
+  const record: PatroniRecord = { at: seen.at, kind: "patroni-pausing", pause, because };
+  return { records: [record], effects: [{ kind: "pause", pause }], because };
+}
+
+export function keepPause(
+  policy: PatroniPolicy,
+  state: PatroniState,
+  seen: PatroniSeen,
+  memory: PatroniMemory,
+): PatroniStep {
+  const { pause, because } = wantsPause(policy, state, seen);
+  const { at } = seen;
+  if (pause && state.pausing !== "on") {
+    const record: PatroniRecord = { at, kind: "patroni-pausing", pause, because };
+    return { records: [record], effects: [{ kind: "pause", pause }], because };
+  }
+  const ended = endPause(policy, state, seen);
+  if (ended !== undefined) return ended;
+  const quiet = memory.pausedAt === undefined || at - memory.pausedAt >= PAUSE_AGAIN;
+  if (state.pausing !== "no" && pause !== seen.paused && quiet) {
+    const what = pause ? "be put into" : "leave";
+    return {
+      records: [],
+      effects: [{ kind: "pause", pause }],
+      because: `asked again to ${what} maintenance mode`,
+    };
+  }
+  if (state.pausing === "ending" && !seen.paused) {
+    return {
+      records: [{ at, kind: "patroni-unpaused" }],
+      effects: [],
+      because: "Patroni is in charge again",
+    };
+  }
+  const outside = !pause && seen.paused ? "; somebody else put Patroni into maintenance mode" : "";
+  return nothing(`${state.leader} is open on timeline ${state.timeline}${outside}`);
+}
