@@ -53,14 +53,29 @@ export function page(turn: ControlTurn, because: string): void {
 export const fresh = (turn: ControlTurn, node: NodeId): NodeState | null =>
   freshState(turn.policy, turn.state.seen, node, turn.now);
 
-/** Sends an order; when the owner itself is out of sight, also by way of each replica that sees it. */
+/** Sends an order; to who is out of sight, also by way of each member that is not. */
 export function order(turn: ControlTurn, to: NodeId, message: Order): void {
   turn.effects.push({ kind: "send", to, message });
-  const direct = turn.state.seen[to]?.directAt ?? Number.NEGATIVE_INFINITY;
-  const { primary, decision } = turn.state.kept;
-  if (turn.now - direct < turn.policy.silentMs || (to !== primary && to !== decision?.from)) return;
+  if (!isInSight(turn, to)) relay(turn, to, message);
+}
+
+const isInSight = (turn: ControlTurn, member: NodeId): boolean =>
+  turn.now - (turn.state.seen[member]?.directAt ?? Number.NEGATIVE_INFINITY) < turn.policy.silentMs;
+
+function relay(turn: ControlTurn, to: NodeId, message: Order): void {
   for (const member of turn.policy.members) {
-    if (member === to || fresh(turn, member)?.hearsPrimary !== true) continue;
+    if (member === to || !isInSight(turn, member)) continue;
     turn.effects.push({ kind: "send", to: member, message: { kind: "relay", to, message } });
+  }
+}
+
+/**
+ * Who is out of sight may be in another member's. What it is told by that way it answers by that way for a while, and it
+ * is told what holds for everyone anyway, so nothing comes of it where it was known.
+ */
+export function seek(turn: ControlTurn): void {
+  if (!turn.due) return;
+  for (const member of turn.policy.members) {
+    if (!isInSight(turn, member)) relay(turn, member, { kind: "promise", epoch: turn.state.kept.promised });
   }
 }

@@ -7,7 +7,7 @@ import { restOf } from "./control-back-off.js";
 import { callOff, close, drive } from "./control-drive.js";
 import { bringBack, endHoldDown, reviseHolders } from "./control-redundancy.js";
 import type { ControlEvent, ControlState, ControlStep, Reported } from "./control-state.js";
-import { append, type ControlTurn, fresh, page } from "./control-turn.js";
+import { append, type ControlTurn, fresh, page, seek } from "./control-turn.js";
 import type { ClusterState } from "./decision.js";
 import { detectLoss } from "./detect-loss.js";
 import { judgeStart } from "./judge-start.js";
@@ -285,6 +285,7 @@ function idle(turn: ControlTurn): void {
   reviseHolders(turn);
   endHoldDown(turn);
   bringBack(turn);
+  seek(turn);
   noteLetGo(turn);
   if (turn.due && kept.checkpointed < kept.primaryEpoch && fresh(turn, kept.primary)?.role === "primary") {
     const verify = { kind: "verify", epoch: kept.primaryEpoch } as const;

@@ -177,6 +177,12 @@ describe("the control plane", () => {
     expect(world.kept.primary).toBe("b");
     expect(world.watch.lost).toBe(0);
     expect(world.watch.longestGapMs).toBeLessThan(1_500);
+    // And it is told whom to follow, and relied on, by the same way round.
+    expect(world.kept.eligible.members).toEqual(["a"]);
+    world.run(60_000);
+    expect(world.kept.eligible.members).toEqual(["a"]);
+    expect(kinds(world).filter((kind) => kind === "intended")).toHaveLength(1);
+    expectSound(world);
   });
 
   const steps: readonly RecordKind[] = [
