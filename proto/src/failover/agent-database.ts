@@ -30,11 +30,12 @@ export function noteExit(turn: AgentTurn, lsn: Lsn): void {
     return;
   }
   if (state.owed !== null || state.kept.promised !== state.kept.epoch) return;
-  if (state.draining !== null) {
+  if (state.draining?.calledOff === false) {
     report(turn, { kind: "stepped-down", epoch: state.draining.epoch, lsn: state.lsn });
     turn.because = "stopped for the switchover";
     return;
   }
+  state.draining = null;
   if (was === "open" || was === "opening") {
     state.crashes = [...state.crashes.filter((at) => now - at < turn.policy.crashWindowMs), now];
   }

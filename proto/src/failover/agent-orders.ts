@@ -234,7 +234,7 @@ function stepDown(turn: AgentTurn, order: OrderOf<"step-down">): void {
     return;
   }
   keep(turn, { steppedDown: order.epoch });
-  state.draining = { epoch: order.epoch, since: now };
+  state.draining = { epoch: order.epoch, since: now, calledOff: false };
   state.database = "stopping";
   turn.effects.push({ kind: "drain" });
   turn.because = `steps down for ${order.epoch}`;
@@ -243,19 +243,26 @@ function stepDown(turn: AgentTurn, order: OrderOf<"step-down">): void {
 
 function carryOn(turn: AgentTurn, order: OrderOf<"carry-on">): void {
   if (order.epoch > turn.state.kept.steppedDown) keep(turn, { steppedDown: order.epoch });
-  if (turn.state.draining === null || turn.state.draining.epoch > order.epoch) {
+  const { draining } = turn.state;
+  if (draining === null || draining.calledOff || draining.epoch > order.epoch) {
     turn.because = "is not stepping down";
     return;
   }
-  endDraining(turn);
+  endDraining(turn, draining);
 }
 
 /** Back to where it was. A shutdown cannot be taken back: it is cut short, and the database started again. */
-export function endDraining(turn: AgentTurn): void {
-  turn.state.draining = null;
+export function endDraining(turn: AgentTurn, draining: NonNullable<AgentTurn["state"]["draining"]>): void {
+  const { state } = turn;
   turn.because = "carries on as the primary";
-  if (turn.state.database === "stopped") openAgain(turn);
-  else if (turn.state.database === "stopping") command(turn, { kind: "kill" });
+  if (state.database === "stopping") {
+    // Until it has ended this node is neither closed for good nor without a lease: nobody need take its place.
+    state.draining = { ...draining, calledOff: true };
+    command(turn, { kind: "kill" });
+    return;
+  }
+  state.draining = null;
+  if (state.database === "stopped") openAgain(turn);
 }
 
 function hold(turn: AgentTurn, order: OrderOf<"hold">): void {

@@ -68,7 +68,8 @@ export interface AgentState {
   readonly asking: Epoch | null;
   /** It owes an answer to this promise, as soon as its database is as promised. */
   readonly owed: Epoch | null;
-  readonly draining: { readonly epoch: Epoch; readonly since: Instant } | null;
+  /** `calledOff`: it owns its epoch still, and opens again as soon as the shutdown that was begun has ended. */
+  readonly draining: { readonly epoch: Epoch; readonly since: Instant; readonly calledOff: boolean } | null;
   readonly crashes: readonly Instant[];
   readonly primaryHeardAt: Instant;
   readonly reportAt: Instant;

@@ -195,7 +195,9 @@ function onTick(turn: AgentTurn): void {
   turn.because = "nothing is due";
   if (state.database === "stopped" && state.kept.role === "replica" && canIdle(turn)) startStandby(turn);
   // Nobody came to end the switchover: the node still owns its epoch and goes on.
-  if (state.draining !== null && now - state.draining.since > policy.stepDownMs) endDraining(turn);
+  const { draining } = state;
+  const isLate = draining !== null && !draining.calledOff && now - draining.since > policy.stepDownMs;
+  if (isLate) endDraining(turn, draining);
   const epoch = leaseNeeded(turn);
   if (epoch !== null && now >= state.renewAt) {
     askForLease(turn, epoch);

@@ -149,9 +149,11 @@ export function applyRecord(state: ClusterState, record: LogRecord): ClusterStat
       };
     }
     case "aborted": {
-      // A planned switchover that is called off leaves an owner that goes on, or is opened again at once.
-      const planned = state.decision?.kind === "switchover";
-      return { ...(planned ? state : afterFailure(state, record.at)), decision: null };
+      const { decision } = state;
+      // A planned switchover that is called off leaves an owner that goes on or is opened again at once, and so does the
+      // wait for a person when the owner is back. Only what has begun to promote has failed.
+      const failed = decision?.kind !== "switchover" && decision !== null && begun.includes(decision.phase);
+      return { ...(failed ? afterFailure(state, record.at) : state), decision: null };
     }
     case "proposed":
       return { ...state, proposed: record.holders };
@@ -167,6 +169,9 @@ export function applyRecord(state: ClusterState, record: LogRecord): ClusterStat
       return { ...state, paused: false };
   }
 }
+
+/** Its epoch is promised: nobody else's counts any more. */
+const begun: readonly Phase[] = ["promising", "chosen", "fenced"];
 
 const afterFailure = (state: ClusterState, endedAt: Instant): ClusterState => ({
   ...state,

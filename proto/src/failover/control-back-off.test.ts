@@ -47,6 +47,8 @@ describe("the rest after fruitless decisions", () => {
 describe("fruitless decisions", () => {
   const at = 7;
   const open = (decision: "failover" | "switchover"): ClusterState =>
+    applyRecord(intended(decision), { at, kind: "promising", epoch: 2 });
+  const intended = (decision: "failover" | "switchover"): ClusterState =>
     applyRecord(firstCluster("a"), {
       at,
       kind: "intended",
@@ -82,6 +84,12 @@ describe("fruitless decisions", () => {
       count: 3,
     },
     { what: "an aborted failover counts", state: open("failover"), record: aborted, count: 3 },
+    {
+      what: "one that was aborted before anything was promised does not",
+      state: intended("failover"),
+      record: aborted,
+      count: 2,
+    },
     {
       what: "a switchover that is called off does not",
       state: open("switchover"),
