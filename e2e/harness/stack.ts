@@ -27,6 +27,8 @@ export interface StackOptions {
   readonly args?: readonly string[];
   /** Further environment of the control plane. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Further environment of the agents. */
+  readonly agentEnv?: Readonly<Record<string, string>>;
   /** Where the state lives. @default a new temporary directory, removed at the end */
   readonly state?: string;
   /** An existing database instead of an embedded one. */
@@ -203,6 +205,7 @@ export class Stack {
         "--config",
         join(this.directory, `agent-${name}.yaml`),
       ]),
+      env: this.#options.agentEnv ?? {},
     });
     this.#agents.set(name, program);
     return program;

@@ -19,6 +19,7 @@ const programs = [
   { program: "patroni", debianPackage: "patroni" },
   { program: "etcd", debianPackage: "etcd-server" },
   { program: "pgbackrest", debianPackage: "pgbackrest" },
+  { program: "faketime", debianPackage: "faketime" },
   { program: "kubectl", debianPackage: "kubernetes-client" },
   { program: "promtool", debianPackage: "prometheus" },
   { program: "amtool", debianPackage: "prometheus-alertmanager" },
