@@ -20,7 +20,7 @@ import { Writer } from "./writer.js";
 export const CONTROL = "control-plane";
 const CLUSTER = "main";
 /** A busy machine starts, copies and replays slowly; no number is taken from this. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 90_000;
 const PAUSE_MS = 20;
 /** PostgreSQL refuses to be root, and root it is who parts hosts. */
 const NOBODY = { uid: 65_534, gid: 65_534 };

@@ -122,10 +122,10 @@ export class FailoverShell {
     }
   }
 
-  /** Each turn once; leases are renewed several times a second. */
+  /** Each turn once; leases are renewed, and what others say is passed on, several times a second. */
   #tellOf(event: AgentEvent): void {
     const what = event.kind === "message" ? event.message.kind : event.kind;
-    if (what.startsWith("lease-") || what === "covered") return;
+    if (what.startsWith("lease-") || what === "covered" || what === "relay") return;
     const said = `${what}: ${this.#because}`;
     if (said === this.#said) return;
     this.#said = said;
