@@ -11,7 +11,7 @@ import type { FailoverRequest } from "../domain/failover-request.js";
 import { afterRequest } from "../domain/patroni/ask-patroni.js";
 import { afterAnswer, afterLook } from "../domain/patroni/next-patroni.js";
 import type { PatroniPolicy, PatroniState } from "../domain/patroni/patroni-cluster.js";
-import { openOwner, type PatroniSeen, readSeen } from "../domain/patroni/patroni-seen.js";
+import { fitReplicas, openOwner, type PatroniSeen, readSeen } from "../domain/patroni/patroni-seen.js";
 import {
   NO_MEMORY,
   type PatroniEffect,
@@ -175,9 +175,11 @@ export class PatroniDriver {
 
   #remember(seen: PatroniSeen): void {
     const open = openOwner(seen);
+    const { fitAt } = this.#memory;
     this.#memory = {
       ...this.#memory,
       lookedAt: seen.at,
+      fitAt: fitAt === undefined || fitReplicas(seen).length > 0 ? seen.at : fitAt,
       open: open === undefined ? this.#memory.open : { ...open, at: seen.at },
     };
   }

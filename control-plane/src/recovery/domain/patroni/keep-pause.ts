@@ -6,29 +6,40 @@ import {
   type PatroniRecord,
   type PatroniState,
 } from "./patroni-cluster.js";
-import { fitReplicas, type PatroniSeen } from "./patroni-seen.js";
+import { fitReplicas, openOwner, type PatroniSeen } from "./patroni-seen.js";
 import { nothing, type PatroniMemory, type PatroniStep } from "./patroni-step.js";
 
 /** What was asked for and is not in force yet is asked for again so often. */
 const PAUSE_AGAIN: Duration = 10 * SECOND;
+/** A replica that only starts anew is back within this. */
+const REPLICA_AWAY: Duration = 20 * SECOND;
 
 /** Whether Patroni is to be in maintenance mode, and why. A hold begins when there is a replica that could be failed over to. */
 export function wantsPause(
   policy: PatroniPolicy,
   state: PatroniState,
   seen: PatroniSeen,
+  memory: PatroniMemory,
 ): { readonly pause: boolean; readonly because: string } {
   if (state.hold !== null) return { pause: true, because: `${state.hold.by}: ${state.hold.reason}` };
   const { manual, failoversPerHourMax: most } = policy;
   const recent = state.failovers.filter((at) => seen.at - at < FAILOVERS_WITHIN).length;
   const held = most > 0 && recent >= most;
   if (!manual && !held) return { pause: false, because: "nothing holds it any more" };
-  // Patroni in maintenance mode brings no old owner back: until there is a replica, nobody could be failed over to.
-  if (state.pausing !== "on" && fitReplicas(seen).length === 0)
-    return { pause: false, because: "no replica is there" };
+  if (bringsReplicaBack(state, seen, memory)) return { pause: false, because: "no replica is there" };
   return manual
     ? { pause: true, because: "every failover of this cluster needs a person" }
     : { pause: true, because: `${recent} failovers within an hour: the next one needs a person` };
+}
+
+/**
+ * Patroni in maintenance mode starts no node that comes back. While there is no replica nobody could be failed over to, and
+ * it may be out of it until there is one; but not when it could have the only one promoted for a lost owner.
+ */
+function bringsReplicaBack(state: PatroniState, seen: PatroniSeen, memory: PatroniMemory): boolean {
+  if (fitReplicas(seen).length > 0) return false;
+  if (state.pausing !== "on") return true;
+  return openOwner(seen) !== undefined && seen.at - (memory.fitAt ?? seen.at) > REPLICA_AWAY;
 }
 
 /** What was ours and is not wanted any more ends, also while nobody is open: then Patroni is to act again. */
@@ -36,8 +47,9 @@ export function endPause(
   policy: PatroniPolicy,
   state: PatroniState,
   seen: PatroniSeen,
+  memory: PatroniMemory,
 ): PatroniStep | undefined {
-  const { pause, because } = wantsPause(policy, state, seen);
+  const { pause, because } = wantsPause(policy, state, seen, memory);
   if (pause || state.pausing !== "on") return undefined;
   const record: PatroniRecord = { at: seen.at, kind: "patroni-pausing", pause, because };
   return { records: [record], effects: [{ kind: "pause", pause }], because };
@@ -49,13 +61,13 @@ export function keepPause(
   seen: PatroniSeen,
   memory: PatroniMemory,
 ): PatroniStep {
-  const { pause, because } = wantsPause(policy, state, seen);
+  const { pause, because } = wantsPause(policy, state, seen, memory);
   const { at } = seen;
   if (pause && state.pausing !== "on") {
     const record: PatroniRecord = { at, kind: "patroni-pausing", pause, because };
     return { records: [record], effects: [{ kind: "pause", pause }], because };
   }
-  const ended = endPause(policy, state, seen);
+  const ended = endPause(policy, state, seen, memory);
   if (ended !== undefined) return ended;
   const quiet = memory.pausedAt === undefined || at - memory.pausedAt >= PAUSE_AGAIN;
   if (state.pausing !== "no" && pause !== seen.paused && quiet) {

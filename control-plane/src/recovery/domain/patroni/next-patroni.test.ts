@@ -10,7 +10,7 @@ import {
   type PatroniRecord,
   type PatroniState,
 } from "./patroni-cluster.js";
-import type { PatroniMemberSeen, PatroniSeen } from "./patroni-seen.js";
+import { fitReplicas, type PatroniMemberSeen, type PatroniSeen } from "./patroni-seen.js";
 import { NO_MEMORY, type PatroniMemory, type PatroniStep } from "./patroni-step.js";
 import { accountPatroni } from "./tell-patroni.js";
 
@@ -90,9 +90,11 @@ class Driven {
   look(seen: PatroniSeen): void {
     this.take(afterLook(this.policy_, this.state, seen, this.memory), seen.at);
     const open = seen.members.find(({ own }) => own?.primary === true);
+    const { fitAt } = this.memory;
     this.memory = {
       ...this.memory,
       lookedAt: seen.at,
+      fitAt: fitAt === undefined || fitReplicas(seen).length > 0 ? seen.at : fitAt,
       open:
         open === undefined
           ? this.memory.open
@@ -290,6 +292,25 @@ test("with every failover needing a person Patroni is held in maintenance mode, 
   driven.look(over(42_000, { paused: true, history: [LINE] }));
   driven.look(over(43_000, { paused: true, history: [LINE] }));
   expect(driven.account()).toMatchObject({ kind: "failover", outcome: "done", approvedBy: "ann" });
+});
+
+test("while a replica is away Patroni may bring it back; a lost owner's decision stays a person's", () => {
+  const driven = new Driven({ ...policy, manual: true });
+  driven.look(well(1_000));
+  const alone = { paused: true, members: base.members.slice(0, 1) };
+  driven.look(well(2_000, { paused: true }));
+  driven.look(well(3_000, alone));
+  expect(driven.asked).toEqual(["pause true"]);
+  driven.look(well(23_000, alone));
+  expect(driven.asked).toEqual(["pause true", "pause false"]);
+  driven.look(well(24_000, { ...alone, paused: false }));
+  driven.look(well(30_000));
+  expect(driven.asked).toEqual(["pause true", "pause false", "pause true"]);
+  driven.look(gone(40_000, { paused: true }));
+  driven.look(
+    gone(90_000, { paused: true, members: [{ ...member("b", "replica", 990), state: "starting" }] }),
+  );
+  expect(driven.asked.slice(3)).toEqual(["page"]);
 });
 
 test("more than Patroni itself would bear to lose has to be accepted by name", () => {

@@ -155,7 +155,9 @@ function afterLookInDecision(
     case "lost":
       return waitForPatroni(decision, seen);
     case "waits":
-      return endPause(policy, state, seen) ?? nothing(`a person has to say yes: ${decision.ask ?? ""}`);
+      return (
+        endPause(policy, state, seen, memory) ?? nothing(`a person has to say yes: ${decision.ask ?? ""}`)
+      );
     case "ready":
       return askPatroni(decision, seen);
     case "asked": {

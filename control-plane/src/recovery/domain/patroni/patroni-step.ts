@@ -28,6 +28,8 @@ export interface PatroniMemory {
   readonly lookedAt: Instant | undefined;
   /** What Patroni was asked from here, and whether nothing came back. */
   readonly asking: { readonly epoch: number; readonly at: Instant; readonly lost: boolean } | undefined;
+  /** When there was a replica that could be promoted; from the first look on. */
+  readonly fitAt: Instant | undefined;
   /** When Patroni was last asked about its maintenance mode. */
   readonly pausedAt: Instant | undefined;
 }
@@ -36,6 +38,7 @@ export const NO_MEMORY: PatroniMemory = {
   open: undefined,
   lookedAt: undefined,
   asking: undefined,
+  fitAt: undefined,
   pausedAt: undefined,
 };
 
