@@ -68,6 +68,7 @@ The file is YAML:
   health: { host: 127.0.0.1, port: 7484 }   # or: health: off
   outboxBytesMax: 67108864
   collect: {}                               # what is read: scrape targets, certificates, services
+  # collect: { probes: [{ name: api-eu, url: "https://eu.example/health/failover", intervalMs: 30000 }] }: asked from here, as one vantage
   actions:                                  # what this host allows; whatever is not named is denied
     cleanDirectory: { roots: [/var/cache/app], minAgeSeconds: 3600, maxBytes: 10737418240 }
     restartService: { units: [nginx.service], processes: [{ name: worker, pidFile: /run/worker.pid, start: [/usr/bin/worker] }] }

@@ -1,5 +1,6 @@
 /** What health looks at: the parts of this process, its dependencies, and the few numbers of the overview. */
 import { readOpen } from "./commands/commands.module.js";
+import type { FailoverCheckPorts } from "./edge/health/check-failover.js";
 import type { Check } from "./edge/health/check-health.js";
 import type { EventLoopLag } from "./edge/health/event-loop.js";
 import type { HeadlineInput } from "./edge/health/headlines.js";
@@ -16,6 +17,7 @@ import {
   judgeRoom,
   judgeVault,
 } from "./edge/health/judge-parts.js";
+import type { Serving } from "./edge/health/serving.js";
 import type { Dependency } from "./edge/health/watch-readiness.js";
 import { certificateFigures, countByLiveness } from "./fleet/fleet.module.js";
 import type { Ground } from "./ground.js";
@@ -59,6 +61,32 @@ export function dependencies({ database, live, secrets, config }: Ground): reado
     });
   }
   return found;
+}
+
+const TAKES_WRITES = {
+  text: "select not pg_is_in_recovery() and current_setting('default_transaction_read_only') = 'off' as writable",
+  values: [],
+};
+
+/** What a replica must be able to do before traffic is sent to it. A lease that is held proves that PostgreSQL stores. */
+export function failoverPorts(
+  { database, system }: Ground,
+  { leadership }: Rooms,
+  eventLoop: EventLoopLag,
+  serving: Serving,
+): FailoverCheckPorts {
+  return {
+    clock: system.clock,
+    serving: () => serving.isServing(),
+    live: () => eventLoop.read().kind === "live",
+    writable: async () => (await database.query<{ writable: boolean }>(TAKES_WRITES))[0]?.writable === true,
+    leadership: () => {
+      const { state } = leadership;
+      return state.kind === "leads" || (state.kind === "follows" && state.leader !== undefined)
+        ? "led"
+        : "nobody";
+    },
+  };
 }
 
 export function healthChecks(

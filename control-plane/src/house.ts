@@ -13,6 +13,7 @@ import { breakersApi } from "./edge/breakers/breakers.api.js";
 import { type Doors, openDoors } from "./edge/doors.js";
 import { Gate } from "./edge/gate.js";
 import { GrpcDoor } from "./edge/grpc/grpc-door.js";
+import { FailoverCheck } from "./edge/health/check-failover.js";
 import { HealthChecks } from "./edge/health/check-health.js";
 import { EventLoopLag } from "./edge/health/event-loop.js";
 import { healthApi } from "./edge/health/health.api.js";
@@ -25,7 +26,7 @@ import { prometheusDoor } from "./edge/prometheus/prometheus-api.js";
 import { PROMETHEUS_ERRORS } from "./edge/prometheus-api.controller.js";
 import { createRequestMeter } from "./edge/request-meter.js";
 import { type Ground, layGround } from "./ground.js";
-import { dependencies, healthChecks, overviewReads } from "./health-checks.js";
+import { dependencies, failoverPorts, healthChecks, overviewReads } from "./health-checks.js";
 import { admissionMetrics, houseMetrics } from "./house-metrics.js";
 import { SECOND } from "./kernel/time.js";
 import { Lifecycle } from "./lifecycle.js";
@@ -148,7 +149,10 @@ async function hangDoors(ground: Ground, rooms: Rooms, version: string): Promise
       name: rooms.fleet.replicaId,
     }),
     reload: rooms.reload,
-    probes: { version, clock, startedAt, eventLoop, readiness, checks, metrics },
+    probes: {
+      ...{ version, clock, startedAt, eventLoop, readiness, checks, metrics },
+      failover: new FailoverCheck(failoverPorts(ground, rooms, eventLoop, serving)),
+    },
   });
 
   // Before anyone is let in, so that older samples come before newer ones; a leader that is away is not waited for.

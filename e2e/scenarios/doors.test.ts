@@ -167,6 +167,8 @@ describe("PostgreSQL goes away", () => {
         components: { database: { status: "unhealthy" }, disk: { status: "healthy" } },
       });
       expect((await ask("/health/live")).status).toBe(200);
+      expect((await ask("/health")).status).toBe(200);
+      expect((await ask("/health/failover")).status).toBe(503);
     } finally {
       signalAll("SIGCONT");
     }

@@ -1,5 +1,7 @@
 /** Traffic is sent elsewhere by plan, at a real BIND and a real HAProxy, and is said to have moved no sooner than it has. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
@@ -15,6 +17,7 @@ import { until } from "../harness/until.js";
 const OPERATOR = 2;
 const APPROVER = 3;
 const TTL_SECONDS = 3;
+const VANTAGES = ["eu-1", "us-1", "ap-1"];
 const [A, B] = ["192.0.2.1", "192.0.2.2"];
 
 let directory: string;
@@ -22,6 +25,8 @@ let stack: Stack;
 let bind: Bind;
 let haproxy: Haproxy;
 let route53: Route53Contract;
+let site: Server;
+let siteStatus = 200;
 let ann: Operator;
 let bob: Operator;
 
@@ -30,6 +35,8 @@ beforeAll(async () => {
   bind = await Bind.start(join(directory, "bind"), [`api ${TTL_SECONDS} IN A ${A}`]);
   haproxy = await Haproxy.start(join(directory, "haproxy"));
   route53 = await Route53Contract.start();
+  site = createServer((_, response) => response.writeHead(siteStatus).end());
+  await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
   const file = join(directory, "traffic.yaml");
   const targets = [
     {
@@ -49,6 +56,7 @@ beforeAll(async () => {
       sockets: [haproxy.socket],
       backend: "web",
       destinations: { a: "a", b: "b" },
+      health: { a: "site-a", b: "site-b" },
     },
     {
       id: "shop",
@@ -62,7 +70,9 @@ beforeAll(async () => {
       },
     },
   ];
-  writeFileSync(file, JSON.stringify({ targets }));
+  const vote = { vantages: VANTAGES, needed: 2, failures: 3, every: "1s" };
+  const health = ["site-a", "site-b"].map((probe) => ({ ...vote, probe }));
+  writeFileSync(file, JSON.stringify({ targets, health }));
   stack = await Stack.start({
     args: ["--traffic", file],
     env: {
@@ -78,6 +88,8 @@ afterAll(async () => {
   haproxy?.stop();
   await route53?.stop();
   await bind?.stop();
+  site?.closeAllConnections();
+  site?.close();
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -179,6 +191,43 @@ test("Route 53: weights and the epoch change in one batch, and what another has 
   expect(last).toContain("<Action>DELETE</Action>");
   expect(last).toContain("epoch=40");
 });
+
+test("three vantages vote: one that sees it down changes nothing, two make it unhealthy, and it gets no traffic", async () => {
+  const port = (site.address() as AddressInfo).port;
+  const probe = (name: string, url: string) => ({ name, url, intervalMs: 1_000, timeoutMs: 900 });
+  const nowhere = "http://127.0.0.1:1/";
+  for (const vantage of VANTAGES) {
+    // One of the three cannot reach it, whatever it is.
+    const a = probe("site-a", vantage === "ap-1" ? nowhere : `http://127.0.0.1:${port}/`);
+    // The real one: it answers 200 only when it can serve.
+    const b = probe("site-b", `http://127.0.0.1:${stack.ports.rest}/health/failover`);
+    await stack.startAgent(vantage, { collect: { probes: [a, b] } });
+  }
+  const healthOf = async (name: string) => {
+    const found = (await target("web"))?.destinations.find(({ destination }) => destination === name);
+    return { health: found?.health, votes: found?.votes.map(({ vantage, vote }) => `${vantage} ${vote}`) };
+  };
+  const untilHealth = (name: string, health: string, votes: readonly string[]) =>
+    until(
+      `${name} to be ${health}`,
+      async () => {
+        const now = await healthOf(name);
+        if (now.health !== health || now.votes?.join() !== votes.join()) throw new Error(JSON.stringify(now));
+        return now;
+      },
+      60_000,
+    );
+  await untilHealth("b", "healthy", ["eu-1 healthy", "us-1 healthy", "ap-1 healthy"]);
+  await untilHealth("a", "healthy", ["eu-1 healthy", "us-1 healthy", "ap-1 unhealthy"]);
+  expect((await ann.traffic().planSteer({ target: "web", to: "a" })).against).toEqual([]);
+
+  siteStatus = 503;
+  await untilHealth("a", "unhealthy", ["eu-1 unhealthy", "us-1 unhealthy", "ap-1 unhealthy"]);
+  const plan = await ann.traffic().planSteer({ target: "web", to: "a" });
+  expect(plan.against.join()).toContain("a is unhealthy: 3 of 3 find it unhealthy, 2 are needed");
+  siteStatus = 200;
+  await untilHealth("a", "healthy", ["eu-1 healthy", "us-1 healthy", "ap-1 unhealthy"]);
+}, 120_000);
 
 test("`traffic lint` refuses the runbook's record, which mixes Weight and Failover, and says what to write instead", async () => {
   const file = join(directory, "runbook.yaml");

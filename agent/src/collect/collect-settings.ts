@@ -36,6 +36,19 @@ export interface ScrapeTarget {
   readonly bodyBytesMax: number;
 }
 
+/** Something that is asked from here whether it serves, as one vantage of several. */
+export interface HttpProbe {
+  /** The label `probe` of its series: the same at each vantage. */
+  readonly name: string;
+  readonly url: string;
+  /** Default 30,000 ms. */
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly bearerTokenFile: string | undefined;
+  readonly caFile: string | undefined;
+  readonly serverName: string | undefined;
+}
+
 /** A process that should run: found by its pid file, or by a text in its command line. */
 export interface DeclaredProcess {
   readonly name: string;
@@ -75,4 +88,5 @@ export interface CollectSettings {
     readonly intervalMs: number;
   };
   readonly scrape: readonly ScrapeTarget[];
+  readonly probes: readonly HttpProbe[];
 }

@@ -11,6 +11,7 @@ import { RemoteFilesystems } from "./host/remote-filesystems.js";
 import { InventoryBoard } from "./inventory.js";
 import { type OwnFigure, OwnFigures } from "./own-figures.js";
 import type { CollectClock, RunProgram, Say } from "./ports.js";
+import { HttpProbeGroup } from "./probes/http-probe-group.js";
 import { DeclaredProcesses } from "./processes/declared-processes.js";
 import { TopProcesses } from "./processes/top-processes.js";
 import type { CollectSink } from "./reading.js";
@@ -113,6 +114,7 @@ export class Collector {
         inventory.certificates(found),
       ),
       ...settings.scrape.map((target) => new ScrapeGroup(target, common, clock, say)),
+      ...settings.probes.map((probe) => new HttpProbeGroup(probe, common, clock, say)),
       ...(this.#options.more ?? []),
     ];
     if (settings.processes.topCount > 0) {

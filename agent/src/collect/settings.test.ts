@@ -11,6 +11,7 @@ test("nothing at all is a configuration: 15 s, the host, certificates where serv
   expect(faults).toEqual([]);
   expect(settings.intervalMs).toBe(15_000);
   expect(settings.scrape).toEqual([]);
+  expect(settings.probes).toEqual([]);
   const globs = settings.certificates.files.map(({ glob }) => glob);
   expect(globs).toContain("/etc/letsencrypt/live/*/fullchain.pem");
   // The host's bundle of authorities is not a server's certificate.
@@ -116,4 +117,22 @@ test("two targets that would write the same series are a fault", () => {
 test("there are bounds to the lists", () => {
   const scrape = Array.from({ length: 65 }, (_, i) => ({ job: "a", url: `http://h:${i + 1}/` }));
   expect(faultsOf({ scrape })).toEqual(["collect.scrape: found 65, expected at most 64 items"]);
+});
+
+test("probes: a name once, a URL, at most every second", () => {
+  const { settings, faults } = parseCollectSettings({
+    probes: [{ name: "api-eu", url: "https://eu.example/health/failover" }],
+  });
+  expect(faults).toEqual([]);
+  expect(settings.probes).toMatchObject([{ name: "api-eu", intervalMs: 30_000, timeoutMs: 5_000 }]);
+  const url = "https://eu.example/";
+  expect(
+    faultsOf({
+      probes: [
+        { name: "a", url },
+        { name: "a", url },
+      ],
+    }).join(),
+  ).toContain("collect.probes[1].name");
+  expect(faultsOf({ probes: [{ name: "A", url: "ftp://x", intervalMs: 10 }] })).toHaveLength(3);
 });

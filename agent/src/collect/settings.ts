@@ -4,6 +4,7 @@ import type {
   CertificateFiles,
   CollectSettings,
   DeclaredProcess,
+  HttpProbe,
   ScrapeTarget,
   TlsEndpoint,
 } from "./collect-settings.js";
@@ -37,12 +38,13 @@ const MEBIBYTE = 1_048_576;
 const ABSOLUTE = /^\/[^\0]*$/u;
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]{1,253})):(\d{1,5})$/u;
 const LABEL_NAME = /^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/u;
+const PROBE_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/u;
 const UNIT_NAME = /^[A-Za-z0-9:_.\\][A-Za-z0-9:_.@\\-]*\.(?:service|socket|timer|mount|target|path)$/u;
 
 /**
  * Checks the `collect` part of a configuration (already parsed from YAML) and fills in defaults. Answers with all faults
  * at once; the settings are only good when there are none. `intervalMs` is the agent's own interval, for those that
- * name none. Bounds: 64 scrape targets, 256 endpoints, 64 globs, 128 units, 64 declared processes.
+ * name none. Bounds: 64 scrape targets, 64 probes, 256 endpoints, 64 globs, 128 units, 64 declared processes.
  */
 export function parseCollectSettings(
   value: unknown,
@@ -62,9 +64,19 @@ export function parseCollectSettings(
     services: services(fields.within("services")),
     processes: processes(fields.within("processes")),
     scrape: eachUpTo(fields, "scrape", 64).map((target) => scrapeTarget(target, intervalMs)),
+    probes: eachUpTo(fields, "probes", 64).map(httpProbe),
   };
   fields.done();
   noTwoAlike(settings.scrape, `${path}.scrape`, faults);
+  for (const [i, { name }] of settings.probes.entries()) {
+    const first = settings.probes.findIndex((probe) => probe.name === name);
+    if (first !== i)
+      faults.push({
+        path: `${path}.probes[${i}].name`,
+        value: name,
+        expected: `another name than ${path}.probes[${first}] has`,
+      });
+  }
   return { settings, faults };
 }
 
@@ -214,6 +226,23 @@ function scrapeTarget(fields: Fields, intervalByDefaultMs: number): ScrapeTarget
     labels,
     sampleLimit: fields.integer("sampleLimit", 10_000, 1, 100_000),
     bodyBytesMax: fields.integer("bodyBytesMax", 8 * MEBIBYTE, 1_024, 64 * MEBIBYTE),
+  };
+  fields.done();
+  return answer;
+}
+
+function httpProbe(fields: Fields): HttpProbe {
+  const name = required(fields, "name", "a name of a-z, 0-9 and -, at most 63 characters", PROBE_NAME);
+  const url = scrapeUrl(fields);
+  const intervalMs = fields.integer("intervalMs", 30 * SECOND_MS, SECOND_MS, INTERVAL_MS_MAX);
+  const answer = {
+    name,
+    url: url?.href ?? "",
+    intervalMs,
+    timeoutMs: fields.integer("timeoutMs", Math.min(5 * SECOND_MS, intervalMs), 100, intervalMs),
+    bearerTokenFile: fields.text("bearerTokenFile", undefined, "an absolute path", ABSOLUTE),
+    caFile: fields.text("caFile", undefined, "an absolute path of a PEM file", ABSOLUTE),
+    serverName: fields.text("serverName", undefined, "a DNS name"),
   };
   fields.done();
   return answer;

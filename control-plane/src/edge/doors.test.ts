@@ -32,6 +32,7 @@ describe("nothing is answered without a token", () => {
     "/",
     "/health/",
     "/health/live/",
+    "/health/failover/",
     "//health",
     "/HEALTH",
   ])("%s is 401", async (path) => {
@@ -41,7 +42,7 @@ describe("nothing is answered without a token", () => {
     expect(await answer.json()).toMatchObject({ code: "UNAUTHENTICATED" });
   });
 
-  test.each(["/health", "/health/live"])("%s is 200 for everyone", async (path) => {
+  test.each(["/health", "/health/live", "/health/failover"])("%s is 200 for everyone", async (path) => {
     expect((await fetch(`${doors.rest}${path}`)).status).toBe(200);
   });
 

@@ -1,6 +1,6 @@
 /**
  * What every HTTP request passes before and after its controller: the gate, the meter, and the translation of errors.
- * Nothing but the two anonymous probes is answered without a good token, unknown paths included.
+ * Nothing but the three anonymous probes is answered without a good token, unknown paths included.
  */
 import type { Caller } from "../kernel/caller.js";
 import { OpsError } from "../kernel/errors.js";
@@ -12,7 +12,7 @@ import type { Ending, RequestMeter } from "./request-meter.js";
 import { errorBody, toWireError, type WireError, wireErrorOfHttp } from "./wire-errors.js";
 
 /** The only paths that are answered without a token; they tell nothing of the inside. */
-const ANONYMOUS: ReadonlySet<string> = new Set(["/health", "/health/live"]);
+const ANONYMOUS: ReadonlySet<string> = new Set(["/health", "/health/live", "/health/failover"]);
 
 const CLIENT_LEFT = 499;
 

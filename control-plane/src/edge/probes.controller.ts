@@ -1,10 +1,11 @@
 /**
- * What probes and scrapers ask. `/health` and `/health/live` are answered to everyone and tell nothing of the inside;
+ * What probes and scrapers ask. `/health`, `/health/live` and `/health/failover` are answered to everyone and tell nothing of the inside;
  * the rest needs a token.
  */
 import { Controller, Get, Inject, Req, Res } from "@nestjs/common";
 import type { Metrics } from "../platform/metrics.js";
 import type { Clock } from "../platform/system.js";
+import type { FailoverCheck } from "./health/check-failover.js";
 import type { HealthChecks } from "./health/check-health.js";
 import type { EventLoopLag } from "./health/event-loop.js";
 import type { ReadinessWatch } from "./health/watch-readiness.js";
@@ -23,6 +24,7 @@ export interface Probes {
   readonly eventLoop: EventLoopLag;
   readonly readiness: ReadinessWatch;
   readonly checks: HealthChecks;
+  readonly failover: FailoverCheck;
   readonly metrics: Metrics;
 }
 
@@ -48,6 +50,13 @@ export class ProbesController {
   live(@Res() reply: HttpReply): void {
     const live = this.probes.eventLoop.read().kind === "live";
     sendJson(reply, live ? 200 : 503, { status: live ? "live" : "hung" });
+  }
+
+  /** For whoever sends traffic here or elsewhere: they carry no token. */
+  @Get("health/failover")
+  async failover(@Res() reply: HttpReply): Promise<void> {
+    const { kind } = await this.probes.failover.read();
+    sendJson(reply, kind === "serves" ? 200 : 503, { status: kind });
   }
 
   @Get("health/ready")

@@ -14,6 +14,7 @@ import { edgeModule } from "../edge.module.js";
 import { Gate, type GatePorts } from "../gate.js";
 import { GrpcDoor } from "../grpc/grpc-door.js";
 import type { TlsIdentity } from "../grpc-server.js";
+import { FailoverCheck } from "../health/check-failover.js";
 import { type Check, HealthChecks } from "../health/check-health.js";
 import { EventLoopLag } from "../health/event-loop.js";
 import { Serving } from "../health/serving.js";
@@ -126,6 +127,13 @@ export async function openTestDoors(options: TestDoorsOptions = {}): Promise<Tes
       eventLoop,
       readiness,
       checks: new HealthChecks(options.checks ?? [], system.clock),
+      failover: new FailoverCheck({
+        clock: system.clock,
+        serving: () => serving.isServing(),
+        live: () => true,
+        writable: async () => true,
+        leadership: () => "led",
+      }),
       metrics,
     },
     serving,
