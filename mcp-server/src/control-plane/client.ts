@@ -14,6 +14,7 @@ import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal
 import { McpService } from "@mainstay/proto/gen/mainstay/operator/v1/mcp_pb";
 import { MetricsService } from "@mainstay/proto/gen/mainstay/operator/v1/metrics_pb";
 import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
+import { RegionService } from "@mainstay/proto/gen/mainstay/operator/v1/region_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import { RunbooksService } from "@mainstay/proto/gen/mainstay/operator/v1/runbooks_pb";
@@ -32,6 +33,7 @@ import { type Line, openLine, type Speaker } from "./line.js";
 import { mcpRoom } from "./mcp.js";
 import { metricsRoom } from "./metrics.js";
 import { recoveryRoom } from "./recovery.js";
+import { regionRoom } from "./region.js";
 import { requestStatesRoom } from "./request-states.js";
 import { runbooksRoom } from "./runbooks.js";
 import { rolloutsRoom, safetyRoom } from "./safety.js";
@@ -76,6 +78,7 @@ function openClients(address: string, credential: ChannelCredentials, options: G
     mcp: createGrpcClient(McpService, address, credential, options),
     metrics: createGrpcClient(MetricsService, address, credential, options),
     recovery: createGrpcClient(RecoveryService, address, credential, options),
+    region: createGrpcClient(RegionService, address, credential, options),
     requestStates: createGrpcClient(RequestStatesService, address, credential, options),
     rollouts: createGrpcClient(RolloutsService, address, credential, options),
     runbooks: createGrpcClient(RunbooksService, address, credential, options),
@@ -184,6 +187,9 @@ class SpokenRooms {
   }
   get recovery() {
     return recoveryRoom(this.#line(this.#clients.recovery));
+  }
+  get region() {
+    return regionRoom(this.#line(this.#clients.region));
   }
   get requestStates() {
     return requestStatesRoom(this.#line(this.#clients.requestStates));

@@ -3,6 +3,7 @@ import { create, type DescMethod, type MessageInitShape, type MessageShape } fro
 import { type Server, type ServerUnaryCall, type sendUnaryData, status } from "@grpc/grpc-js";
 import { PlanSchema } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { RecoveryService } from "@mainstay/proto/gen/mainstay/operator/v1/recovery_pb";
+import { RegionService } from "@mainstay/proto/gen/mainstay/operator/v1/region_pb";
 import { RequestStatesService } from "@mainstay/proto/gen/mainstay/operator/v1/request_states_pb";
 import { RolloutState, RolloutsService } from "@mainstay/proto/gen/mainstay/operator/v1/rollouts_pb";
 import {
@@ -142,6 +143,25 @@ export function addFurtherServices(server: Server, fake: FurtherWorld, answers: 
     explainDecision: answers(explainDecision, () => ({
       decision: { ...decision, outcome: "done", rtoMs: 3_100n },
       steps: [{ kind: "intended", says: fake.fact }],
+    })),
+  });
+  const { listRegions, explainRegion } = RegionService.method;
+  const run = { region: "east", epoch: 2n, phase: "closed", tookMs: 9_000n };
+  server.addService(toServiceDefinition(RegionService), {
+    listRegions: answers(listRegions, () => ({
+      regions: [
+        {
+          region: "east",
+          to: "west",
+          run,
+          steps: [{ step: "cache", missingMs: 1_000n, because: fake.fact }],
+        },
+      ],
+    })),
+    explainRegion: answers(explainRegion, () => ({
+      run,
+      records: [{ kind: "begun", says: fake.fact }],
+      components: [{ component: "redis", rtoMs: 4_000n, verdict: "met" }],
     })),
   });
   const { getStateKey, useState } = RequestStatesService.method;

@@ -210,6 +210,16 @@ describe("reading", () => {
     ["failover_clusters", {}, { clusters: [{ primary: "db-2", members: [{ role: "never heard" }] }] }],
     ["failover_decisions", { cluster: "main" }, { decisions: [{ epoch: 3, to: "db-2", rto_ms: 3_100 }] }],
     ["failover_explain", { cluster: "main", epoch: 3 }, { log_holds: true, steps: [{ kind: "intended" }] }],
+    [
+      "regions_status",
+      {},
+      { regions: [{ to: "west", run: { took_ms: 9_000 }, steps: [{ missing_ms: 1_000 }] }] },
+    ],
+    [
+      "region_explain",
+      { region: "east" },
+      { run: { run: 2 }, components: [{ away_ms: 4_000, verdict: "met" }] },
+    ],
     ["rollouts_list", {}, { rollouts: [{ rollout_id: "ro-1", state: "running", wave: 2, succeeded: 1 }] }],
   ])("%s %j answers from what the control plane says", async (name, input, expected) => {
     const result = await call(name, input, "viewer-token");

@@ -7,6 +7,7 @@ import { healthTools } from "./health.js";
 import { journalTools } from "./journal.js";
 import { metricsTools } from "./metrics.js";
 import { recoveryTools } from "./recovery.js";
+import { regionTools } from "./regions.js";
 import { runbooksTools } from "./runbooks.js";
 import { safetyTools } from "./safety.js";
 import type { Tool } from "./tool.js";
@@ -22,4 +23,5 @@ export const catalogue: readonly Tool[] = [
   ...runbooksTools,
   ...safetyTools,
   ...recoveryTools,
+  ...regionTools,
 ];
