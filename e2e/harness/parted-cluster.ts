@@ -278,7 +278,7 @@ export class PartedCluster {
     return String(row?.["text"] ?? "");
   }
 
-  /** The decisions above an epoch, and what is wrong with the log of each. */
+  /** The decisions above an epoch, the newest first, and what is wrong with the log of each. */
   async decisionsSince(epoch: number) {
     const { decisions } = await this.#operator.recovery().listDecisions({ cluster: CLUSTER, limit: 50 });
     return Promise.all(
@@ -288,10 +288,11 @@ export class PartedCluster {
           const told = await this.#operator
             .recovery()
             .explainDecision({ cluster: CLUSTER, epoch: decision.epoch });
-          const { kind, outcome, fencedBy, rtoMs, openAfterMs } = decision;
+          const { kind, candidate, outcome, fencedBy, rtoMs, openAfterMs } = decision;
           return {
             epoch: Number(decision.epoch),
             kind,
+            candidate,
             outcome,
             fencedBy,
             rtoMs: rtoMs === undefined ? undefined : Number(rtoMs),

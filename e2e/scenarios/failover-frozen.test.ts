@@ -9,7 +9,7 @@ import { freezes } from "../trials/faults.js";
 import { runTrial } from "../trials/trial.js";
 
 const why = whyNoNetwork();
-const LEASE_MS = 5_000;
+const LEASE_MS = 6_000;
 let cluster: PartedCluster;
 
 // Its name says which of the two it is, so that nothing is left out in silence.

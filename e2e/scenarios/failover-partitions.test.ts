@@ -12,7 +12,7 @@ import { runTrial } from "../trials/trial.js";
 
 const why = whyNoNetwork();
 /** A busy machine must not lose it by being slow. */
-const LEASE_MS = 5_000;
+const LEASE_MS = 6_000;
 const PATIENCE_MS = 90_000;
 let cluster: PartedCluster;
 
@@ -85,7 +85,8 @@ describe.runIf(why === undefined)("two hosts and a control plane on a third", ()
     // Still out of the control plane's sight, it is told by way of the other whom to follow.
     expect(await cluster.redundant()).toBe(to);
     const { decisions, judged } = await cluster.judge(epoch, to);
-    expect(decisions).toMatchObject([{ kind: "switchover", outcome: "done", faults: [] }]);
+    expect(decisions.at(-1)).toMatchObject({ kind: "switchover", candidate: to, outcome: "done" });
+    expect(decisions.flatMap(({ faults }) => faults)).toEqual([]);
     expect(judged).toMatchObject({ dual: [], lost: [] });
     cluster.network.mendAll();
   }, 240_000);

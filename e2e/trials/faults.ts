@@ -111,7 +111,8 @@ export const freezes: readonly Fault[] = [
   {
     name: "guard-killed",
     says: "the primary's guard is killed",
-    wanted: "same",
+    // It starts again where it was, unless that is the third time within a minute.
+    wanted: "any",
     bring: async (cluster, primary) => {
       send(cluster.processes(primary).guard, "SIGKILL");
       return () => undefined;

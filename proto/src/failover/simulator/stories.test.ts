@@ -36,12 +36,16 @@ const kinds = (world: World): readonly RecordKind[] => since(world).map((record)
 const find = <Kind extends RecordKind>(world: World, kind: Kind): Extract<LogRecord, { kind: Kind }>[] =>
   since(world).filter((record): record is Extract<LogRecord, { kind: Kind }> => record.kind === kind);
 
-/** Both ways from everyone, the control plane too; or back. */
+/** Both ways, or back. */
+function cut(world: World, one: number, other: number, isCut: boolean): void {
+  world.network.cut[one]?.splice(other, 1, isCut);
+  world.network.cut[other]?.splice(one, 1, isCut);
+}
+
+/** From everyone, the control plane too. */
 function cutOff(world: World, { index }: SimulatedNode, isCut: boolean): void {
   for (let other = 0; other <= world.nodes.length; other += 1) {
-    if (other === index) continue;
-    world.network.cut[index]?.splice(other, 1, isCut);
-    world.network.cut[other]?.splice(index, 1, isCut);
+    if (other !== index) cut(world, index, other, isCut);
   }
 }
 
@@ -90,6 +94,37 @@ describe("a node that was cut off", () => {
         const { run } = a.database;
         world.run(10_000);
         expect(a.database).toMatchObject({ mode: "standby", run });
+      }
+    },
+  );
+});
+
+describe("three nodes", () => {
+  test.each(["asynchronous", "synchronous"] as const)(
+    "who has the most takes over, and the third follows it (%s)",
+    (mode) => {
+      for (const seed of seeds) {
+        const policy = localPolicy(["a", "b", "c"], { mode, rpoBytes: RPO });
+        const world = new World({ policy, rules: soundRules, seed, drift: 0.005, tell: null });
+        world.run(8_000 + ((seed * 37) % 500));
+        expect([...world.kept.eligible.members].sort()).toEqual(["b", "c"]);
+        healthySince.set(world, world.trace.length);
+        const [a, b] = world.nodes;
+        if (a === undefined || b === undefined) throw new Error("three nodes were asked for");
+        // Behind, and not yet for so long that it is no longer relied on.
+        cut(world, a.index, b.index, true);
+        world.run(600);
+        world.crashNode(a);
+        cut(world, a.index, b.index, false);
+        world.run(15_000);
+        expectSound(world);
+        expect(find(world, "chosen")).toMatchObject([{ candidate: "c", proof: { how: "holders" } }]);
+        expect(world.kept).toMatchObject({ primary: "c", decision: null });
+        expect(world.kept.eligible.members).toEqual(["b"]);
+        expect(world.watch.lost).toBeLessThanOrEqual(mode === "synchronous" ? 0 : RPO);
+        world.startNode(a);
+        world.run(20_000);
+        expect([...world.kept.eligible.members].sort()).toEqual(["a", "b"]);
       }
     },
   );
