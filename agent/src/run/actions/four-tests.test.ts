@@ -17,9 +17,10 @@ interface Proofs {
   readonly undo: string;
 }
 
-const kubernetes = (title: string): Proofs => ({
+/** On a real cluster's contract, and looked at by kubectl: there the run is verified from outside. */
+const kubernetes = (action: ActionName, title: string): Proofs => ({
   file: "../../../../e2e/scenarios/kubernetes.test.ts",
-  preview: "no plan touches anything",
+  preview: `${action}: its plan touches nothing`,
   run: title,
   verify: title,
   undo: title,
@@ -56,14 +57,14 @@ const proofs: Readonly<Record<ActionName, Proofs>> = {
   },
   "terminate-query": {
     file: "terminate-query.pg.test.ts",
-    preview: "cancels the long ones of the plan",
+    preview: "the plan names the query and its session, and lets it run",
     run: "cancels the long ones of the plan",
     verify: "ends the session when asked to, and only the one named",
     undo: "leaves a session alone that has gone on to another query since",
   },
   "maintain-table": {
     file: "maintain-table.pg.test.ts",
-    preview: "vacuums and analyses, and the server says so",
+    preview: "the plan says how the table stands, and changes nothing of it",
     run: "rebuilds indexes while others write",
     verify: "gives up on a lock it does not get",
     undo: "does nothing to a table that is another one now",
@@ -98,14 +99,14 @@ const proofs: Readonly<Record<ActionName, Proofs>> = {
   },
   "redis-restart": {
     file: "redis.test.ts",
-    preview: "it is another server afterwards",
+    preview: "its plan names the server and how much it holds",
     run: "it is another server afterwards",
-    verify: "it is another server afterwards",
+    verify: "one that comes back without its keys is a failure",
     undo: "one that cannot be saved is not restarted",
   },
   netcheck: {
     file: "netcheck.test.ts",
-    preview: "reaches what is there, each step timed, and changes nothing",
+    preview: "the plan names the ways, and nobody is asked",
     run: "reaches what is there, each step timed, and changes nothing",
     verify: "names the step at which each way ends",
     undo: "looks at one alone when asked to, and at nothing that was declared otherwise since the plan",
@@ -119,21 +120,21 @@ const proofs: Readonly<Record<ActionName, Proofs>> = {
   },
   "pgbouncer-pause": {
     file: "pgbouncer.pg.test.ts",
-    preview: "what is so already, and what is not there, cannot be planned",
+    preview: "the plan of a pause names its inverse and holds nobody back",
     run: "what runs may end, what comes waits",
     verify: "a transaction that does not end is not waited for for ever",
     undo: "pausing and resuming is the same state as before",
   },
   "pgbouncer-resume": {
     file: "pgbouncer.pg.test.ts",
-    preview: "what is so already, and what is not there, cannot be planned",
+    preview: "the plan of a resumption names its inverse and lets nobody go on",
     run: "what runs may end, what comes waits",
-    verify: "what runs may end, what comes waits",
+    verify: "a resumption is one when PgBouncer says so, asked anew",
     undo: "pausing and resuming is the same state as before",
   },
   "pgbouncer-reload": {
     file: "pgbouncer.pg.test.ts",
-    preview: "a new database and a new setting are found afterwards",
+    preview: "the plan of a reload names what the file has that is new, and loads nothing",
     run: "a new database and a new setting are found afterwards",
     verify: "a file that PgBouncer cannot read is no reload",
     undo: "a file that changed since the plan is not loaded",
@@ -166,22 +167,37 @@ const proofs: Readonly<Record<ActionName, Proofs>> = {
     verify: "a flipped byte of the backup is caught",
     undo: "the live database is as it was, and so is the repository",
   },
-  "evict-pod": kubernetes("evict-pod: the owner's new pod is ready before it is called done"),
-  "scale-workload": kubernetes("scale-workload: there and back"),
-  "rollout-restart": kubernetes("rollout-restart: every pod is another"),
-  "rollout-undo": kubernetes("rollout-undo: back to what ran, forth again"),
-  "cordon-node": kubernetes("cordon-node and uncordon-node: one at a time, and the same state"),
-  "uncordon-node": kubernetes("cordon-node and uncordon-node: one at a time, and the same state"),
-  "drain-node": kubernetes("drain-node: pod by pod within the budget"),
+  "evict-pod": kubernetes("evict-pod", "evict-pod: the owner's new pod is ready before it is called done"),
+  "scale-workload": kubernetes("scale-workload", "scale-workload: there and back"),
+  "rollout-restart": kubernetes("rollout-restart", "rollout-restart: every pod is another"),
+  "rollout-undo": kubernetes("rollout-undo", "rollout-undo: back to what ran, forth again"),
+  "cordon-node": kubernetes(
+    "cordon-node",
+    "cordon-node and uncordon-node: one at a time, and the same state",
+  ),
+  "uncordon-node": kubernetes(
+    "uncordon-node",
+    "cordon-node and uncordon-node: one at a time, and the same state",
+  ),
+  "drain-node": kubernetes("drain-node", "drain-node: pod by pod within the budget"),
 };
 
 describe("every action has its four tests", () => {
   test.each([...actionNames])("%s", (name) => {
     const { file, ...titles } = proofs[name];
     const text = readFileSync(join(import.meta.dirname, file), "utf8");
-    for (const [what, title] of Object.entries(titles))
-      expect(text.includes(`test("${title}`), `${what}: "${title}" in ${file}`).toBe(true);
+    for (const [what, title] of Object.entries(titles)) {
+      const found = text.split(`test("${title}`).length - 1;
+      expect(found, `${what}: tests that begin with "${title}" in ${file}`).toBe(1);
+    }
+    // What shows that a plan touches nothing cannot be what carries it out.
+    expect(titles.preview).not.toBe(titles.run);
     expect(allActions[name].name).toBe(name);
+  });
+
+  test("no two actions show the same preview, and there is one for each", () => {
+    const previews = Object.values(proofs).map(({ file, preview }) => `${file}: ${preview}`);
+    expect(new Set(previews).size).toBe(actionNames.length);
   });
 
   test("an action whose test goes is missed", () => {

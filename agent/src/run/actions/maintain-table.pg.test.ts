@@ -33,6 +33,19 @@ const args = (operation: Arguments["operation"], more: Partial<Arguments> = {}):
 });
 
 describe("maintaining a table", () => {
+  test("the plan says how the table stands, and changes nothing of it", async () => {
+    const standing = (): Promise<object[]> =>
+      database.query(
+        `select last_vacuum, last_analyze, pg_relation_filenode('by_word') as node from pg_stat_user_tables where relname = '${table}'`,
+      );
+    const before = await standing();
+    for (const operation of ["vacuum", "analyze", "reindex-concurrently"] as const)
+      expect(await planned(maintainTable, args(operation), here().context)).toMatchObject({
+        arguments: { operation, table },
+      });
+    expect(await standing()).toEqual(before);
+  });
+
   test("vacuums and analyses, and the server says so", async () => {
     await database.query(`update ${quoted} set word = word || 'x'`);
     for (const operation of ["vacuum", "analyze"] as const) {

@@ -22,6 +22,15 @@ const args = (target?: string) => ({ action: "netcheck", target, timeoutMs: 500 
 const here = (targets: readonly object[]) => actionContext({ netcheck: { targets } });
 
 describe("looking at the way to services", () => {
+  test("the plan names the ways, and nobody is asked", async () => {
+    let connections = 0;
+    const web = await listening(createServer(() => connections++));
+    const { context } = here([{ name: "web", host: "127.0.0.1", port: web }]);
+    const plan = await planned(netcheck, args(), context);
+    expect(plan).toMatchObject({ targets: [{ name: "web", host: "127.0.0.1", port: web }] });
+    expect(connections).toBe(0);
+  });
+
   test("reaches what is there, each step timed, and changes nothing", async () => {
     let asked = 0;
     const web = await listening(

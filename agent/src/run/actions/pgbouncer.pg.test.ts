@@ -159,6 +159,33 @@ describe("pausing a database", () => {
     expect(states.between).not.toBe(states.before);
   });
 
+  test("the plan of a pause names its inverse and holds nobody back", async () => {
+    const { context } = here();
+    const plan = await planned(pgbouncerPause, pause(), context);
+    expect(plan.inverse).toMatchObject({ action: "pgbouncer-resume" });
+    expect(await pgbouncerPause.afterInterruption(pause(), plan, context)).toContain("not paused");
+    expect((await (await client()).query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+  });
+
+  test("the plan of a resumption names its inverse and lets nobody go on", async () => {
+    const { context } = here();
+    await pgbouncerPause.run(pause(), await planned(pgbouncerPause, pause(), context), context);
+    const plan = await planned(pgbouncerResume, resume, context);
+    expect(plan).toMatchObject({ before: { paused: true }, inverse: { action: "pgbouncer-pause" } });
+    expect(await pgbouncerResume.afterInterruption(resume, plan, context)).toBe("app is paused at pool");
+  });
+
+  test("a resumption is one when PgBouncer says so, asked anew, and its clients are served", async () => {
+    const { context } = here();
+    await pgbouncerPause.run(pause(), await planned(pgbouncerPause, pause(), context), context);
+    const plan = await planned(pgbouncerResume, resume, context);
+    const done = await pgbouncerResume.run(resume, plan, context);
+    expect(done).toMatchObject({ succeeded: true, result: { after: { name: "app", paused: false } } });
+    expect((await (await client()).query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+    bouncer?.kill("SIGKILL");
+    expect(await pgbouncerResume.run(resume, plan, context)).toMatchObject({ succeeded: false });
+  });
+
   test("what is so already, and what is not there, cannot be planned", async () => {
     const { context } = here();
     expect(await pgbouncerResume.preview(resume, context)).toMatchObject({ because: "app is not paused" });
@@ -171,6 +198,19 @@ describe("pausing a database", () => {
 });
 
 describe("reloading", () => {
+  test("the plan of a reload names what the file has that is new, and loads nothing", async () => {
+    const { context } = here();
+    configure(["app", "reports"], 9);
+    const answer = await pgbouncerReload.preview(reload, context);
+    expect(answer).toMatchObject({
+      kind: "planned",
+      summary: expect.stringContaining("new databases: reports"),
+    });
+    const plan = await planned(pgbouncerReload, reload, context);
+    expect(plan).toMatchObject({ before: { databases: ["app"] }, expected: ["app", "reports"] });
+    expect(await pgbouncerReload.afterInterruption(reload, plan, context)).toContain("the databases app;");
+  });
+
   test("a new database and a new setting are found afterwards, and what changed is said", async () => {
     const { context } = here();
     configure(["app", "reports"], 9);

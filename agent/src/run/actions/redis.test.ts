@@ -133,6 +133,30 @@ describe("saving Redis", () => {
 });
 
 describe("restarting Redis", () => {
+  test("its plan names the server and how much it holds, and neither saves nor stops it", async () => {
+    await ask("SET", "one", "1");
+    const pid = readFileSync(join(home, "redis.pid"), "utf8");
+    const plan = await planned(redisRestart, restart, here().context);
+    expect(plan).toMatchObject({ arguments: { server: "cache" }, redis: { role: "master", keys: 1 } });
+    expect(readFileSync(join(home, "redis.pid"), "utf8")).toBe(pid);
+    expect(existsSync(join(home, "dump.rdb"))).toBe(false);
+    expect(await planned(redisRestart, restart, here().context)).toEqual(plan);
+  });
+
+  test("one that comes back without its keys is a failure, and is said", async () => {
+    for (let key = 0; key < 3; key++) await ask("SET", `key-${key}`, "value");
+    mkdirSync(join(home, "elsewhere"));
+    const text = readFileSync(join(home, "redis.conf"), "utf8");
+    writeFileSync(join(home, "other.conf"), text.replace(`dir ${home}`, `dir ${home}/elsewhere`));
+    const start = ["/usr/bin/redis-server", join(home, "other.conf")];
+    const { context } = here({ process: [{ name: "redis", pidFile: join(home, "redis.pid"), start }] });
+    const done = await redisRestart.run(restart, await planned(redisRestart, restart, context), context);
+    expect(done).toMatchObject({
+      succeeded: false,
+      summary: "cache was restarted and has lost all of its 3 keys",
+    });
+  });
+
   test("it is another server afterwards, with the same keys though it saves none by itself", async () => {
     for (let key = 0; key < 50; key++) await ask("SET", `key-${key}`, "value");
     const { context } = here();

@@ -36,6 +36,14 @@ async function slow(application: string, role: string | undefined, sql = "select
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe("ending queries", () => {
+  test("the plan names the query and its session, and lets it run", async () => {
+    const long = await slow("long", database.role, "select pg_sleep(2.5)");
+    await pause(1300);
+    const plan = await planned(terminateQuery, args(), here().context);
+    expect(plan["queries"]).toMatchObject([{ pid: long.pid }]);
+    expect(await long.end).toBe("done");
+  });
+
   test("cancels the long ones of the plan; superusers, agents and young queries are none of them", async () => {
     const long = await slow("long", database.role);
     const admin = await slow("admin", undefined, "select pg_sleep(3)");
