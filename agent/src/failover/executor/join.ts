@@ -101,6 +101,7 @@ async function streamAsIs(parts: JoinParts): Promise<Lsn | undefined> {
     return undefined;
   }
   const until = system.clock.monotonic() + STREAMS_MS;
+  let because = "its receiver does not stream";
   while (system.clock.monotonic() < until && parts.runs()) {
     still();
     const lsn = await ask(files, 2_000, async (asks) => {
@@ -109,10 +110,17 @@ async function streamAsIs(parts: JoinParts): Promise<Lsn | undefined> {
          from pg_stat_wal_receiver where status = 'streaming' and latest_end_lsn is not null`,
       );
       return parseLsn(typeof row?.["lsn"] === "string" ? row["lsn"] : undefined);
-    }).catch(() => undefined);
+    }).catch((error: unknown) => {
+      because = reasonOf(error);
+      return undefined;
+    });
     if (lsn !== undefined) return lsn;
     await system.timers.sleep(50);
   }
+  log("info", "does not stream as it is", {
+    source,
+    because: parts.runs() ? because : "the server has ended",
+  });
   return undefined;
 }
 
@@ -147,7 +155,7 @@ async function rewind(parts: JoinParts, control: ControlData): Promise<boolean> 
   return end.ok;
 }
 
-async function timelineOf({ settings, files, source }: JoinParts): Promise<number | undefined> {
+async function timelineOf({ settings, files, source, log }: JoinParts): Promise<number | undefined> {
   const at = settings.peers.find(({ name }) => name === source)?.postgres;
   if (at === undefined) return undefined;
   const { default: pg } = await import("pg");
@@ -159,7 +167,8 @@ async function timelineOf({ settings, files, source }: JoinParts): Promise<numbe
       "select timeline_id as timeline from pg_control_checkpoint()",
     );
     return rows[0]?.timeline;
-  } catch {
+  } catch (error) {
+    log("warn", "the source's timeline could not be asked for", { source, because: reasonOf(error) });
     return undefined;
   } finally {
     await client.end().catch(() => undefined);
