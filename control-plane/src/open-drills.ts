@@ -6,7 +6,7 @@ import type { CommandDesk } from "./commands/commands.module.js";
 import type { Policy } from "./commands/domain/policy.js";
 import { freezeOver } from "./drills/domain/freeze-over.js";
 import { DrillDesk, DrillLoop, restoreHand, switchoverHand } from "./drills/drills.module.js";
-import { readPlacedNodes } from "./fleet/fleet.module.js";
+import { findNode, readPlacedNodes } from "./fleet/fleet.module.js";
 import type { Ground } from "./ground.js";
 import type { Instant } from "./kernel/time.js";
 import type { Value } from "./promql/value.js";
@@ -39,7 +39,15 @@ export function openDrills(given: DrillsGiven): Drills {
   const { clock } = system;
   const aims = (component: string) => aimsOf(topology(), component);
   const hands = {
-    restore: restoreHand({ database, commands, aimsOf: aims }),
+    restore: restoreHand({
+      database,
+      commands,
+      aimsOf: aims,
+      offeredBy: async (name) => {
+        const node = await findNode(database, name);
+        return node?.liveness === "live" && node.revokedAt === undefined ? node.actions : undefined;
+      },
+    }),
     switchover: switchoverHand({ database, clock, desk: failover, aimsOf: aims }),
   };
   const drills = (): readonly DrillDefinition[] => drillsOf(topology());

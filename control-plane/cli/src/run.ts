@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { messageOf } from "#src/kernel/errors";
 import type { Command, CommandOptions } from "./command.js";
 import { alertCommands } from "./commands/alerts.js";
+import { backupCommands } from "./commands/backups.js";
 import { breakerCommands } from "./commands/breaker.js";
 import { commandCommands } from "./commands/commands.js";
 import { contextCommands } from "./commands/contexts.js";
@@ -55,6 +56,7 @@ export const COMMANDS: readonly Command[] = [
   ...regionCommands,
   ...failoverCommands,
   ...drillCommands,
+  ...backupCommands,
   ...mcpCommands,
   ...journalCommands,
   ...contextCommands,

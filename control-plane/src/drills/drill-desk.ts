@@ -36,6 +36,8 @@ export class DrillDesk {
     const drill = this.#ports.drills().find((one) => one.id === id);
     if (drill === undefined)
       throw new OpsError("NOT_FOUND", `there is no drill "${cleanText(id, 100)}" in the components file`);
+    const why = await this.#ports.hands[drill.kind].whyNot(drill);
+    if (why !== undefined) throw new OpsError("FAILED_PRECONDITION", `drill "${drill.id}": ${why}`);
     const run = await this.begin(drill, readReason(reason), by);
     if (run !== undefined) return run;
     const open = await readOpenRun(this.#ports.database);

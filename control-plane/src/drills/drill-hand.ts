@@ -15,6 +15,8 @@ export type Seen =
 export interface DrillHand {
   /** What it may touch, in words. */
   reach(drill: DrillDefinition): string;
+  /** Why it could not be done now; undefined when nothing is known that speaks against it. */
+  whyNot(drill: DrillDefinition): Promise<string | undefined>;
   /** Asked again for the same run it is the same: one that was asked for before a crash is found. */
   ask(run: DrillRun, drill: DrillDefinition): Promise<Asked>;
   look(run: DrillRun): Promise<Seen>;

@@ -11,7 +11,13 @@ import type { Logger } from "../platform/logger.js";
 import { Loop } from "../platform/loop.js";
 import type { Database } from "../platform/postgres/database.js";
 import type { System } from "../platform/system.js";
-import { chooseDrill, whyAbort } from "../recovery/domain/choose-drill.js";
+import {
+  chooseDrill,
+  type DrillChoice,
+  type DrillWorld,
+  type StoodDrill,
+  whyAbort,
+} from "../recovery/domain/choose-drill.js";
 import type { DrillDefinition, DrillKind } from "../recovery/domain/drill.js";
 import type { DrillRun } from "../recovery/domain/drill-run.js";
 import { endRun, readOpenRun, saveReference, standDrills } from "../recovery/recovery.module.js";
@@ -164,21 +170,34 @@ export class DrillLoop {
     const { database, topology, desk, frozen, held, trouble, logger } = this.#ports;
     const stood = await standDrills(database, topology(), now);
     if (stood.length === 0) return;
-    const troubled = new Map(await trouble());
+    const troubles = await trouble();
+    const against = new Map<string, string>();
     for (const { drill } of stood) {
-      const freeze = frozen(drill.cluster);
-      if (freeze !== undefined) troubled.set(drill.cluster, freeze);
+      const why = frozen(drill.cluster) ?? troubles.get(drill.cluster);
+      if (why !== undefined) against.set(drill.id, why);
     }
     // A switchover that a person asked for as a drill is one under way.
     const running = stood.find(({ standing }) => standing.last === "running");
-    const world = { open: running?.drill.id, held: await held(now), trouble: troubled, now };
-    const choice = chooseDrill(stood, world);
+    const world = { open: running?.drill.id, held: await held(now), against, now };
+    const choice = await this.#choose(stood, world);
     if (choice.kind === "begin") {
       await desk.begin(choice.drill, `by itself: ${choice.because}`, SYSTEM);
       this.#because = "";
     } else if (choice.because !== this.#because) {
       this.#because = choice.because;
       logger.debug("no drill begins", { because: choice.because });
+    }
+  }
+
+  /** The first of those that are due whose hand finds nothing against it. */
+  async #choose(stood: readonly StoodDrill[], world: DrillWorld): Promise<DrillChoice> {
+    const against = new Map(world.against);
+    for (;;) {
+      const choice = chooseDrill(stood, { ...world, against });
+      if (choice.kind === "none") return choice;
+      const why = await this.#ports.hands[choice.drill.kind].whyNot(choice.drill);
+      if (why === undefined) return choice;
+      against.set(choice.drill.id, why);
     }
   }
 

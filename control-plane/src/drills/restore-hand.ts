@@ -18,12 +18,23 @@ export interface RestoreHandPorts {
   readonly database: Database;
   readonly commands: CommandDesk;
   readonly aimsOf: (component: string) => DrillAims;
+  /** What a node's agent offers; undefined when there is no such node, or it is away. */
+  readonly offeredBy: (node: string) => Promise<readonly string[] | undefined>;
 }
 
-export function restoreHand({ database, commands, aimsOf }: RestoreHandPorts): DrillHand {
+const ACTION = "restore-drill";
+
+export function restoreHand({ database, commands, aimsOf, offeredBy }: RestoreHandPorts): DrillHand {
   return {
     reach: ({ restore }) =>
       `a folder of its own on ${restore?.node}, a server that listens on no address, and reads of repository ${restore?.repository}`,
+
+    async whyNot({ restore }) {
+      if (restore === undefined) return "it names no repository";
+      const offered = await offeredBy(restore.node);
+      if (offered === undefined) return `node "${restore.node}" is not live`;
+      return offered.includes(ACTION) ? undefined : `the agent of "${restore.node}" does not offer ${ACTION}`;
+    },
 
     async ask(run, { restore, atMost }) {
       if (restore === undefined) return { kind: "refused", because: "it names no repository any more" };
@@ -31,7 +42,7 @@ export function restoreHand({ database, commands, aimsOf }: RestoreHandPorts): D
       const command = await commands.request({
         requestId: `drill-${run.id}`,
         node,
-        action: "restore-drill",
+        action: ACTION,
         argumentsJson: canonicalJson({ repository, ...(run.to === undefined ? {} : { to: run.to }) }),
         requestedBy: requesterOf(run.begunBy),
         reason: `drill ${run.drill}, run ${run.id}: ${run.reason}`,

@@ -1,4 +1,5 @@
 /** Switchover drills: asked of the failover desk as a person asks, marked as a drill. */
+import { OpsError } from "../kernel/errors.js";
 import type { Database } from "../platform/postgres/database.js";
 import type { Clock } from "../platform/system.js";
 import type { DrillAims } from "../recovery/domain/drill.js";
@@ -25,6 +26,16 @@ export function switchoverHand({ database, clock, desk, aimsOf }: SwitchoverHand
   return {
     reach: ({ cluster }) =>
       `cluster ${cluster}: its owner changes, writes stand still meanwhile, and nothing is lost`,
+
+    async whyNot({ cluster }) {
+      try {
+        const { against } = await desk.plan({ cluster, kind: "switchover", to: "" });
+        return against.length === 0 ? undefined : against.join("; ");
+      } catch (error) {
+        if (error instanceof OpsError) return error.message;
+        throw error;
+      }
+    },
 
     async ask(run, { id, cluster }) {
       // No other run is open, so what was asked for since it began is its own.

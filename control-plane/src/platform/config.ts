@@ -222,7 +222,9 @@ export function parseConfig(
     serverNames: [...new Set([hostname(), ...(list("serverNames") ?? [])])],
     timeseries: timeseries(),
     advertise: text("advertise") ?? (EVERYWHERE.has(host) ? hostname() : host),
-    ruleFiles: (list("rules") ?? [join(DEFAULTS, "alert-rules.yaml")]).map((path) => resolve(path)),
+    ruleFiles: (
+      list("rules") ?? ["alert-rules.yaml", "recovery-rules.yaml"].map((name) => join(DEFAULTS, name))
+    ).map((path) => resolve(path)),
     externalLabels,
     externalUrl: url("externalUrl", ["http:", "https:"]) ?? `http://${host}:${text("restPort") ?? "7480"}`,
     alertmanagerFile: resolve(text("alertmanager") ?? join(DEFAULTS, "alertmanager.yml")),

@@ -148,7 +148,7 @@ export const SETTINGS = {
     env: "MAINSTAY_RULES",
     file: "rules",
     value: "A,B",
-    help: "Prometheus rule files (default: the runbook's eight)",
+    help: "Prometheus rule files (default: the runbook's eight, and those for backups and drills)",
   },
   externalLabels: {
     flag: "external-labels",
@@ -211,7 +211,7 @@ export const SETTINGS = {
     env: "MAINSTAY_TRAFFIC",
     file: "traffic",
     value: "FILE",
-    help: "names in DNS, HAProxies and PgBouncers, and where they send traffic (default: config/traffic.yaml, which declares none)",
+    help: "names in DNS and HAProxies, and where they send traffic (default: config/traffic.yaml, which declares none)",
   },
   patroniCredentials: {
     flag: "patroni-credentials",

@@ -17,6 +17,8 @@ const duration = (ms: bigint | undefined, unitMs = 1): string =>
   ms === undefined ? "-" : formatDuration(Number(ms) * unitMs);
 const instant = (at: Parameters<typeof timestampMs>[0] | undefined): string =>
   at === undefined ? "-" : new Date(timestampMs(at)).toISOString();
+/** Failovers (f) and restores (r) that are shown of each. */
+const HISTORY_SHOWN = 5;
 const count = (value: bigint | undefined): string => (value === undefined ? "-" : String(value));
 
 /** What would be lost now, and how old that is. */
@@ -27,23 +29,56 @@ function liveText(one: JudgedObjective): string {
   return `${loss} at ${instant(one.liveAt)}`;
 }
 
+function missingText(one: JudgedObjective): string {
+  if (one.measuredAt === undefined) return duration(one.restoreRpoMs);
+  return one.measuredRpoMs === undefined ? count(one.measuredMissingBytes) : duration(one.measuredRpoMs);
+}
+
+/** Up to when a backup could bring it back, and how long ago that was read. */
+function restorableText(one: JudgedObjective): string {
+  if (one.newestRestorableAt === undefined) return "-";
+  return `${instant(one.newestRestorableAt)} (read ${instant(one.newestRestorableSeenAt)})`;
+}
+
+/** What was measured, newest first; a mark behind what missed its objective. */
+const historyText = ({ history }: JudgedObjective): string =>
+  history
+    .slice(0, HISTORY_SHOWN)
+    .map(({ kind, rtoMs, met }) => `${kind === "restore" ? "r" : "f"}:${duration(rtoMs)}${met ? "" : "!"}`)
+    .join(" ") || "-";
+
 async function objectives({ controlPlane, form, write }: Invocation): Promise<ExitCode> {
   const { recovery } = await controlPlane();
   const answer = await recovery.listObjectives({});
   write(
     render(form, toJson(ListObjectivesResponseSchema, answer), () =>
       table(
-        ["COMPONENT", "RTO", "RPO", "VERDICT", "TOOK", "MISSING", "MEASURED", "TREND", "NOW", "WHY"],
+        [
+          "COMPONENT",
+          "RTO",
+          "RPO",
+          "VERDICT",
+          "TOOK",
+          "MISSING",
+          "MEASURED",
+          "TREND",
+          "NOW",
+          "RESTORABLE TO",
+          "LAST",
+          "WHY",
+        ],
         answer.objectives.map((one) => [
           one.component,
           duration(one.rtoSeconds, 1_000),
           duration(one.rpoSeconds, 1_000),
           one.verdict,
-          duration(one.measuredRtoMs ?? one.measuredOpenAfterMs),
-          one.measuredRpoMs === undefined ? count(one.measuredMissingBytes) : duration(one.measuredRpoMs),
-          instant(one.measuredAt),
+          duration(one.measuredRtoMs ?? one.measuredOpenAfterMs ?? one.restoreRtoMs),
+          missingText(one),
+          instant(one.measuredAt ?? one.restoredAt),
           one.trend,
           liveText(one),
+          restorableText(one),
+          historyText(one),
           `${one.because}; ${one.liveBecause}`,
         ]),
       ),

@@ -26,7 +26,7 @@ const standing: DrillStanding = {
   account: undefined,
   report: undefined,
 };
-const world: DrillWorld = { open: undefined, held: undefined, trouble: new Map(), now: NOW };
+const world: DrillWorld = { open: undefined, held: undefined, against: new Map(), now: NOW };
 const morning = WINDOW.parse({ days: ["tue"], from: "09:00", until: "11:00" });
 const night = WINDOW.parse({ from: "01:00", until: "02:00" });
 const stood = (
@@ -43,15 +43,15 @@ describe("a drill begins by itself", () => {
     { when: "not while another is open", drill: stood(), world: { open: "other" }, begins: false },
     { when: "not in a freeze", drill: stood(), world: { held: "a freeze" }, begins: false },
     {
-      when: "not while its component is in trouble",
+      when: "not while something is against it",
       drill: stood(),
-      world: { trouble: new Map([["main", "an alert"]]) },
+      world: { against: new Map([["main-restore", "an alert"]]) },
       begins: false,
     },
     {
-      when: "though another component is in trouble",
+      when: "though something is against another",
       drill: stood(),
-      world: { trouble: new Map([["other", "an alert"]]) },
+      world: { against: new Map([["other", "an alert"]]) },
       begins: true,
     },
     { when: "within a window", drill: stood({ windows: [morning] }), begins: true },

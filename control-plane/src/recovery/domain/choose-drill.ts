@@ -13,8 +13,8 @@ export interface DrillWorld {
   readonly open: string | undefined;
   /** Why nothing automatic may begin: the brake, or a freeze; undefined when it may. */
   readonly held: string | undefined;
-  /** Why a component is to be left alone now, by its id. */
-  readonly trouble: ReadonlyMap<string, string>;
+  /** Why a drill is to be left alone now, by its id. */
+  readonly against: ReadonlyMap<string, string>;
   readonly now: Instant;
 }
 
@@ -44,7 +44,7 @@ export function chooseDrill(drills: readonly StoodDrill[], world: DrillWorld): D
 function whyNot(
   drill: DrillDefinition,
   standing: DrillStanding,
-  { trouble, now }: DrillWorld,
+  { against, now }: DrillWorld,
 ): string | undefined {
   if (!drill.byItself) return "a person begins it";
   const ahead = drill.every * (drill.windows.length === 0 ? AHEAD.anyTime : AHEAD.inWindows);
@@ -56,7 +56,7 @@ function whyNot(
     return `the last one was less than ${formatDuration(Math.round(again))} ago`;
   if (drill.windows.length > 0 && !drill.windows.some((window) => isWithin(window, now)))
     return "it is outside of its windows";
-  return trouble.get(drill.cluster);
+  return against.get(drill.id);
 }
 
 function dueText({ last, dueAt }: DrillStanding, now: Instant): string {
@@ -72,7 +72,7 @@ const none = (because: string): DrillChoice => ({ kind: "none", because });
 export function whyAbort(
   run: { readonly begunAt: Instant; readonly component: string; readonly abortBecause: string },
   atMost: Duration,
-  { trouble, now }: Pick<DrillWorld, "trouble" | "now">,
+  { trouble, now }: { readonly trouble: ReadonlyMap<string, string>; readonly now: Instant },
 ): string | undefined {
   if (run.abortBecause !== "") return run.abortBecause;
   if (now > run.begunAt + atMost) return `it is not over after ${formatDuration(atMost)}`;

@@ -44,7 +44,7 @@ export function recoverySamples(
   ];
 }
 
-/** 1 for a drill that is overdue, and how the last one was scored, 0 to 100. */
+/** 1 for a drill that is overdue or whose last run failed, and how that was scored, 0 to 100. */
 export function drillSamples(
   stood: readonly { readonly drill: DrillDefinition; readonly standing: DrillStanding }[],
   at: Instant,
@@ -56,6 +56,11 @@ export function drillSamples(
         labels: { __name__: "mainstay_drill_overdue", ...labels },
         timestampMs: at,
         value: standing.overdue ? 1 : 0,
+      },
+      {
+        labels: { __name__: "mainstay_drill_failed", ...labels },
+        timestampMs: at,
+        value: standing.last === "failed" ? 1 : 0,
       },
       { labels: { __name__: "mainstay_drill_score", ...labels }, timestampMs: at, value: standing.score },
     ];
