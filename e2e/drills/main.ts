@@ -1,7 +1,11 @@
 /** `npm run drill -- NAME`: a drill on this machine, in a house of its own. Exit code 0 when it passed. */
 import { type DrillReport, pgPrimaryLoss } from "./pg-primary-loss.js";
+import { regionLoss } from "./region-loss.js";
 
-const drills: Readonly<Record<string, () => Promise<DrillReport>>> = { "pg-primary-loss": pgPrimaryLoss };
+const drills: Readonly<Record<string, () => Promise<DrillReport>>> = {
+  "pg-primary-loss": pgPrimaryLoss,
+  "region-loss": regionLoss,
+};
 
 const [name = ""] = process.argv.slice(2);
 const drill = drills[name];

@@ -33,7 +33,8 @@ export class RegionHouse {
   readonly east: { readonly redis: RedisMember; readonly vault: VaultContractServer };
   readonly west: { readonly redis: RedisMember; readonly vault: VaultContractServer };
   readonly bind: Bind;
-  readonly #directory: string;
+  /** Where the west's API answers, once it runs. */
+  readonly api: string;
   readonly #closers: (() => unknown)[];
 
   private constructor(parts: {
@@ -42,7 +43,7 @@ export class RegionHouse {
     readonly east: RegionHouse["east"];
     readonly west: RegionHouse["west"];
     readonly bind: Bind;
-    readonly directory: string;
+    readonly api: string;
     readonly closers: (() => unknown)[];
   }) {
     this.stack = parts.stack;
@@ -51,7 +52,7 @@ export class RegionHouse {
     this.east = parts.east;
     this.west = parts.west;
     this.bind = parts.bind;
-    this.#directory = parts.directory;
+    this.api = parts.api;
     this.#closers = parts.closers;
   }
 
@@ -129,7 +130,7 @@ export class RegionHouse {
       east: { redis: redisEast, vault: vaultEast },
       west: { redis: redisWest, vault: vaultWest },
       bind,
-      directory,
+      api: `http://127.0.0.1:${api[0] ?? 0}`,
       closers,
     });
     await house.#protect();
@@ -167,10 +168,6 @@ export class RegionHouse {
   /** What the name says at the authority. */
   addresses(): Promise<readonly string[]> {
     return this.bind.resolver("primary").resolve4(`api.${this.bind.zone}`);
-  }
-
-  get directory(): string {
-    return this.#directory;
   }
 
   async stop(): Promise<void> {
