@@ -216,6 +216,30 @@ describe("a command", () => {
     expect(sentFor(command)).toEqual([]);
   });
 
+  test("that is stored as sent, and whose order nobody put on the stream, goes after three seconds, and once", async () => {
+    policy = { ...policy, rules: [{ name: "all", verdict: "allow" }] };
+    session = 5;
+    const command = await request();
+    await dispatcher.run();
+    await desk.take(NODE.id, event(command, "preview", 1, plan));
+    // As it is when the commit's answer is lost: stored, and told to nobody.
+    await desk.markSent((await desk.read(command.id)) as Command, session);
+    expect(await desk.read(command.id)).toMatchObject({ state: "sent", sentSession: 5 });
+    system.clock.advance(3 * SECOND - 1);
+    await dispatcher.run();
+    expect(sentFor(command)).toEqual([["preview", 1]]);
+    system.clock.advance(1);
+    await dispatcher.run();
+    system.clock.advance(10 * SECOND);
+    await dispatcher.run();
+    expect(sentFor(command)).toEqual([
+      ["preview", 1],
+      ["run", 2],
+    ]);
+    await desk.take(NODE.id, event(command, "run", 1, { kind: "started" }), event(command, "run", 2, done));
+    expect((await desk.read(command.id))?.state).toBe("succeeded");
+  });
+
   test.each([
     ["an unknown node", { node: "db-9" }, "NOT_FOUND"],
     ["a revoked node", { node: "gone" }, "FAILED_PRECONDITION"],
