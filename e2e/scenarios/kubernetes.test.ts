@@ -101,7 +101,7 @@ afterAll(async () => {
 });
 
 describe("acting on a cluster", () => {
-  test("no plan touches anything", async () => {
+  test("what cannot be done is not planned", async () => {
     const before = await pods("shop");
     const refused = await act("evict-pod", { namespace: "web", pod: "nobody" });
     expect(refused.command.because).toContain("there is no pod web/nobody");
@@ -228,6 +228,64 @@ describe("acting on a cluster", () => {
     expect(await available("shop")).toBe("3");
     await undo(stuck.plan);
   });
+
+  /** Plans, and holds what kubectl sees against what it saw before. */
+  async function onlyPlans(action: string, args: object, expected: object): Promise<void> {
+    const seen = async (): Promise<string> => {
+      const fields = 'jsonpath={range .items[*]}{.kind}/{.metadata.name} {.spec}{"\\n"}{end}';
+      return (await kubectl("get", "deploy,hpa,pods,nodes", "-o", fields)).split("\n").sort().join("\n");
+    };
+    const before = await seen();
+    expect(before).toMatch(/Deployment\/shop .*replicas/);
+    const { command } = await operator.commands().requestCommand({
+      requestId: `plan-${action}`,
+      nodeId: "ops-1",
+      action,
+      argumentsJson: JSON.stringify({ cluster: "lab", ...args }),
+      hold: true,
+      waitMs: 10_000,
+    });
+    const held = await reaches(operator, command?.commandId ?? "", [
+      CommandState.PLANNED,
+      CommandState.REFUSED,
+    ]);
+    expect(held.state, held.because).toBe(CommandState.PLANNED);
+    expect(JSON.parse(held.plan?.planJson ?? "{}")).toMatchObject({ action, ...expected });
+    expect(await seen()).toBe(before);
+    await operator.commands().rejectCommand({ commandId: held.commandId, reason: "it was only looked at" });
+  }
+  const shopPod = async (): Promise<string> => (await pods("shop"))[0]?.replace("pod/", "") ?? "";
+  const shop = { namespace: "web", name: "shop" };
+
+  test("evict-pod: its plan touches nothing", async () => {
+    const pod = await shopPod();
+    await onlyPlans(
+      "evict-pod",
+      { namespace: "web", pod },
+      { inverse: "nothing-to-undo", arguments: { pod } },
+    );
+  });
+
+  test("scale-workload: its plan touches nothing", () =>
+    onlyPlans("scale-workload", { ...shop, replicas: 4 }, { inverse: { action: "scale-workload" } }));
+
+  test("rollout-restart: its plan touches nothing", () =>
+    onlyPlans("rollout-restart", shop, { inverse: "nothing-to-undo" }));
+
+  test("rollout-undo: its plan touches nothing", () =>
+    onlyPlans("rollout-undo", shop, { inverse: { action: "rollout-undo" } }));
+
+  test("cordon-node: its plan touches nothing", () =>
+    onlyPlans("cordon-node", { node: "node-a" }, { inverse: { action: "uncordon-node" } }));
+
+  test("uncordon-node: its plan touches nothing", async () => {
+    await kubectl("cordon", "node-c");
+    await onlyPlans("uncordon-node", { node: "node-c" }, { inverse: { action: "cordon-node" } });
+    await kubectl("uncordon", "node-c");
+  });
+
+  test("drain-node: its plan touches nothing", () =>
+    onlyPlans("drain-node", { node: "node-b" }, { inverse: { action: "uncordon-node" } }));
 
   test("what the actions printed is found by its words, over REST and on the command line", async () => {
     const url = `http://127.0.0.1:${stack.ports.rest}/api/mainstay/v1/outputs?query=cordon%20or%20%22is%20evicted%22`;
