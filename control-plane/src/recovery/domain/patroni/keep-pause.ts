@@ -11,7 +11,7 @@ import { nothing, type PatroniMemory, type PatroniStep } from "./patroni-step.js
 
 /** What was asked for and is not in force yet is asked for again so often. */
 const PAUSE_AGAIN: Duration = 10 * SECOND;
-/** A replica that only starts anew is back within this. */
+/** A replica that Patroni still names, and that only starts anew, is back within this. */
 const REPLICA_AWAY: Duration = 20 * SECOND;
 
 /** Whether Patroni is to be in maintenance mode, and why. A hold begins when there is a replica that could be failed over to. */
@@ -39,7 +39,9 @@ export function wantsPause(
 function bringsReplicaBack(state: PatroniState, seen: PatroniSeen, memory: PatroniMemory): boolean {
   if (fitReplicas(seen).length > 0) return false;
   if (state.pausing !== "on") return true;
-  return openOwner(seen) !== undefined && seen.at - (memory.fitAt ?? seen.at) > REPLICA_AWAY;
+  if (openOwner(seen) === undefined) return false;
+  const alone = seen.members.every(({ name }) => name === seen.holder);
+  return alone || seen.at - (memory.fitAt ?? seen.at) > REPLICA_AWAY;
 }
 
 /** What was ours and is not wanted any more ends, also while nobody is open: then Patroni is to act again. */

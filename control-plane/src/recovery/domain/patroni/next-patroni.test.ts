@@ -297,7 +297,9 @@ test("with every failover needing a person Patroni is held in maintenance mode, 
 test("while a replica is away Patroni may bring it back; a lost owner's decision stays a person's", () => {
   const driven = new Driven({ ...policy, manual: true });
   driven.look(well(1_000));
-  const alone = { paused: true, members: base.members.slice(0, 1) };
+  const [a, b] = base.members;
+  if (a === undefined || b === undefined) throw new Error("no members");
+  const alone = { paused: true, members: [a, { ...b, state: "stopped", lag: undefined }] };
   driven.look(well(2_000, { paused: true }));
   driven.look(well(3_000, alone));
   expect(driven.asked).toEqual(["pause true"]);

@@ -11,7 +11,7 @@ export function tellPatroni(record: PatroniRecord): string {
     case "patroni-intended": {
       const to = record.to === null ? "" : ` to ${record.to}`;
       const approved = record.approvedBy === null ? "" : `, approved by ${record.approvedBy}`;
-      return `${record.decision} of ${record.from}${to} ${record.byPatroni ? "by Patroni" : "intended"}: ${record.trigger}${approved}`;
+      return `${record.decision} of ${record.from}${to} ${record.byPatroni ? "seen" : "intended"}: ${record.trigger}${approved}`;
     }
     case "patroni-approval-asked":
       return `approval asked: ${record.because}`;
