@@ -1,5 +1,5 @@
 /** Traffic is sent elsewhere by plan, at a real BIND and a real HAProxy, and is said to have moved no sooner than it has. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -74,7 +74,7 @@ beforeAll(async () => {
   const health = ["site-a", "site-b"].map((probe) => ({ ...vote, probe }));
   writeFileSync(file, JSON.stringify({ targets, health }));
   stack = await Stack.start({
-    args: ["--traffic", file],
+    args: ["--traffic", file, "--breaker-open-seconds", "1"],
     env: {
       AWS_ACCESS_KEY_ID: process.env["AWS_ACCESS_KEY_ID"] ?? "a-key",
       AWS_SECRET_ACCESS_KEY: process.env["AWS_SECRET_ACCESS_KEY"] ?? "a-secret",
@@ -133,22 +133,30 @@ test("a name moves when another person has approved it, at each of its servers, 
   await expect(ann.traffic().requestSteer(wish)).rejects.toThrow(/another hash/);
 });
 
-test("while a server of the name does not answer, where traffic goes is not known, and nothing is planned", async () => {
+test("with a key that the server does not know, nothing changes; with the right one it goes on by itself", async () => {
+  const secret = readFileSync(bind.secretFile, "utf8");
+  writeFileSync(bind.secretFile, Buffer.alloc(32, "another secret").toString("base64"));
   const { planHash } = await ann.traffic().planSteer({ target: "api", to: "a" });
   const wish = { target: "api", to: "a", planHash, reason: "a is back" };
   const { steer } = await ann.traffic().requestSteer(wish);
   await bob.traffic().decideSteer({ steerId: steer?.steerId ?? "", answer: "approve", reason: "seen" });
+  await until("it to be told why", async () =>
+    (await newest("api"))?.because.includes("BADSIG") ? true : undefined,
+  );
+  expect(await answers("primary")).toEqual([B]);
+  expect((await newest("api"))?.because).not.toContain(secret.trim());
+  writeFileSync(bind.secretFile, secret);
   await untilState("api", "moved");
+  expect(await answers("secondary")).toEqual([A]);
+});
+
+test("while a server of the name does not answer, where traffic goes is not known, and nothing is planned", async () => {
   await bind.kill("secondary");
   const blind = await ann.traffic().planSteer({ target: "api", to: "b" });
   expect(blind.against.join()).toContain("cannot be seen");
   expect((await target("api"))?.seen).toBe(false);
   await bind.restart("secondary");
-  await until(
-    "it to be seen again",
-    async () => ((await target("api"))?.seen === true ? true : undefined),
-    90_000,
-  );
+  await until("it to be seen again", async () => ((await target("api"))?.seen === true ? true : undefined));
 });
 
 test("HAProxy is steered at once: the others are out of it before the chosen one is in", async () => {

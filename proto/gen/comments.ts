@@ -897,7 +897,7 @@ export const comments: Readonly<Record<string, string | undefined>> = {
   "mainstay.operator.v1.TrafficTargetView.epoch": "Absent when none stands there.",
   "mainstay.operator.v1.TrafficTargetView.goes_to": "Names of destinations; what stands there when it is none of them.",
   "mainstay.operator.v1.TrafficTargetView.hold_ms": "How long clients may keep what they are told.",
-  "mainstay.operator.v1.TrafficTargetView.kind": "dns, route53, haproxy or pgbouncer.",
+  "mainstay.operator.v1.TrafficTargetView.kind": "dns, route53 or haproxy.",
   "mainstay.operator.v1.TrafficTargetView.last": "The newest; absent when there is none.",
   "mainstay.operator.v1.TrafficTargetView.seen": "False: it cannot be seen where it goes.",
   "mainstay.operator.v1.TripBrakeRequest": "Why.",

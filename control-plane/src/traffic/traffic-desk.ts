@@ -55,7 +55,9 @@ export class TrafficDesk {
 
   /** Where it goes now, or why that cannot be seen. */
   async look(target: TrafficTarget): Promise<Seen> {
-    return this.#ports.observe(target).catch((error: unknown) => ({ unseen: messageOf(error) }));
+    return this.#ports
+      .observe(target)
+      .catch((error: unknown) => ({ unseen: cleanText(messageOf(error), REASON_MAX) }));
   }
 
   healthOf(target: TrafficTarget): Promise<ReadonlyMap<string, HealthVerdict>> {

@@ -4,6 +4,7 @@
  */
 import { appendEntries } from "../journal/journal.module.js";
 import { type Actor, SYSTEM } from "../kernel/actor.js";
+import { cleanText } from "../kernel/clean-text.js";
 import { messageOf, OpsError } from "../kernel/errors.js";
 import { type Duration, MINUTE, SECOND } from "../kernel/time.js";
 import type { Guard } from "../platform/breakers.js";
@@ -31,6 +32,10 @@ const BEAT: Duration = SECOND;
 /** Steerings of a person that could not be done for so long have failed. */
 const TRIED_FOR: Duration = 15 * MINUTE;
 const OPEN_MAX = 500;
+/** What is kept of what a server answers. */
+const GOES_TO_MAX = 50;
+const NAME_MAX = 200;
+const TEXT_MAX = 2_000;
 const FOLLOWED_WITHIN: Duration = 10 * SECOND;
 /** What is wrong with what was asked, and stays so. */
 const REFUSALS: ReadonlySet<string> = new Set(["INVALID_ARGUMENT", "ABORTED", "NOT_FOUND"]);
@@ -84,7 +89,10 @@ export class TrafficDriver {
 
   /** Where a target's traffic goes now. Throws OpsError. */
   async observe(target: TrafficTarget): Promise<TrafficObservation> {
-    return this.#guarded(target, (adapter) => adapter.observe());
+    const seen = await this.#guarded(target, (adapter) => adapter.observe());
+    // What a server answers may be anything; it is kept and shown.
+    const goesTo = seen.goesTo.slice(0, GOES_TO_MAX).map((one) => cleanText(one, NAME_MAX));
+    return { ...seen, goesTo, because: cleanText(seen.because, TEXT_MAX) };
   }
 
   /** Targets that follow a cluster's owner, in the order in which they are steered. */
@@ -198,15 +206,14 @@ export class TrafficDriver {
     if (steer === undefined || steer.endedAt !== undefined) return;
     const target = policy().targets.find((one) => one.id === steer.target);
     try {
-      if (target === undefined)
-        throw new OpsError("NOT_FOUND", `traffic target "${steer.target}" is not declared any more`);
+      if (target === undefined) return await this.#end(steer, "failed", "it is not declared any more");
       if (steer.state === "waiting") await this.#begin(steer, target);
       else if (steer.state === "steering" && steer.begun !== undefined)
         await this.#do(steer, steer.begun, target);
       else if (steer.state === "moving" && steer.begun !== undefined)
         await this.#watch(steer, steer.begun, target);
     } catch (error) {
-      const because = messageOf(error);
+      const because = cleanText(messageOf(error), TEXT_MAX);
       if (steer.because !== because)
         logger.warn("traffic could not be steered yet", { target: steer.target, steer: id }, error);
       // It may have got further than it was when it was read.

@@ -1,5 +1,4 @@
 /** Traffic's door: where it goes, and who asks that it goes elsewhere. */
-import { OpsError } from "../kernel/errors.js";
 import type { System } from "../platform/system.js";
 import type { TrafficAdapter } from "./adapters/adapter.js";
 import { dnsAdapter } from "./adapters/dns.js";
@@ -33,10 +32,5 @@ function adapterOf(target: TrafficTarget, system: System): TrafficAdapter {
       return haproxyAdapter(target);
     case "route53":
       return route53Adapter(target, system.clock);
-    case "pgbouncer":
-      throw new OpsError(
-        "UNIMPLEMENTED",
-        `traffic target "${target.id}": PgBouncer is not steered from here yet`,
-      );
   }
 }

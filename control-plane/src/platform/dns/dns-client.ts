@@ -29,7 +29,8 @@ export class DnsClient {
   }
 
   /**
-   * What the server, which must be an authority for it, answers; no values when there are none. Throws OpsError UNAVAILABLE
+   * What the server, which must be an authority for it, answers, and for how long; no values when there are none, and then
+   * how long that may be kept (RFC 2308). Throws OpsError UNAVAILABLE
    * when it cannot be reached, FAILED_PRECONDITION when it is no authority for the name or refuses.
    */
   async look(name: string, type: RecordSet["type"]): Promise<Looked> {
@@ -40,7 +41,7 @@ export class DnsClient {
       throw this.#fault("FAILED_PRECONDITION", `does not tell ${name} ${type}: ${answer.rcode}`);
     if (!answer.flag_aa) throw this.#fault("FAILED_PRECONDITION", `is no authority for ${name}`);
     const records = (answer.answers ?? []).filter((one) => one.type === type && sameName(one.name, name));
-    const ttls = records.map((one) => ("ttl" in one ? (one.ttl ?? 0) : 0));
+    const ttls = records.length === 0 ? (answer.authorities ?? []).map(negativeTtl) : records.map(ttlOf);
     return { values: records.map(textOf).sort(), ttlSeconds: Math.max(0, ...ttls) };
   }
 
@@ -131,6 +132,10 @@ const UNEXPECTED: ReadonlySet<string> = new Set(["YXRRSET", "NXRRSET", "YXDOMAIN
 
 const bare = (name: string): string => name.toLowerCase().replace(/\.$/, "");
 const sameName = (a: string, b: string): boolean => bare(a) === bare(b);
+
+const ttlOf = (answer: Answer): number => ("ttl" in answer ? (answer.ttl ?? 0) : 0);
+const negativeTtl = (answer: Answer): number =>
+  answer.type === "SOA" ? Math.min(ttlOf(answer), answer.data.minimum ?? 0) : 0;
 
 function textOf(answer: Answer): string {
   if (answer.type === "TXT") {

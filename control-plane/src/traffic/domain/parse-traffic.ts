@@ -117,23 +117,6 @@ const TARGET = z.discriminatedUnion("kind", [
       z.string().regex(/^[A-Za-z0-9_.:-]{1,100}$/, "expected the name of a server"),
     ),
   }),
-  z.strictObject({
-    ...COMMON,
-    kind: z.literal("pgbouncer"),
-    bouncers: z
-      .array(
-        z.strictObject({
-          console: ADDRESS,
-          user: z.string().min(1).max(63),
-          passwordFile: FILE_PATH.optional(),
-          file: FILE_PATH,
-        }),
-      )
-      .min(1)
-      .max(10),
-    database: z.string().regex(/^[A-Za-z0-9_]{1,63}$/, "expected the name of a database"),
-    destinations: destinationsOf(ADDRESS),
-  }),
 ]);
 type ParsedTarget = z.infer<typeof TARGET>;
 
@@ -239,7 +222,6 @@ function faultsOf(target: ParsedTarget): readonly (readonly [Path, string])[] {
       return faults;
     }
     case "haproxy":
-    case "pgbouncer":
       for (const [destination, where] of Object.entries(target.destinations)) once(destination, where);
       return faults;
   }
@@ -309,17 +291,6 @@ function toRoute53(target: ParsedRoute53): Route53Target {
 }
 
 function toTarget(target: ParsedTarget): TrafficTarget {
-  const shared = { title: target.title ?? target.id, cluster: target.cluster };
-  switch (target.kind) {
-    case "route53":
-      return toRoute53(target);
-    case "pgbouncer":
-      return {
-        ...target,
-        ...shared,
-        bouncers: target.bouncers.map(({ passwordFile, ...rest }) => ({ ...rest, passwordFile })),
-      };
-    default:
-      return { ...target, ...shared };
-  }
+  if (target.kind === "route53") return toRoute53(target);
+  return { ...target, title: target.title ?? target.id, cluster: target.cluster };
 }

@@ -78,11 +78,5 @@ function stepsOf(target: TrafficTarget, to: string, seen: TrafficObservation): r
         "HAProxy is asked whether it does so",
         last,
       ];
-    case "pgbouncer":
-      return [
-        `database ${target.database} of ${target.bouncers.map(({ console: place }) => place).join(", ")} becomes ${target.destinations[to] ?? to}, and is read anew`,
-        "PgBouncer is asked whether it goes there",
-        last,
-      ];
   }
 }

@@ -1,4 +1,7 @@
-/** What steers traffic: targets as they are declared, each with the destinations it may send traffic to. */
+/**
+ * What steers traffic: targets as they are declared, each with the destinations it may send traffic to. Connection poolers
+ * are not among them: the agents on their hosts lead them, as part of the decision about the cluster.
+ */
 import { type Duration, SECOND } from "../../kernel/time.js";
 import type { HealthRule } from "./judge-votes.js";
 import type { Route53Destination } from "./route53-records.js";
@@ -57,26 +60,7 @@ export interface HaproxyTarget extends Declared {
   readonly destinations: Readonly<Record<string, string>>;
 }
 
-/** A database of one or more PgBouncers, by a file that their configuration includes, and their admin consoles. */
-export interface PgbouncerTarget extends Declared {
-  readonly kind: "pgbouncer";
-  readonly bouncers: readonly Bouncer[];
-  /** As clients name it. */
-  readonly database: string;
-  /** host:port of each. */
-  readonly destinations: Readonly<Record<string, string>>;
-}
-
-export interface Bouncer {
-  /** host:port of its console. */
-  readonly console: string;
-  readonly user: string;
-  readonly passwordFile: string | undefined;
-  /** Included by its configuration; nothing but the entry of the database stands in it. */
-  readonly file: string;
-}
-
-export type TrafficTarget = DnsTarget | Route53Target | HaproxyTarget | PgbouncerTarget;
+export type TrafficTarget = DnsTarget | Route53Target | HaproxyTarget;
 export type TrafficKind = TrafficTarget["kind"];
 
 export interface TrafficPolicy {
@@ -96,4 +80,4 @@ export const epochName = (name: string): string => `_mainstay.${name}`;
 export const inSteeringOrder = (targets: readonly TrafficTarget[]): readonly TrafficTarget[] =>
   [...targets].sort((a, b) => ORDER[a.kind] - ORDER[b.kind]);
 
-const ORDER: Readonly<Record<TrafficKind, number>> = { pgbouncer: 0, haproxy: 1, dns: 2, route53: 3 };
+const ORDER: Readonly<Record<TrafficKind, number>> = { haproxy: 0, dns: 1, route53: 2 };

@@ -32,7 +32,7 @@ export type TrafficTargetView = Message<"mainstay.operator.v1.TrafficTargetView"
   title: string;
 
   /**
-   * dns, route53, haproxy or pgbouncer.
+   * dns, route53 or haproxy.
    *
    * @generated from field: string kind = 3;
    */
