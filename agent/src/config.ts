@@ -55,7 +55,8 @@ export interface ConfigFaults {
 export const helpText = `mainstay-agent: reads this host, sends what it finds, does what it is asked within its own policy.
 
   mainstay-agent --config FILE     start (or MAINSTAY_AGENT_CONFIG=FILE)
-  mainstay-agent --check           read the configuration, say what is wrong with it, and leave
+  mainstay-agent --check           read the configuration, say what is wrong with it, and leave; with postgres: also what
+                                   its running database lacks to come under failover
   mainstay-agent --version
 
 The file is YAML:
@@ -93,7 +94,7 @@ ${postgresHelp}${poolersHelp}
 The environment wins over the file: MAINSTAY_AGENTS_ADDRESS, MAINSTAY_ENROLL_ADDRESS, MAINSTAY_JOIN_TOKEN,
 MAINSTAY_JOIN_TOKEN_FILE, MAINSTAY_NODE_NAME, MAINSTAY_STATE_DIR, MAINSTAY_INTERVAL_MS, MAINSTAY_LOG_LEVEL.
 
-Exit codes: 0 asked to stop; 1 could not go on; 2 the configuration or the command line is wrong.
+Exit codes: 0 asked to stop; 1 could not go on, or --check found something wrong; 2 the configuration or the command line is wrong.
 `;
 
 /** What the command line asks for. */

@@ -1,12 +1,24 @@
 /** The program: reads its configuration, starts the agent, stops it when asked to. */
 import { StartFault, startAgent } from "./agent.js";
-import { helpText, loadConfig, readCommandLine } from "./config.js";
+import { type AgentConfig, helpText, loadConfig, readCommandLine } from "./config.js";
+import type { PostgresSettings } from "./failover/settings.js";
 import { jsonLog, reasonOf } from "./log.js";
 import { realSystem } from "./system.js";
 import { agentVersion } from "./version.js";
 
 /** How long a clean stop may take before the process leaves anyway. */
 const stopMaxMs = 12_000;
+
+/** What a database needs to come under failover, looked at while it still runs by itself. */
+async function checkMember(config: AgentConfig, settings: PostgresSettings): Promise<number> {
+  const { lookAtMember } = await import("./failover/check/look-at-member.js");
+  const { judgeMember, tellFindings } = await import("./failover/check/judge-member.js");
+  const hasToken = config.joinToken !== undefined || config.joinTokenFile !== undefined;
+  const facts = await lookAtMember({ settings, node: config.nodeName, stateDir: config.stateDir, hasToken });
+  const findings = judgeMember(facts);
+  process.stdout.write(`${tellFindings(findings)}\n`);
+  return findings.some(({ verdict }) => verdict === "wrong") ? 1 : 0;
+}
 
 async function main(): Promise<number> {
   const asked = readCommandLine(process.argv.slice(2), process.env);
@@ -33,7 +45,7 @@ async function main(): Promise<number> {
   }
   if (asked.checkOnly) {
     process.stdout.write("mainstay-agent: the configuration is sound\n");
-    return 0;
+    return loaded.config.postgres === undefined ? 0 : checkMember(loaded.config, loaded.config.postgres);
   }
   const { config } = loaded;
   const log = jsonLog((line) => process.stdout.write(line), realSystem.clock.now, config.logLevel);
