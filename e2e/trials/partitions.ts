@@ -20,6 +20,7 @@ Results are appended to a file, a line of JSON each; run again, it goes on where
   --lease MS         default 3000
   --rpo BYTES        asynchronous: what may be acknowledged that no replica holds     default 65536
   --seed N           of the moments at which faults come                              default 1
+  --minutes N        ends after the trial in which so many have passed               default: when all are done
   --out FILE         default .mainstay/trials/partitions.jsonl
   --summary          prints the table of what is in the file, and runs nothing
 
@@ -48,6 +49,7 @@ const { values } = parseArgs({
     rpo: { type: "string", default: "65536" },
     seed: { type: "string", default: "1" },
     out: { type: "string", default: ".mainstay/trials/partitions.jsonl" },
+    minutes: { type: "string", default: "Infinity" },
     summary: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -136,6 +138,18 @@ function summarize(lines: readonly Line[]): void {
   }
 }
 
+const endAt = performance.now() + Number(values.minutes) * 60_000;
+let asked = 0;
+const isOver = (): boolean => asked > 0 || performance.now() > endAt;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    asked += 1;
+    // What was started is taken down in order, unless somebody is in a hurry.
+    if (asked > 1) process.exit(1);
+    process.stderr.write("ends after this trial; once more, and it ends at once\n");
+  });
+}
+
 async function runMode(mode: Mode, wanted: readonly (readonly [Mode, Fault, number])[]): Promise<void> {
   const leaseMs = Number(values.lease);
   const rpoBytes = mode === "asynchronous" ? Number(values.rpo) : 0;
@@ -148,6 +162,7 @@ async function runMode(mode: Mode, wanted: readonly (readonly [Mode, Fault, numb
       const due = wanted.filter(([of, fault, count]) => of === mode && doneOf(fault) < count);
       if (due.length === 0) return;
       for (const [, fault] of due) {
+        if (isOver()) return;
         const nth = doneOf(fault) + 1;
         const draw = drawing(Number(values.seed) * 1_000_003 + nth * 1_009 + fault.name.length);
         let line: Line;
