@@ -109,7 +109,7 @@ export class PatroniClient {
       const request = await this.#request(endpoint, path, { method: "GET", body: "", timeout: LOOK_WITHIN });
       const answer: HttpAnswer = await this.#ports.guard(endpoint, () => sendHttp(request, signal));
       if (answer.status !== 200) {
-        return { body: undefined, silent: `status ${answer.status}`, unasked: false };
+        return { body: undefined, silent: `${endpoint}: status ${answer.status}`, unasked: false };
       }
       return { body: JSON.parse(answer.body) as unknown, silent: "", unasked: false };
     } catch (error) {
@@ -117,7 +117,7 @@ export class PatroniClient {
       const unasked = error instanceof OpsError && "retryAfterMs" in error.facts;
       return {
         body: undefined,
-        silent: error instanceof SyntaxError ? "no JSON" : messageOf(error),
+        silent: error instanceof SyntaxError ? `${endpoint}: no JSON` : messageOf(error),
         unasked,
       };
     }

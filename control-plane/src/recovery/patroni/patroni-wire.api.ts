@@ -38,8 +38,8 @@ export function adoptedToWire({
       node: member.name,
       role: roleOf(member),
       lsn: BigInt(member.own?.lsn ?? 0),
-      streaming: member.own?.primary === false && member.lag !== undefined,
-      following: member.own?.primary === false ? primary : "",
+      streaming: roleOf(member) === "replica" && member.lag !== undefined,
+      following: roleOf(member) === "replica" ? primary : "",
       ...(member.own === undefined ? {} : { silentMs: 0n }),
     })),
   };

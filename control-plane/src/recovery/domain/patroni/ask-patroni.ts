@@ -26,8 +26,8 @@ export function planPatroni(input: PatroniPlanInput): FailoverPlan {
   const fit = seen === undefined ? [] : fitReplicas(seen).map(({ name }) => name);
   const to = input.to === "" ? (fit[0] ?? "") : input.to;
   if (seen !== undefined && !fit.includes(to)) {
-    const whom = input.to === "" ? "no replica" : input.to;
-    against.push(`${whom} would be promoted by Patroni (fit: ${fit.join(", ") || "nobody"})`);
+    const whom = input.to === "" ? "any replica" : input.to;
+    against.push(`Patroni would not promote ${whom} now (fit: ${fit.join(", ") || "nobody"})`);
   }
   if (seen !== undefined && kind === "switchover" && openOwner(seen)?.leader !== state.leader)
     against.push(`${state.leader} is not open: there is nothing to hand over`);

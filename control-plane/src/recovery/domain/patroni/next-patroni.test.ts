@@ -393,7 +393,7 @@ test.each<[string, Partial<PatroniSeen> | undefined, "switchover" | "force", str
   ["all is well", {}, "switchover", "b", []],
   ["whoever is fit", {}, "switchover", "", []],
   ["nobody looks", undefined, "switchover", "b", ["no control plane looks at the cluster now"]],
-  ["it is the owner already", {}, "switchover", "a", ["a would be promoted by Patroni (fit: b)"]],
+  ["it is the owner already", {}, "switchover", "a", ["Patroni would not promote a now (fit: b)"]],
   [
     "the owner is lost",
     { holder: null, members: [member("b", "replica", 990)] },

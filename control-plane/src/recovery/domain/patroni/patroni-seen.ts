@@ -183,7 +183,7 @@ export function readSeen(heard: PatroniHeard, at: Instant, before?: PatroniSeen)
     silent: own
       .filter(({ word }) => word === undefined)
       .map(({ endpoint, silent }) =>
-        cleanText(`${endpoint}: ${silent || "its answer is not Patroni's"}`, TEXT_MAX),
+        cleanText(silent === "" ? `${endpoint}: its answer is not Patroni's` : silent, TEXT_MAX),
       ),
     holder,
     members: members ?? known,
