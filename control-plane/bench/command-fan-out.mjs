@@ -8,34 +8,25 @@
  *
  *   node control-plane/bench/command-fan-out.mjs [--agents 5000] [--no-loss] [--json FILE]
  */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { AgentService } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
 import { CommandState, CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { FleetService, Liveness } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
 import { toServiceDefinition } from "@mainstay/proto/grpc-js";
 import { askAll, startAgentClients } from "./agent-clients.mjs";
+import { note, ownDirectory, readFlags, saveResult } from "./bench.mjs";
 import { operatorClient, startHouse } from "./house.mjs";
+import { UNTIL_CANCELLED } from "./obedient-agents.mjs";
 import { cpuSeconds, cpuSecondsOfTree, loadAverage, Programs, quantile, sleep, table } from "./processes.mjs";
 import { nodeName } from "./workload.mjs";
 
-const { values: flags } = parseArgs({
-  options: {
-    agents: { type: "string", default: "5000" },
-    "no-loss": { type: "boolean" },
-    json: { type: "string" },
-    help: { type: "boolean", short: "h" },
-  },
+const flags = readFlags(import.meta.url, {
+  agents: { type: "string", default: "5000" },
+  "no-loss": { type: "boolean" },
 });
-if (flags.help) {
-  const text = readFileSync(fileURLToPath(import.meta.url), "utf8").match(/\/\*\*([\s\S]*?)\*\//)[1];
-  process.stdout.write(text.replaceAll(/^ \* ?/gm, ""));
-  process.exit(0);
-}
 const agents = Number(flags.agents);
 const CLIENTS = 2;
 /** Requests under way at the same time. */
@@ -44,12 +35,11 @@ const REQUESTS_AT_ONCE = 128;
 const ORDER_BYTES = 420;
 const ANSWER_BYTES = 160;
 const DONE_WITHIN_MS = 180_000;
+/** Commands that are cancelled, and how many of them at the same time. */
+const CANCELLED = 200;
+const CANCELS_AT_ONCE = 8;
 
-const began = performance.now();
-const note = (line) =>
-  process.stderr.write(`${((performance.now() - began) / 1_000).toFixed(0).padStart(4)} s  ${line}\n`);
-const directory = mkdtempSync(join(tmpdir(), "mainstay-bench-"));
-chmodSync(directory, 0o711);
+const directory = ownDirectory();
 const programs = new Programs();
 const operators = [];
 const operator = (service, house) => {
@@ -86,6 +76,7 @@ async function obeyed(clients) {
   return {
     ordered: answers.flatMap((answer) => answer.ordered),
     durable: answers.flatMap((answer) => answer.durable),
+    cancelled: answers.flatMap((answer) => answer.cancelled),
     refused: sum(({ refused }) => refused),
     doubled: sum(({ doubled }) => doubled),
   };
@@ -146,6 +137,40 @@ async function oneOrder(house, requestId) {
   throw new Error("the order after the loss did not succeed");
 }
 
+/** Commands that run are cancelled, some at a time: from the request of it until the agent was told. */
+async function cancelSome(house, clients) {
+  const commands = operator(CommandsService, house);
+  const count = Math.min(CANCELLED, agents);
+  const askedAt = new Map();
+  const numbers = Array.from({ length: count }, (_, number) => number).values();
+  const worker = async () => {
+    for (const number of numbers) {
+      const { command } = await commands.requestCommand({
+        requestId: `cancel-${number}`,
+        nodeId: nodeName(number),
+        action: "collect-diagnostics",
+        argumentsJson: UNTIL_CANCELLED,
+        waitMs: 1,
+      });
+      const { commandId } = command;
+      for await (const { event } of commands.watchCommand({ commandId }, { timeoutMs: 30_000 })) {
+        if (event.case === "command" && event.value.state === CommandState.RUNNING) break;
+      }
+      askedAt.set(commandId, Date.now());
+      await commands.cancelCommand({ commandId, reason: "to see how long it takes" });
+    }
+  };
+  await Promise.all(Array.from({ length: CANCELS_AT_ONCE }, worker));
+  const deadline = Date.now() + 30_000;
+  let cancelled = [];
+  while (cancelled.length < count && Date.now() < deadline) {
+    await sleep(200);
+    ({ cancelled } = await obeyed(clients));
+  }
+  const tookMs = cancelled.map(([id, at]) => at - askedAt.get(id));
+  return { cancelled: tookMs.length, p50: quantile(tookMs, 0.5), p99: quantile(tookMs, 0.99) };
+}
+
 async function loseGateway(house, clients) {
   note("killing the control plane ...");
   const killedAt = performance.now();
@@ -196,7 +221,7 @@ async function measureFloor(clients) {
   return { p50: middle("p50"), p99: middle("p99") };
 }
 
-function report({ fan, floor, loss, load }) {
+function report({ fan, cancel, floor, loss, load }) {
   const s = (ms) => (ms / 1_000).toFixed(2);
   const { controlPlane, postgres, clients } = fan.cpuMsPerCommand;
   const lost =
@@ -217,6 +242,7 @@ ${table([
 ])}
 
 ${fan.done} of ${agents} done, ${fan.doubled} ordered twice, ${fan.refused} with a bad signature; ${fan.nodesPerSecond.toFixed(0)} nodes/s; CPU per command: control plane ${controlPlane.toFixed(2)} ms, PostgreSQL ${postgres.toFixed(2)} ms, agents ${clients.toFixed(2)} ms
+cancelled while running: ${cancel.cancelled}, the agent is told after ${cancel.p50.toFixed(0)} ms (p50), ${cancel.p99.toFixed(0)} ms (p99)
 ${lost}`;
 }
 
@@ -239,13 +265,15 @@ try {
   await sleep(1_000);
   await askAll(clients, "forget");
   const fan = await fanOut(house, clients);
+  note("cancelling some that run ...");
+  const cancel = await cancelSome(house, clients);
   const loss = flags["no-loss"] ? undefined : await loseGateway(house, clients);
   await askAll(clients, "disconnect");
   for (const client of operators.splice(0)) client.close();
   const floor = await measureFloor(clients);
-  const result = { agents, fan, floor, loss, load: { before, after: loadAverage() } };
+  const result = { agents, fan, cancel, floor, loss, load: { before, after: loadAverage() } };
   process.stdout.write(report(result));
-  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
+  saveResult(flags, result);
 } catch (error) {
   note(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;

@@ -8,22 +8,17 @@
  *   node control-plane/bench/command-round-trip.mjs [--commands 300] [--json FILE]
  */
 import {
-  chmodSync,
   closeSync,
   fdatasyncSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
-  readFileSync,
   rmSync,
   utimesSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
@@ -35,32 +30,24 @@ import {
 } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { FleetService } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { JournalService } from "@mainstay/proto/gen/mainstay/operator/v1/journal_pb";
+import { note, ownDirectory, readFlags, saveResult } from "./bench.mjs";
 import { asIs, ECHO_PATH } from "./echo.mjs";
 import { operatorClient, startHouse } from "./house.mjs";
 import { cpuSeconds, cpuSecondsOfTree, loadAverage, Programs, quantile, sleep, table } from "./processes.mjs";
 
-const { values: flags } = parseArgs({
-  options: {
-    commands: { type: "string", default: "300" },
-    json: { type: "string" },
-    help: { type: "boolean", short: "h" },
-  },
+const flags = readFlags(import.meta.url, {
+  commands: { type: "string", default: "300" },
 });
-if (flags.help) {
-  const text = readFileSync(fileURLToPath(import.meta.url), "utf8").match(/\/\*\*([\s\S]*?)\*\//)[1];
-  process.stdout.write(text.replaceAll(/^ \* ?/gm, ""));
-  process.exit(0);
-}
 
 const WARM_UP = 20;
+/** A command that has not ended by then will not. */
+const COMMAND_WITHIN_MS = 30_000;
 /** The whole bench ends by then, with what it has. */
 const DEADLINE_MS = 150_000;
+const WAITS_FOR_SOMEBODY = new Set([CommandState.PLANNED, CommandState.AWAITING_APPROVAL]);
 const AGENT = fileURLToPath(new URL("../../agent/dist/agent.mjs", import.meta.url));
-const note = (line) => process.stderr.write(`${line}\n`);
 
-const directory = mkdtempSync(join(tmpdir(), "mainstay-bench-"));
-// PostgreSQL does not run as root, and its user must get there.
-chmodSync(directory, 0o711);
+const directory = ownDirectory();
 const programs = new Programs();
 const clients = [];
 
@@ -109,7 +96,8 @@ async function oneCommand(commands, cleaned, number) {
   const { command: requested } = await commands.requestCommand(request);
   const stored = performance.now() - began;
   const seen = { commandId: requested.commandId, request, stored };
-  for await (const { event } of commands.watchCommand({ commandId: requested.commandId })) {
+  const watched = commands.watchCommand({ commandId: requested.commandId }, { timeoutMs: COMMAND_WITHIN_MS });
+  for await (const { event } of watched) {
     const at = performance.now() - began;
     if (event.case === "output") {
       seen.output ??= at;
@@ -118,10 +106,13 @@ async function oneCommand(commands, cleaned, number) {
     } else if (event.case === "command") {
       seen.ended = at;
       seen.state = event.value.state;
+      seen.because = event.value.because;
+      // Nobody is there who would let it go.
+      if (WAITS_FOR_SOMEBODY.has(seen.state)) break;
     }
   }
   if (seen.state !== CommandState.SUCCEEDED || seen.output === undefined) {
-    throw new Error(`command ${number} ended as ${CommandState[seen.state]} without output`);
+    throw new Error(`command ${number} is ${CommandState[seen.state]}: ${seen.because}`);
   }
   return seen;
 }
@@ -270,7 +261,7 @@ One durable line of a journal costs ${result.syncMs.toFixed(2)} ms here. CPU per
 try {
   const result = await measure();
   process.stdout.write(report(result));
-  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
+  saveResult(flags, result);
 } catch (error) {
   note(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;

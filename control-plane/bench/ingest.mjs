@@ -9,34 +9,21 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { build } from "esbuild";
+import { note, ownDirectory, readFlags, saveResult } from "./bench.mjs";
 import { remoteWrite } from "./remote-write.mjs";
 
-const { values: flags } = parseArgs({
-  options: {
-    nodes: { type: "string", default: "100" },
-    series: { type: "string", default: "500" },
-    rounds: { type: "string", default: "240" },
-    only: { type: "string" },
-    json: { type: "string" },
-    help: { type: "boolean", short: "h" },
-  },
+const flags = readFlags(import.meta.url, {
+  nodes: { type: "string", default: "100" },
+  series: { type: "string", default: "500" },
+  rounds: { type: "string", default: "240" },
+  only: { type: "string" },
 });
-if (flags.help) {
-  process.stdout.write(
-    readFileSync(fileURLToPath(import.meta.url), "utf8")
-      .match(/\/\*\*([\s\S]*?)\*\//)[1]
-      .replaceAll(/^ \* ?/gm, ""),
-  );
-  process.exit(0);
-}
 const load = {
   nodes: Number(flags.nodes),
   series: Number(flags.series),
@@ -47,14 +34,11 @@ const load = {
 const samples = load.nodes * load.series * load.rounds;
 const activeSeries = load.nodes * load.series;
 const here = fileURLToPath(new URL(".", import.meta.url));
-const directory = mkdtempSync(join(tmpdir(), "mainstay-bench-"));
-// PostgreSQL does not run as root, and its user must get there.
-chmodSync(directory, 0o711);
+const directory = ownDirectory();
 // Beside node_modules, so that packages that are not bundled are found.
 const bundles = join(here, "..", "node_modules", ".cache", "bench");
 mkdirSync(bundles, { recursive: true });
 const children = new Set();
-const note = (line) => process.stderr.write(`${line}\n`);
 
 /** Everything but the workspaces' own code stays where it is. */
 const packagesStay = {
@@ -344,7 +328,7 @@ try {
       `the hot window alone: ${format(store.cpuSecondsPerMillion, 3)} CPU s per million, ${format(store.rssBytesPerSeries, 0)} bytes of RSS per series\n`,
     );
   }
-  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
+  saveResult(flags, result);
 } catch (error) {
   note(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;

@@ -8,32 +8,20 @@
  *   node control-plane/bench/notices.mjs [--agents 1000] [--series 100] [--interval 5] [--notices 200] [--json FILE]
  */
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { askAll, startAgentClients } from "./agent-clients.mjs";
+import { note, ownDirectory, readFlags, saveResult } from "./bench.mjs";
 import { startHouse } from "./house.mjs";
 import { loadAverage, Programs, quantile, sleep, table } from "./processes.mjs";
 import { nodeName } from "./workload.mjs";
 
-const { values: flags } = parseArgs({
-  options: {
-    agents: { type: "string", default: "1000" },
-    series: { type: "string", default: "100" },
-    interval: { type: "string", default: "5" },
-    notices: { type: "string", default: "200" },
-    json: { type: "string" },
-    help: { type: "boolean", short: "h" },
-  },
+const flags = readFlags(import.meta.url, {
+  agents: { type: "string", default: "1000" },
+  series: { type: "string", default: "100" },
+  interval: { type: "string", default: "5" },
+  notices: { type: "string", default: "200" },
 });
-if (flags.help) {
-  const text = readFileSync(fileURLToPath(import.meta.url), "utf8").match(/\/\*\*([\s\S]*?)\*\//)[1];
-  process.stdout.write(text.replaceAll(/^ \* ?/gm, ""));
-  process.exit(0);
-}
 const agents = Number(flags.agents);
 const intervalMs = Number(flags.interval) * 1_000;
 const notices = Math.min(Number(flags.notices), agents);
@@ -74,10 +62,7 @@ async function startReceiver() {
   return { arrivedAt, port: server.address().port, close: () => server.close() };
 }
 
-const note = (line) => process.stderr.write(`${line}\n`);
-const directory = mkdtempSync(join(tmpdir(), "mainstay-bench-"));
-// PostgreSQL does not run as root, and its user must get there.
-chmodSync(directory, 0o711);
+const directory = ownDirectory();
 const programs = new Programs();
 const receiver = await startReceiver();
 try {
@@ -116,8 +101,7 @@ ${table([["condition at the host to notice received, ms", "Mainstay", "the inter
 
 p99 is ${(p99 / (intervalMs + MORE_MS)).toFixed(2)} of the interval and ${MORE_MS / 1_000} s
 `);
-  if (flags.json !== undefined)
-    writeFileSync(flags.json, `${JSON.stringify({ flags, tookMs }, undefined, 2)}\n`);
+  saveResult(flags, { flags, tookMs });
 } catch (error) {
   note(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;

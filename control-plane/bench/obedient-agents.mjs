@@ -26,8 +26,18 @@ const STEPS = {
   ],
 };
 
+/** An order with these arguments runs until it is cancelled. */
+export const UNTIL_CANCELLED = JSON.stringify({ until: "cancelled" });
+const BEGUN = STEPS[OrderMode.RUN].slice(0, 2);
+const CANCELLED = {
+  case: "finished",
+  value: { outcome: FinishedOutcome.CANCELLED, exitCode: 1, summary: "it was stopped", resultJson: "{}" },
+};
+
 export class Obedience {
   #file;
+  /** What runs until it is cancelled: command id → how to tell of it. */
+  #held = new Map();
   #waiting = [];
   #working = false;
   #keys = new Map();
@@ -35,6 +45,8 @@ export class Obedience {
   /** When each command's order to run came, and when its last event was durable at the control plane. */
   ordered = new Map();
   durable = new Map();
+  /** When the cancellation of each command came. */
+  cancelled = new Map();
   refused = 0;
   doubled = 0;
 
@@ -59,7 +71,7 @@ export class Obedience {
       this.refused++;
       return;
     }
-    const { commandId, mode } = fromBinary(OrderSchema, bytes);
+    const { commandId, mode, argumentsJson } = fromBinary(OrderSchema, bytes);
     const life = `${mode}/${commandId}`;
     if (this.#known.has(life)) {
       this.doubled++;
@@ -67,8 +79,20 @@ export class Obedience {
     }
     this.#known.add(life);
     if (mode === OrderMode.RUN) this.ordered.set(commandId, Date.now());
-    this.#waiting.push({ commandId, mode, tell });
+    const steps = mode === OrderMode.RUN && argumentsJson === UNTIL_CANCELLED ? BEGUN : STEPS[mode];
+    if (steps === BEGUN) this.#held.set(commandId, tell);
+    this.#waiting.push({ commandId, mode, steps, tell });
     if (!this.#working) void this.#work();
+  }
+
+  cancel({ commandId }) {
+    const tell = this.#held.get(commandId);
+    if (tell === undefined) return;
+    this.#held.delete(commandId);
+    this.cancelled.set(commandId, Date.now());
+    const mode = OrderMode.RUN;
+    const sequence = BEGUN.length + 1;
+    tell({ commandId, mode, sequence, at: timestampFromMs(Date.now()), event: CANCELLED });
   }
 
   acknowledged({ commands }) {
@@ -87,8 +111,8 @@ export class Obedience {
       // That it was taken and has begun is durable before it is done; what came of it before it is told.
       await this.#write(batch.map(({ commandId, mode }) => `${mode} ${commandId} begun\n`));
       await this.#write(batch.map(({ commandId, mode }) => `${mode} ${commandId} done\n`));
-      for (const { commandId, mode, tell } of batch) {
-        for (const [index, event] of STEPS[mode].entries()) {
+      for (const { commandId, mode, steps, tell } of batch) {
+        for (const [index, event] of steps.entries()) {
           tell({ commandId, mode, sequence: index + 1, at: timestampFromMs(Date.now()), event });
         }
       }

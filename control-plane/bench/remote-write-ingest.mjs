@@ -8,31 +8,20 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { note, ownDirectory, readFlags, saveResult } from "./bench.mjs";
 import { startHouse } from "./house.mjs";
 import { cpuSeconds, cpuSecondsOfTree, loadAverage, Programs, rssBytes, sleep, table } from "./processes.mjs";
 import { remoteWrite } from "./remote-write.mjs";
 import { METRICS, metricName } from "./workload.mjs";
 
-const { values: flags } = parseArgs({
-  options: {
-    nodes: { type: "string", default: "1000" },
-    series: { type: "string", default: "100" },
-    rounds: { type: "string", default: "24" },
-    json: { type: "string" },
-    help: { type: "boolean", short: "h" },
-  },
+const flags = readFlags(import.meta.url, {
+  nodes: { type: "string", default: "1000" },
+  series: { type: "string", default: "100" },
+  rounds: { type: "string", default: "24" },
 });
-if (flags.help) {
-  const text = readFileSync(fileURLToPath(import.meta.url), "utf8").match(/\/\*\*([\s\S]*?)\*\//)[1];
-  process.stdout.write(text.replaceAll(/^ \* ?/gm, ""));
-  process.exit(0);
-}
 
 /** Rounds in which series are made and programs warm up. */
 const FIRST_ROUNDS = 2;
@@ -44,7 +33,6 @@ const load = {
   now: Date.now(),
 };
 const perRound = load.nodes * load.series;
-const note = (line) => process.stderr.write(`${line}\n`);
 
 /** Sends the load; `cpu` answers the seconds that each part has used so far. */
 async function measure(port, authorization, cpu, rss) {
@@ -145,9 +133,7 @@ async function theirs(directory) {
   }
 }
 
-const directory = mkdtempSync(join(tmpdir(), "mainstay-bench-"));
-// PostgreSQL does not run as root, and its user must get there.
-chmodSync(directory, 0o711);
+const directory = ownDirectory();
 try {
   const before = loadAverage();
   const result = { load, ours: await ours(directory), theirs: await theirs(directory) };
@@ -178,7 +164,7 @@ try {
   process.stdout.write(
     `${perRound} series, ${load.rounds} rounds; load of the machine ${before.join(" ")} before, ${loadAverage().join(" ")} after\n\n${table(rows)}\n`,
   );
-  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
+  saveResult(flags, result);
 } catch (error) {
   note(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;

@@ -1,24 +1,12 @@
 /**
  * Prometheus' remote write 1.0, as far as the comparison needs it: the same series and values as the agents send.
- * The snappy block format allows plain literals; so nothing has to be compressed here, and less be decompressed there.
  */
 import { Agent, request } from "node:http";
+import { field, snappy, varint } from "./protobuf.mjs";
 import { labelsOf, NodeValues, nodeName } from "./workload.mjs";
 
 const SERIES_PER_REQUEST = 2_000;
 const CONNECTIONS = 4;
-
-function varint(value) {
-  const bytes = [];
-  let rest = value;
-  while (rest >= 128) {
-    bytes.push((rest % 128) | 128);
-    rest = Math.floor(rest / 128);
-  }
-  return Buffer.from([...bytes, rest]);
-}
-
-const field = (number, bytes) => Buffer.concat([varint(number * 8 + 2), varint(bytes.length), bytes]);
 
 /** A TimeSeries message with room for one sample at its end. */
 function template(labels) {
@@ -31,16 +19,6 @@ function template(labels) {
   // Sample: double value = 1; int64 timestamp = 2, six bytes of varint in this century.
   const sample = Buffer.concat([Buffer.from([0x09]), Buffer.alloc(8), Buffer.from([0x10]), Buffer.alloc(6)]);
   return field(1, Buffer.concat([...pairs, field(2, sample)]));
-}
-
-function snappy(bytes) {
-  const parts = [varint(bytes.length)];
-  for (let at = 0; at < bytes.length; at += 65_536) {
-    const piece = bytes.subarray(at, at + 65_536);
-    const length = piece.length - 1;
-    parts.push(Buffer.from([61 << 2, length & 255, length >>> 8]), piece);
-  }
-  return Buffer.concat(parts);
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What the eight rules look at, made up: 25 series a node, of which one node in a hundred breaches each rule. */
 import { Agent, request } from "node:http";
+import { field, snappy, varint } from "./protobuf.mjs";
 
 export const SERIES_PER_NODE = 25;
 /** One node in so many breaches each rule. */
@@ -37,18 +38,6 @@ function* seriesOf(node, endSeconds) {
   yield metric("up", () => (breaches(7) ? 0 : 1));
 }
 
-function varint(value) {
-  const bytes = [];
-  let rest = value;
-  while (rest >= 128) {
-    bytes.push((rest % 128) | 128);
-    rest = Math.floor(rest / 128);
-  }
-  return Buffer.from([...bytes, rest]);
-}
-
-const field = (number, bytes) => Buffer.concat([varint(number * 8 + 2), varint(bytes.length), bytes]);
-
 /** A TimeSeries message of remote write 1.0. */
 function timeSeries([labels, valueAt], { samples, intervalMs, now }) {
   const parts = Object.keys(labels)
@@ -66,17 +55,6 @@ function timeSeries([labels, valueAt], { samples, intervalMs, now }) {
     parts.push(field(2, Buffer.concat([sample, Buffer.from([0x10]), varint(at)])));
   }
   return field(1, Buffer.concat(parts));
-}
-
-/** Snappy's block format allows plain literals. */
-function snappy(bytes) {
-  const parts = [varint(bytes.length)];
-  for (let at = 0; at < bytes.length; at += 65_536) {
-    const piece = bytes.subarray(at, at + 65_536);
-    const length = piece.length - 1;
-    parts.push(Buffer.from([61 << 2, length & 255, length >>> 8]), piece);
-  }
-  return Buffer.concat(parts);
 }
 
 /** Writes `samples` samples of every series, the last at `now`. Resolves when all were taken. */

@@ -10,12 +10,11 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { note, ownDirectory, readFlags, saveResult } from "./bench.mjs";
 import { startHouse } from "./house.mjs";
 import {
   cpuSeconds,
@@ -29,20 +28,11 @@ import {
 } from "./processes.mjs";
 import { loadSeries, SERIES_PER_NODE } from "./rules-load.mjs";
 
-const { values: flags } = parseArgs({
-  options: {
-    nodes: { type: "string", default: "1000,10000" },
-    samples: { type: "string", default: "32" },
-    evaluations: { type: "string", default: "6" },
-    json: { type: "string" },
-    help: { type: "boolean", short: "h" },
-  },
+const flags = readFlags(import.meta.url, {
+  nodes: { type: "string", default: "1000,10000" },
+  samples: { type: "string", default: "32" },
+  evaluations: { type: "string", default: "6" },
 });
-if (flags.help) {
-  const text = readFileSync(fileURLToPath(import.meta.url), "utf8").match(/\/\*\*([\s\S]*?)\*\//)[1];
-  process.stdout.write(text.replaceAll(/^ \* ?/gm, ""));
-  process.exit(0);
-}
 
 const INTERVAL_MS = 15_000;
 const QUERY = "rate(mcp_server_errors_total[5m])";
@@ -54,7 +44,6 @@ const EVERY_SECONDS = 10;
 /** What was loaded is still being packed and stored. */
 const SETTLE_MS = 10_000;
 const IDLE_SECONDS = 10;
-const note = (line) => process.stderr.write(`${line}\n`);
 /** The eight rules, judged often enough that a run does not take all day. */
 const rulesText = readFileSync(
   fileURLToPath(new URL("../config/alert-rules.yaml", import.meta.url)),
@@ -232,9 +221,7 @@ ${table([
 
 const results = [];
 for (const nodes of flags.nodes.split(",").map(Number)) {
-  const directory = mkdtempSync(join(tmpdir(), "mainstay-bench-"));
-  // PostgreSQL does not run as root, and its user must get there.
-  chmodSync(directory, 0o711);
+  const directory = ownDirectory();
   try {
     const load = { nodes, samples: Number(flags.samples), intervalMs: INTERVAL_MS };
     const before = loadAverage();
@@ -250,4 +237,4 @@ for (const nodes of flags.nodes.split(",").map(Number)) {
     rmSync(directory, { recursive: true, force: true });
   }
 }
-if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(results, undefined, 2)}\n`);
+saveResult(flags, results);

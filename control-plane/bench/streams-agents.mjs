@@ -1,284 +1,28 @@
 /**
- * Made-up agents, each with its own certificate, its own mutual-TLS connection and its own stream, told what to do over
- * standard input, a line of JSON each. Bundled and started by streams.mjs. They speak HTTP/2 themselves, without a gRPC
- * library, so that the machine that they share with the control plane is left to it.
+ * A process of made-up agents (made-up-agent.mjs), told what to do over standard input, a line of JSON each. Bundled and
+ * started by agent-clients.mjs.
  */
-import { generateKeyPairSync, webcrypto } from "node:crypto";
-import { writeFileSync } from "node:fs";
 import { get, Agent as HttpAgent } from "node:http";
-import { connect as connectHttp2 } from "node:http2";
 import { createInterface } from "node:readline";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import {
-  AgentService,
-  ConnectRequestSchema,
-  ConnectResponseSchema,
-} from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
-import { toServiceDefinition } from "@mainstay/proto/grpc-js";
-import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
-import pg from "pg";
-import { CertificateAuthority } from "../src/access/ca.ts";
-import { fileKeyStore } from "../src/access/key-store.ts";
-import { DAY } from "../src/kernel/time.ts";
-import { system } from "../src/platform/system.ts";
+import { framed, MadeUpAgent, manners } from "./made-up-agent.mjs";
+import { enroll, serverIdentity } from "./made-up-identities.mjs";
 import { Obedience } from "./obedient-agents.mjs";
 import { quantile, sleep } from "./processes.mjs";
-import { labelsOf, NodeValues, nodeName } from "./workload.mjs";
+import { NodeValues, nodeName } from "./workload.mjs";
 
-const { first, count, series, intervalMs, stateDirectory, databaseUrl } = JSON.parse(process.argv[2]);
+const settings = JSON.parse(process.argv[2]);
+const { first, series, intervalMs } = settings;
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
-const { connect } = toServiceDefinition(AgentService);
-const CONTROL_PLANE_NAME = "control-plane.mainstay";
 const HEARTBEAT_MS = 5_000;
 const TICK_MS = 50;
 /** Handshakes under way at the same time. */
 const CONNECTING_MAX = 32;
-const CONNECT_WITHIN_MS = 30_000;
 const PROBE_WITHIN_MS = 10_000;
-const REFS = Array.from({ length: series }, (_, ref) => ref + 1);
-
-/** A message as gRPC frames it: a byte that says that it is not compressed, four of length. */
-function framed(body) {
-  const bytes = toBinary(ConnectRequestSchema, create(ConnectRequestSchema, { body }));
-  const whole = Buffer.allocUnsafe(5 + bytes.length);
-  whole[0] = 0;
-  whole.writeUInt32BE(bytes.length, 1);
-  whole.set(bytes, 5);
-  return whole;
-}
 
 const heartbeat = framed({ case: "heartbeat", value: { sentAtMs: 0n } });
 /** All agents measure the same; what is measured here is not how well it compresses. */
-const values = new NodeValues(first, series);
-
-class MadeUpAgent {
-  sequence = 0;
-  /** Whether it has nothing to say: before its welcome, and when it was told to be silent. */
-  silent = true;
-  announced = false;
-  /** Whether its first series is below zero, which no counter is: what a rule can look for. */
-  ails = false;
-  /** When it last said anything. */
-  saidAt = 0;
-  orders = 0;
-  #session;
-  #stream;
-  #partial = Buffer.alloc(0);
-  #resolveWelcome;
-
-  constructor(number, identity) {
-    this.number = number;
-    this.identity = identity;
-  }
-
-  /** Opens connection and stream; resolves with the bytes of the welcome. */
-  async connect(target) {
-    this.endedBecause = undefined;
-    const { key, ca, certificate } = this.identity;
-    const session = connectHttp2(`https://127.0.0.1:${target.port}`, {
-      key,
-      ca,
-      cert: certificate,
-      servername: CONTROL_PLANE_NAME,
-    });
-    this.#session = session;
-    this.closed = new Promise((resolve) => {
-      session.on("error", (error) => resolve(error.message));
-      session.on("close", () => resolve("closed"));
-    });
-    const stream = session.request({
-      ":method": "POST",
-      ":path": connect.path,
-      "content-type": "application/grpc",
-      te: "trailers",
-    });
-    this.#stream = stream;
-    this.streamClosed = new Promise((resolve) => {
-      stream.on("error", (error) => resolve(error.message));
-      stream.on("response", (headers) => {
-        if ((headers["grpc-status"] ?? "0") !== "0")
-          resolve(decodeURIComponent(String(headers["grpc-message"])));
-      });
-      stream.on("trailers", (trailers) =>
-        resolve(decodeURIComponent(String(trailers["grpc-message"] ?? "ended"))),
-      );
-      stream.on("close", () => resolve(`HTTP/2 code ${stream.rstCode}`));
-    });
-    const welcome = new Promise((resolve) => {
-      this.#resolveWelcome = resolve;
-    });
-    stream.on("data", (data) => this.#hear(data));
-    this.say(
-      framed({
-        case: "hello",
-        value: {
-          outboxId: `box-${this.number}`,
-          agentVersion: "bench",
-          hostname: nodeName(this.number),
-          actions: ["collect-diagnostics"],
-          intervalMs,
-        },
-      }),
-    );
-    const failed = (why) => () => {
-      throw new Error(`agent ${this.number} was not welcomed: ${why}`);
-    };
-    this.streamClosed.then((because) => {
-      this.silent = true;
-      this.endedBecause = because;
-    });
-    return Promise.race([
-      welcome,
-      this.closed.then((why) => failed(why)()),
-      this.streamClosed.then((why) => failed(why)()),
-      sleep(CONNECT_WITHIN_MS).then(failed(`nothing within ${CONNECT_WITHIN_MS / 1_000} s`)),
-    ]);
-  }
-
-  /** False when the stream asks to wait. */
-  say(bytes) {
-    this.saidAt = Date.now();
-    return this.#stream.write(bytes);
-  }
-
-  announce() {
-    const named = REFS.map((ref) => ({ ref, labels: labelsOf(this.number, ref - 1) }));
-    this.say(framed({ case: "series", value: { series: named } }));
-    this.say(framed({ case: "layout", value: { layoutId: 1, refs: REFS } }));
-    this.announced = true;
-  }
-
-  frame(timestamp) {
-    const read = values.next().slice();
-    if (this.ails) read[0] = -1;
-    const bytes = new Uint8Array(read.buffer);
-    const sequence = BigInt(++this.sequence);
-    return this.say(
-      framed({
-        case: "frame",
-        value: { sequence, layoutId: 1, timestampMs: BigInt(timestamp), values: bytes },
-      }),
-    );
-  }
-
-  /** Reads no further. */
-  stall() {
-    this.#stream.pause();
-  }
-
-  drained() {
-    return new Promise((resolve) => this.#stream.once("drain", resolve));
-  }
-
-  close() {
-    this.#session?.destroy();
-  }
-
-  #hear(data) {
-    this.#partial = this.#partial.length === 0 ? data : Buffer.concat([this.#partial, data]);
-    while (this.#partial.length >= 5) {
-      const length = this.#partial.readUInt32BE(1);
-      if (this.#partial.length < 5 + length) return;
-      const bytes = this.#partial.subarray(5, 5 + length);
-      this.#partial = this.#partial.subarray(5 + length);
-      // The first answer is the welcome; at the bare server it means nothing and is not read.
-      const welcomed = this.#resolveWelcome;
-      this.#resolveWelcome = undefined;
-      if (bareAnswer !== undefined) {
-        if (welcomed === undefined) this.say(bareAnswer);
-        else welcomed(length);
-        continue;
-      }
-      if (welcomed === undefined || obedience !== undefined) this.#take(bytes);
-      welcomed?.(length);
-    }
-  }
-
-  #take(bytes) {
-    const { body } = fromBinary(ConnectResponseSchema, bytes);
-    switch (body.case) {
-      case "welcome":
-        return obedience?.welcome(body.value);
-      case "acknowledge":
-        return obedience?.acknowledged(body.value);
-      case "order":
-        this.orders++;
-        return obedience?.take(body.value, (event) =>
-          this.say(framed({ case: "commandEvent", value: event })),
-        );
-    }
-  }
-}
-
-/** What carries out orders; without it they are only counted. */
-let obedience;
-/** At the bare server: what each message is answered with. */
-let bareAnswer;
-
-/**
- * Identities as enrolling gives them, made with the house's own key and written as it writes them: what is measured
- * begins when the agents connect. One key serves all; each has a certificate of its own.
- */
-async function enroll() {
-  const store = fileKeyStore(stateDirectory, system.draws);
-  const authority = await CertificateAuthority.open({ store, system, clientLifetime: DAY });
-  const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const key = pair.privateKey.export({ type: "pkcs8", format: "pem" });
-  const csr = await requestFor(pair);
-  const { keyHash } = await authority.inspect(csr);
-  const agents = [];
-  const rows = { nodes: [], names: [], serials: [], issued: [], expires: [] };
-  const ca = authority.certificatePem;
-  for (let number = first; number < first + count; number++) {
-    const node = system.draws.id(Date.now());
-    const issued = await authority.issueForNode(csr, node);
-    rows.nodes.push(node);
-    rows.names.push(nodeName(number));
-    rows.serials.push(issued.serial);
-    rows.issued.push(new Date(issued.issuedAt));
-    rows.expires.push(new Date(issued.expiresAt));
-    agents.push(new MadeUpAgent(number, { key, ca, certificate: issued.chainPem }));
-  }
-  const database = new pg.Client({ connectionString: databaseUrl });
-  await database.connect();
-  await database.query(
-    `insert into node (node_id, name, key_hash, enrolled_at, liveness_since)
-     select node, name, $3, now(), now() from unnest($1::text[], $2::text[]) as t (node, name)`,
-    [rows.nodes, rows.names, keyHash],
-  );
-  await database.query(
-    `insert into node_certificate (serial, node_id, issued_at, expires_at)
-     select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])`,
-    [rows.serials, rows.nodes, rows.issued, rows.expires],
-  );
-  await database.end();
-  return { agents, authority };
-}
-
-async function requestFor({ privateKey, publicKey }) {
-  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-  const { subtle } = webcrypto;
-  const pkcs8 = privateKey.export({ type: "pkcs8", format: "der" });
-  const spki = publicKey.export({ type: "spki", format: "der" });
-  const request = await Pkcs10CertificateRequestGenerator.create({
-    name: "CN=bench",
-    keys: {
-      privateKey: await subtle.importKey("pkcs8", pkcs8, algorithm, true, ["sign"]),
-      publicKey: await subtle.importKey("spki", spki, algorithm, true, ["verify"]),
-    },
-    signingAlgorithm: algorithm,
-  });
-  return new Uint8Array(request.rawData);
-}
-
-/** An identity for the bare server, of the same house. */
-async function serverIdentity(authority, file) {
-  const { chainPem, keyPem } = await authority.issueForServer([]);
-  writeFileSync(file, JSON.stringify({ ca: authority.certificatePem, key: keyPem, certificate: chainPem }), {
-    mode: 0o600,
-  });
-}
+const workload = { values: new NodeValues(first, series), series, intervalMs };
 
 /** Opens all streams, some at a time; how long each took, and all. */
 async function connectAll(agents, target) {
@@ -428,26 +172,31 @@ async function flood(agent, ms) {
   return agent.sequence - before;
 }
 
-const { agents, authority } = await enroll();
+const { agents, authority } = await enroll(
+  settings,
+  (number, identity) => new MadeUpAgent(number, identity, workload),
+);
 say({ said: "enrolled" });
 let beat;
 
 const answers = {
   obey: async ({ journal }) => {
-    obedience = await Obedience.open(journal);
+    manners.obedience = await Obedience.open(journal);
   },
   forget: () => {
-    obedience.ordered.clear();
-    obedience.durable.clear();
+    manners.obedience.ordered.clear();
+    manners.obedience.durable.clear();
+    manners.obedience.cancelled.clear();
   },
   obeyed: () => {
-    const { ordered, durable, refused, doubled } = obedience;
-    return { ordered: [...ordered], durable: [...durable], refused, doubled };
+    const { ordered, durable, cancelled, refused, doubled } = manners.obedience;
+    return { ordered: [...ordered], durable: [...durable], cancelled: [...cancelled], refused, doubled };
   },
   answer: ({ bytes }) => {
-    bareAnswer = Buffer.alloc(5 + bytes, 0x61);
-    bareAnswer[0] = 0;
-    bareAnswer.writeUInt32BE(bytes, 1);
+    const answer = Buffer.alloc(5 + bytes, 0x61);
+    answer[0] = 0;
+    answer.writeUInt32BE(bytes, 1);
+    manners.bareAnswer = answer;
   },
   identity: ({ file }) => serverIdentity(authority, file),
   connect: async (target) => {

@@ -10,16 +10,15 @@
  * The control plane is the real process with its embedded PostgreSQL; the agents live in two processes, the one that
  * floods in a third. Their identities are signed with the house's own key and stored as enrolling would, beforehand.
  */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { AgentService } from "@mainstay/proto/gen/mainstay/agent/v1/agent_pb";
 import { CommandsService } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import { FleetService, Liveness } from "@mainstay/proto/gen/mainstay/operator/v1/fleet_pb";
 import { toServiceDefinition } from "@mainstay/proto/grpc-js";
 import { askAll, startAgentClients } from "./agent-clients.mjs";
+import { note, ownDirectory, readFlags, saveResult } from "./bench.mjs";
 import { operatorClient, startHouse } from "./house.mjs";
 import {
   cpuSeconds,
@@ -33,20 +32,11 @@ import {
 } from "./processes.mjs";
 import { nodeName } from "./workload.mjs";
 
-const { values: flags } = parseArgs({
-  options: {
-    agents: { type: "string", default: "5000" },
-    series: { type: "string", default: "100" },
-    window: { type: "string", default: "15" },
-    json: { type: "string" },
-    help: { type: "boolean", short: "h" },
-  },
+const flags = readFlags(import.meta.url, {
+  agents: { type: "string", default: "5000" },
+  series: { type: "string", default: "100" },
+  window: { type: "string", default: "15" },
 });
-if (flags.help) {
-  const text = readFileSync(fileURLToPath(import.meta.url), "utf8").match(/\/\*\*([\s\S]*?)\*\//)[1];
-  process.stdout.write(text.replaceAll(/^ \* ?/gm, ""));
-  process.exit(0);
-}
 const load = { agents: Number(flags.agents), series: Number(flags.series), intervalMs: 15_000 };
 const windowMs = Number(flags.window) * 1_000;
 
@@ -61,12 +51,7 @@ const STALLED_ORDERS = 40;
 const STALLED_ORDER_BYTES = 15_000;
 const NOTICED_WITHIN_MS = 30_000;
 
-const began = performance.now();
-const note = (line) =>
-  process.stderr.write(`${((performance.now() - began) / 1_000).toFixed(0).padStart(4)} s  ${line}\n`);
-const directory = mkdtempSync(join(tmpdir(), "mainstay-bench-"));
-// PostgreSQL does not run as root, and its user must get there.
-chmodSync(directory, 0o711);
+const directory = ownDirectory();
 const programs = new Programs();
 const operators = [];
 
@@ -381,7 +366,7 @@ try {
     floor,
   };
   process.stdout.write(report(result));
-  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(result, undefined, 2)}\n`);
+  saveResult(flags, result);
 } catch (error) {
   note(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;
