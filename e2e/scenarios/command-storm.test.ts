@@ -213,6 +213,7 @@ async function disturb(isOver: () => boolean): Promise<Record<string, number>> {
     await progress(isOver);
     const [name = "", fault] = Object.entries(faults)[round % Object.keys(faults).length] ?? [];
     if (isOver()) break;
+    process.stdout.write(`${(await ended()) ?? "?"} of ${ORDERS} orders have ended; now ${name}\n`);
     await fault?.(Math.floor(round / Object.keys(faults).length));
     happened[name] = (happened[name] ?? 0) + 1;
     for (const stack of stacks) if (stack.controlPlane.hasEnded) await stack.startControlPlane();
