@@ -20,6 +20,7 @@ const programs = [
   { program: "etcd", debianPackage: "etcd-server" },
   { program: "pgbackrest", debianPackage: "pgbackrest" },
   { program: "faketime", debianPackage: "faketime" },
+  { program: "ip", debianPackage: "iproute2" },
   { program: "kubectl", debianPackage: "kubernetes-client" },
   { program: "promtool", debianPackage: "prometheus" },
   { program: "amtool", debianPackage: "prometheus-alertmanager" },
@@ -97,7 +98,19 @@ function findPostgres() {
  * @returns {Promise<ServerFinding[]>}
  */
 export async function findServers(progress) {
-  const missing = programs.filter(({ program }) => !onPath(program));
+  const found = await findPrograms(progress);
+  return [findPostgres(), ...found];
+}
+
+/**
+ * The same for some of the programs, by their names; all of them when none is named.
+ * @param {Progress} progress
+ * @param {readonly string[]} [names]
+ * @returns {Promise<ServerFinding[]>}
+ */
+export async function findPrograms(progress, names) {
+  const wanted = names === undefined ? programs : programs.filter(({ program }) => names.includes(program));
+  const missing = wanted.filter(({ program }) => !onPath(program));
   const packages = missing.map(({ debianPackage }) => debianPackage);
   const mayInstall = process.getuid?.() === 0 && onPath("apt-get");
   let why = mayInstall ? "" : "only root can install it here";
@@ -107,12 +120,9 @@ export async function findServers(progress) {
     );
     if (!installed.ok) why = `apt-get install ${packages.join(" ")} failed: ${installed.because}`;
   }
-  return [
-    findPostgres(),
-    ...programs.map(({ program, debianPackage }) => ({
-      name: `${program} is here`,
-      ok: onPath(program),
-      because: `${program} is not on the PATH (Debian package "${debianPackage}"; ${why || "installed, and still not there"})`,
-    })),
-  ];
+  return wanted.map(({ program, debianPackage }) => ({
+    name: `${program} is here`,
+    ok: onPath(program),
+    because: `${program} is not on the PATH (Debian package "${debianPackage}"; ${why || "installed, and still not there"})`,
+  }));
 }
