@@ -27,7 +27,12 @@ async function mainstay(...args: readonly string[]) {
 }
 
 test("each set of rules has unit tests", () => {
-  expect(FILES).toEqual(["alert-rules.test.yml", "corrected-rules.test.yml", "recovery-rules.test.yml"]);
+  expect(FILES).toEqual([
+    "alert-rules.test.yml",
+    "corrected-rules.test.yml",
+    "failover-rules.test.yml",
+    "recovery-rules.test.yml",
+  ]);
 });
 
 describe.each(FILES)("%s", (name) => {
