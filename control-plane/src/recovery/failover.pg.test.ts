@@ -35,12 +35,19 @@ afterEach(() => fixture.close());
 
 let clusters = 0;
 
-async function house(options: { readonly manual?: boolean; readonly database?: Database } = {}) {
+interface HouseOptions {
+  readonly manual?: boolean;
+  readonly database?: Database;
+  readonly poolers?: readonly string[];
+}
+
+async function house(options: HouseOptions = {}) {
   const database = options.database ?? fixture.database;
   const policy = localPolicy(["a", "b"], {
     mode: "synchronous",
     rpoBytes: 0,
     manual: options.manual ?? false,
+    ...(options.poolers === undefined ? {} : { poolers: options.poolers }),
   });
   const cluster = `c${++clusters}`;
   const system = fakeSystem();
@@ -56,6 +63,9 @@ async function house(options: { readonly manual?: boolean; readonly database?: D
       send: (of, node, message) => {
         if (of === cluster) hosts.send(CONTROL_PLANE, node, message);
       },
+      pool: (of, node, order) => {
+        if (of === cluster) hosts.poolers.order(node, order);
+      },
       append: async (some) => {
         for (const { labels, value } of some) samples.push({ name: labels["__name__"] ?? "", value });
       },
@@ -63,6 +73,7 @@ async function house(options: { readonly manual?: boolean; readonly database?: D
   let loop = openLoop();
   hosts.heard = (event) => {
     if (event.kind === "message") loop.hear(cluster, event.from, event.message);
+    if (event.kind === "pooler") loop.hearPooler(cluster, event.from, event.report);
   };
   const desk = new FailoverDesk({ database: fixture.database, system, wake: () => loop.wake() });
   await desk.register(cluster, policy, "a", ann);
@@ -105,6 +116,31 @@ async function house(options: { readonly manual?: boolean; readonly database?: D
   };
 }
 
+/** Each commit that writes records may be the last thing its process does: from a moment on, each of them is. */
+function mortal(): { readonly database: Database; readonly dieFromNowOn: () => void } {
+  let dies = false;
+  const database = new Proxy(fixture.database, {
+    get: (target, name) => {
+      if (name !== "transaction") {
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      }
+      return async (work: Parameters<Database["transaction"]>[0]) => {
+        const answer = await target.transaction(work);
+        const wrote = (answer as { kind?: string } | undefined)?.kind === "written";
+        if (wrote && dies) throw new Error("killed");
+        return answer;
+      };
+    },
+  });
+  return {
+    database,
+    dieFromNowOn: () => {
+      dies = true;
+    },
+  };
+}
+
 describe("a cluster under failover", () => {
   test("is opened, fails over when its owner is lost, and takes the old one back", async () => {
     const { hosts, redundant, pass, stored, cluster, policy, samples, stop } = await house();
@@ -136,31 +172,13 @@ describe("a cluster under failover", () => {
   }, 60_000);
 
   test("goes on when the control plane is killed after any of its records, with the same candidate", async () => {
-    let written = 0;
-    let dieAfter = Number.POSITIVE_INFINITY;
-    /** Each commit that wrote records may be the last thing its process did. */
-    const mortal = new Proxy(fixture.database, {
-      get: (target, name) => {
-        if (name !== "transaction") {
-          const value: unknown = Reflect.get(target, name, target);
-          return typeof value === "function" ? value.bind(target) : value;
-        }
-        return async (work: Parameters<Database["transaction"]>[0]) => {
-          const answer = await target.transaction(work);
-          if ((answer as { kind?: string } | undefined)?.kind === "written" && ++written > dieAfter) {
-            dieAfter = written;
-            throw new Error("killed");
-          }
-          return answer;
-        };
-      },
-    });
-    const { hosts, redundant, pass, stored, cluster, policy, stop } = await house({ database: mortal });
+    const { database, dieFromNowOn } = mortal();
+    const { hosts, redundant, pass, stored, cluster, policy, stop } = await house({ database });
     await redundant();
     const [a] = hosts.nodes;
     if (a === undefined) throw new Error("no node");
     hosts.crashNode(a);
-    dieAfter = written;
+    dieFromNowOn();
     await pass(async () => {
       const { state } = await stored();
       return state.primary === "b" && state.decision === null;
@@ -191,6 +209,37 @@ describe("a cluster under failover", () => {
     expect(kept).toMatchObject({ id: request.id, state: "done" });
     const records = await readRecords(fixture.database, cluster, kept?.epoch ?? 0);
     expect(records.find((record) => record.kind === "chosen")).toMatchObject({ proof: { how: "complete" } });
+    await stop();
+  }, 60_000);
+
+  test("holds its clients while it changes its owner, and lets them go on, killed after each record", async () => {
+    const { database, dieFromNowOn } = mortal();
+    const parts = await house({ database, poolers: ["pool"] });
+    const { desk, hosts, redundant, pass, stored, cluster, policy, samples, stop } = parts;
+    await redundant();
+    const planned = () => desk.plan({ cluster, kind: "switchover", to: "b" });
+    await pass(async () => (await planned()).against.length === 0, "the plan");
+    const { hash, steps } = await planned();
+    expect(steps[0]).toContain("the poolers on pool let what runs end and hold their clients");
+    const wish = { cluster, kind: "switchover", to: "b", reason: "a kernel", drill: "" } as const;
+    dieFromNowOn();
+    hosts.poolers.astrayMs = 0;
+    await desk.request({ ...wish, planHash: hash }, ann);
+    const [pool] = hosts.poolers.all;
+    await pass(async () => {
+      const { state } = await stored();
+      return state.decision === null && state.taken > 2 && pool?.to === state.primary && !pool.holds;
+    }, "the clients to go on");
+    const records = await readRecords(fixture.database, cluster);
+    expect(checkTrace(policy, "a", records)).toEqual([]);
+    expect(records.map(({ kind }) => kind)).toContain("holding");
+    expect((await stored()).state.clientsHeldIn).toBeUndefined();
+    expect(hosts.poolers.astrayMs).toBe(0);
+    await pass(
+      async () => samples.some(({ name, value }) => name === "mainstay_failover_pooler_led" && value === 1),
+      "the series",
+    );
+    expect((await stored()).observed?.seen.poolers).toMatchObject([{ node: "pool", holds: false }]);
     await stop();
   }, 60_000);
 

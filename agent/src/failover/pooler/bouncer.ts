@@ -166,6 +166,11 @@ export function doubtsOf(settings: ReadonlyMap<string, string>): readonly string
       `query_wait_timeout is ${wait} s, expected 0 or at least ${WAIT_SECONDS_MIN}: held clients are cut off`,
     );
   }
+  if (seconds("tcp_user_timeout") === 0) {
+    doubts.push(
+      "tcp_user_timeout is 0, expected such as 5000 ms: what runs at a host that is gone waits for minutes",
+    );
+  }
   if (settings.get("pool_mode") === "session") {
     doubts.push(
       "pool_mode is session, expected transaction or statement: clients are held only when they have left",

@@ -223,7 +223,15 @@ describe("the clients of a cluster", () => {
 });
 
 test.each([
-  { settings: { server_login_retry: "15", query_wait_timeout: "120", pool_mode: "transaction" }, doubts: 1 },
+  {
+    settings: {
+      server_login_retry: "15",
+      query_wait_timeout: "120",
+      pool_mode: "transaction",
+      tcp_user_timeout: "0",
+    },
+    doubts: 2,
+  },
   { settings: { server_login_retry: "1", query_wait_timeout: "5", pool_mode: "session" }, doubts: 2 },
   { settings: { server_login_retry: "1", query_wait_timeout: "0", pool_mode: "statement" }, doubts: 0 },
 ])("of a pgbouncer's settings $settings are doubtful: $doubts", ({ settings: some, doubts }) => {

@@ -40,6 +40,10 @@ export function recoverySamples(
     sample("awaits_person", waits),
     sample("decision_open", state.decision === null ? 0 : 1),
     sample("epoch", state.primaryEpoch),
+    ...(seen.poolers ?? []).flatMap(({ node, to, holds }) => [
+      sample("pooler_led", to === state.primary ? 1 : 0, { node }),
+      sample("pooler_holds", holds ? 1 : 0, { node }),
+    ]),
     ...(lag === undefined ? [] : [sample("lag_bytes", lag)]),
   ];
 }
