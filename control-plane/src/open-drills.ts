@@ -2,6 +2,7 @@
 
 import { readNodesFiring } from "./alerting/alerting.module.js";
 import { Repositories } from "./backups/backups.module.js";
+import { momentBetween } from "./backups/domain/repository-standing.js";
 import type { CommandDesk } from "./commands/commands.module.js";
 import type { Policy } from "./commands/domain/policy.js";
 import { freezeOver } from "./drills/domain/freeze-over.js";
@@ -11,9 +12,12 @@ import type { Ground } from "./ground.js";
 import type { Instant } from "./kernel/time.js";
 import type { Value } from "./promql/value.js";
 import type { DrillDefinition } from "./recovery/domain/drill.js";
-import { aimsOf, drillsOf, type FailoverDesk } from "./recovery/recovery.module.js";
+import { aimsOf, drillsOf, type FailoverDesk, readRestores } from "./recovery/recovery.module.js";
 import type { Safety } from "./safety/safety.module.js";
 import { runsOn, type Topology } from "./topology/domain/component.js";
+
+/** Runs of a component that are looked through for one of a repository. */
+const RUNS_LOOKED_AT = 50;
 
 export interface DrillsGiven {
   readonly ground: Ground;
@@ -68,10 +72,9 @@ export function openDrills(given: DrillsGiven): Drills {
         ({ node, repository, component }) =>
           node === restore?.node && repository === restore.repository && component === cluster,
       );
-      const from = Math.max(0, ...(stood?.lastCompleted ?? []).map(({ at }) => at));
-      if (stood?.newest === undefined || from === 0 || stood.newest.at <= from) return undefined;
-      const at = from + system.draws.fraction() * (stood.newest.at - from);
-      return new Date(Math.floor(at)).toISOString();
+      const runs = await readRestores(database, cluster, RUNS_LOOKED_AT);
+      const moment = momentBetween(stood, runs, system.draws.fraction());
+      return moment === undefined ? undefined : new Date(moment).toISOString();
     },
     wake: () => driver.loop.wake(),
   });

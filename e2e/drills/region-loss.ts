@@ -7,7 +7,7 @@ import type { ExplainRegionResponse } from "@mainstay/proto/gen/mainstay/operato
 import { RegionHouse, WEST_ADDRESS } from "../harness/region-house.js";
 import { ended, planned } from "../harness/regions.js";
 import { pause, until } from "../harness/until.js";
-import type { DrillReport } from "./pg-primary-loss.js";
+import type { DrillReport } from "./report.js";
 
 const GOAL_MS = 60_000;
 const PATIENCE_MS = 180_000;

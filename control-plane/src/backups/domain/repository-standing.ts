@@ -1,6 +1,7 @@
 /** A repository of backups as its node's series tell of it, beside what drills have made of it. */
 import type { Labels } from "../../kernel/labels.js";
 import { type Duration, formatDuration, type Instant, SECOND } from "../../kernel/time.js";
+import { parseInstant } from "../../kernel/window.js";
 import type { DrillRun } from "../../recovery/domain/drill-run.js";
 import type { NewestRestorable } from "../../recovery/domain/judge-restores.js";
 
@@ -124,6 +125,24 @@ export function proofOf(
     because: `backup ${last.report?.backup} was restored ${ago(last.begunAt, now)}${since}`,
     at: last.begunAt,
   };
+}
+
+/**
+ * A moment of the past that a restore can be to, by chance: after the last backup, and before the newest row that a restore
+ * has shown to be in the archive, for PostgreSQL refuses a moment after which it finds nothing. Undefined when nothing tells.
+ */
+export function momentBetween(
+  standing: RepositoryStanding | undefined,
+  runs: readonly DrillRun[],
+  fraction: number,
+): Instant | undefined {
+  const shown = runs.find(
+    ({ report }) => report?.repository === standing?.repository && report?.because === undefined,
+  );
+  const until = parseInstant(shown?.report?.newestAt ?? "");
+  const from = Math.max(0, ...(standing?.lastCompleted ?? []).map(({ at }) => at));
+  if (from === 0 || until === undefined || until <= from) return undefined;
+  return Math.floor(from + fraction * (until - from));
 }
 
 const ago = (at: Instant, now: Instant): string =>
