@@ -13,7 +13,7 @@ import type { Operator } from "./operator.js";
 import { freePorts } from "./ports.js";
 import { findPostgres } from "./postgres-pair.js";
 import { Stack } from "./stack.js";
-import { until, untilTrue } from "./until.js";
+import { pause, until, untilTrue } from "./until.js";
 import { Writer } from "./writer.js";
 
 /** The third failure domain, and a client's. */
@@ -22,6 +22,8 @@ const CLUSTER = "main";
 /** A busy machine starts, copies and replays slowly; no number is taken from this. */
 const PATIENCE_MS = 90_000;
 const PAUSE_MS = 20;
+const NOTICED_MS = 1_500;
+const TRIES_MAX = 5;
 /** PostgreSQL refuses to be root, and root it is who parts hosts. */
 const NOBODY = { uid: 65_534, gid: 65_534 };
 
@@ -243,8 +245,8 @@ export class PartedCluster {
 
   /** What was acknowledged so far is judged no more, and need not be kept. */
   async forget(): Promise<void> {
+    const { primary } = await this.rest();
     const taken = this.taken();
-    const { primary } = await this.now();
     for (const writer of this.#writers) {
       const upTo = taken
         .filter((one) => one.writer === writer.name)
@@ -310,15 +312,38 @@ export class PartedCluster {
     return taken;
   }
 
-  /** What clients were told since `forget`, against what `member` has, and the decisions above an epoch. */
-  async judge(epoch: number, member: string) {
-    await this.written();
-    const acknowledged = this.taken();
-    const [present, history] = [await this.present(member), await this.history(member)];
-    return {
-      judged: judgeWrites(acknowledged, present, readForks(history)),
-      decisions: await this.decisionsSince(epoch),
-    };
+  /** Everyone is relied on, everyone writes, and nothing has changed meanwhile: who the primary is, and since when. */
+  async rest(): Promise<{ readonly primary: string; readonly epoch: number; readonly since: number }> {
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      const primary = await this.redundant();
+      const since = monotonic();
+      const { epoch } = await this.now();
+      // What goes on from where it was stopped finds out that it is no primary, and others hear of it.
+      await pause(NOTICED_MS);
+      await this.written();
+      if ((await this.redundant()) === primary && (await this.now()).epoch === epoch) {
+        return { primary, epoch, since };
+      }
+    }
+    throw new Error(`the cluster did not come to rest in ${TRIES_MAX} turns`);
+  }
+
+  /** At rest, what clients were told since `forget`, against what the primary has, and the decisions above an epoch. */
+  async judge(above: number) {
+    let last: unknown;
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      const { primary, epoch, since } = await this.rest();
+      const acknowledged = this.heard();
+      try {
+        const present = await this.present(primary);
+        const judged = judgeWrites(acknowledged, present, readForks(await this.history(primary)));
+        const decisions = await this.decisionsSince(above);
+        if ((await this.now()).epoch === epoch) return { primary, since, judged, decisions };
+      } catch (error) {
+        last = error;
+      }
+    }
+    throw new Error(`what the primary has was not read in ${TRIES_MAX} turns`, { cause: last });
   }
 
   /** Its agent, its guard and its postmaster, and below that everything that runs for it. */
@@ -365,6 +390,9 @@ export class PartedCluster {
     this.network.close();
   }
 }
+
+/** CLOCK_MONOTONIC in ms, as writers tell it. */
+export const monotonic = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;
 
 function childrenOf(pid: number): readonly number[] {
   try {

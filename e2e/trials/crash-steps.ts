@@ -72,11 +72,19 @@ async function one(step: CrashStep): Promise<void> {
   if (values.results !== undefined) appendFileSync(values.results, `${JSON.stringify(line)}\n`);
 }
 
+/** Asked to stop, it ends with the trial that is under way: what it started goes with it. */
+let asked = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    asked = true;
+  });
+}
 /** More than that, and it is not the moment that is wrong. */
 const FAILED_HOUSES_MAX = 5;
 try {
   for (let round = 1; round <= each; round++) {
     for (const step of steps) {
+      if (asked) break;
       if (only !== undefined && !only.includes(step.record)) continue;
       if (results.filter((done) => same(done, step)).length >= round || failedHouses > FAILED_HOUSES_MAX)
         continue;

@@ -1,5 +1,5 @@
 /** One fault on a living cluster while clients in every failure domain write, and what it came to. */
-import type { PartedCluster } from "../harness/parted-cluster.js";
+import { monotonic, type PartedCluster } from "../harness/parted-cluster.js";
 import { pause, until } from "../harness/until.js";
 import type { Fault } from "./faults.js";
 
@@ -8,8 +8,6 @@ const PHASE_MS = 1_500;
 /** So long the fault stays after others write: who should have stopped by then would be seen to write. */
 const AFTER_MS = 2_500;
 const PATIENCE_MS = 120_000;
-const NOTICED_MS = 1_500;
-const RESTS_MAX = 5;
 
 export interface TrialResult {
   readonly fault: string;
@@ -34,36 +32,16 @@ export interface TrialResult {
   readonly faults: readonly string[];
 }
 
-/** CLOCK_MONOTONIC in ms, as writers tell it. */
-const now = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;
-
-/** Everyone is relied on, everyone writes, and nothing has changed meanwhile: who the primary is, and since when. */
-async function rest(cluster: PartedCluster): Promise<{ readonly primary: string; readonly since: number }> {
-  for (let tries = 0; tries < RESTS_MAX; tries += 1) {
-    const primary = await cluster.redundant();
-    const since = now();
-    const { epoch } = await cluster.now();
-    // What goes on from where it was stopped finds out within a lease that it is no primary.
-    await pause(NOTICED_MS);
-    await cluster.written();
-    if ((await cluster.redundant()) === primary && (await cluster.now()).epoch === epoch)
-      return { primary, since };
-  }
-  throw new Error(`the cluster did not come to rest in ${RESTS_MAX} turns`);
-}
-
 /** `draw` gives numbers from 0 to below 1. Throws when the cluster did not come to rest in time. */
 export async function runTrial(
   cluster: PartedCluster,
   fault: Fault,
   draw: () => number,
 ): Promise<TrialResult> {
-  const before = await cluster.redundant();
-  await cluster.written();
-  const { epoch } = await cluster.now();
   await cluster.forget();
+  const { primary: before, epoch } = await cluster.now();
   await pause(draw() * PHASE_MS);
-  const faultAt = now();
+  const faultAt = monotonic();
   const end = await fault.bring(cluster, before, draw);
   const { leaseMs, mode, rpoBytes = 0 } = cluster.options;
   if (fault.wanted === "other") {
@@ -75,10 +53,9 @@ export async function runTrial(
   } else await pause(leaseMs * 2);
   await pause(AFTER_MS);
   end();
-  const endedAt = now();
-  const { primary: after, since } = await rest(cluster);
+  const endedAt = monotonic();
+  const { primary: after, since, judged, decisions } = await cluster.judge(epoch);
   const redundantMs = since - endedAt;
-  const { judged, decisions } = await cluster.judge(epoch, after);
   const first = judged.reigns.find(({ member }) => member !== before)?.firstAt;
   const allowed = mode === "synchronous" ? 0 : rpoBytes;
   const faults = [
