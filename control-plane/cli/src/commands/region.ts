@@ -17,7 +17,7 @@ import {
 import { messageOf } from "#src/kernel/errors";
 import { formatDuration } from "#src/kernel/time";
 import { parseYamlText } from "#src/platform/yaml-text";
-import { parseRegions } from "#src/region/domain/region-plan";
+import { parseRegions } from "#src/region/domain/parse-regions";
 import { type Command, type Invocation, textFlag } from "../command.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { Failure } from "../failure.js";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseRegions } from "./region-plan.js";
+import { parseRegions } from "./parse-regions.js";
 
 const db = { cluster: "main", to: ["db-2"], budget: "10s" };
 const STEPS = {
