@@ -30,6 +30,7 @@ import {
   countNodes,
   createFleet,
   type Fleet,
+  findNamedNodes,
   findNode,
   findNodes,
   Leadership,
@@ -95,6 +96,7 @@ import {
   healthOf,
   TrafficDesk,
   TrafficDriver,
+  TrafficWatch,
   trafficAdapters,
   trafficApi,
 } from "./traffic/traffic.module.js";
@@ -263,6 +265,8 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
     live,
     system,
     findNode: (idOrName) => findTarget(ground, idOrName),
+    findNamed: async (names) =>
+      new Map([...(await findNamedNodes(database, names))].map(([name, node]) => [name, toTarget(node)])),
     findNodes: async (ids) => (await findNodes(database, ids)).map(toTarget),
     policy: () => policy.current,
     topology: () => components.current,
@@ -429,6 +433,14 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
         ?.state.primary,
     wake: () => trafficDriver.loop.wake(),
   });
+  const trafficWatch = new TrafficWatch({
+    clock,
+    logger,
+    mayLead,
+    desk: trafficDesk,
+    append: async (s) => void (await append(s)),
+  });
+  lifecycle.startLoop(trafficWatch.loop);
 
   const failover: FailoverLoop = new FailoverLoop({
     database,
@@ -585,6 +597,7 @@ export async function openRooms(ground: Ground): Promise<Rooms> {
       drills.driver.loop.status,
       trafficFile.loop.status,
       trafficDriver.loop.status,
+      trafficWatch.loop.status,
       ...runbooks.loops(),
       ...evaluator.loops(),
       ...notification.loops(),

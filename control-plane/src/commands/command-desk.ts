@@ -37,7 +37,7 @@ import {
 import { whatUndoes } from "./domain/undo-command.js";
 import { Gather } from "./gather.js";
 import { entryOf, entryOfChange } from "./journalled-commands.js";
-import { CommandJudge, type JudgePorts } from "./judge-command.js";
+import { CommandJudge, type JudgePorts, type TargetNode } from "./judge-command.js";
 import { LiveOutput } from "./live-output.js";
 import { type CommandRequest, newCommand, requestKeyOf } from "./new-command.js";
 import { type TakenOver, type Told, takeEvents } from "./take-events.js";
@@ -75,6 +75,11 @@ export class CommandDesk {
   /** What is printed, told before it is durable. */
   readonly liveOutput: LiveOutput;
   #outlet: Outlet = NO_OUTLET;
+  readonly #finding = new Gather<string, TargetNode | undefined>({
+    together: TOGETHER,
+    atOnce: 2,
+    work: (names) => this.#findAll(names),
+  });
   readonly #storing = new Gather<KeyedCommand, boolean>({
     together: TOGETHER,
     atOnce: 2,
@@ -102,9 +107,9 @@ export class CommandDesk {
    * Throws NOT_FOUND for the node, FAILED_PRECONDITION when it is revoked or does not offer the action.
    */
   async request(request: CommandRequest): Promise<Command> {
-    const { system, findNode } = this.#ports;
+    const { system } = this.#ports;
     const requestKey = requestKeyOf(request);
-    const node = await findNode(request.node);
+    const node = await this.#finding.add(request.node);
     let command: Command;
     try {
       command = newCommand(request, node, system.clock.now(), system.draws);
@@ -168,6 +173,13 @@ export class CommandDesk {
     const node = await findNode(command.nodeId);
     const inverse = newCommand({ ...request, action, argumentsJson }, node, system.clock.now(), system.draws);
     return this.#store(inverse, requestKey);
+  }
+
+  async #findAll(names: readonly string[]): Promise<readonly (TargetNode | undefined)[]> {
+    const { findNode, findNamed } = this.#ports;
+    if (findNamed === undefined) return Promise.all(names.map((name) => findNode(name)));
+    const found = await findNamed(names);
+    return names.map((name) => found.get(name));
   }
 
   /** Another replica may have stored the same request between our look and our insert: false for those. */

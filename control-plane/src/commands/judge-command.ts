@@ -32,6 +32,8 @@ export interface TargetNode {
 export interface JudgePorts {
   /** A node by its id or its name. */
   readonly findNode: (idOrName: string) => Promise<TargetNode | undefined>;
+  /** The same for many at once, by what was asked for. @default one after another */
+  readonly findNamed?: (idsOrNames: readonly string[]) => Promise<ReadonlyMap<string, TargetNode>>;
   /** Those of these nodes that there are. @default one after another */
   readonly findNodes?: (ids: readonly NodeId[]) => Promise<readonly TargetNode[]>;
   readonly policy: () => Policy;

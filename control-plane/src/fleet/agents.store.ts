@@ -66,12 +66,35 @@ function toNode(row: Row): Node {
 
 /** The node by its id or its name; of those that had the name, the one not revoked, else the last that was. */
 export async function findNode(db: Queryable, idOrName: string): Promise<Node | undefined> {
-  const rows = await db.query<Row>(
+  return (await findNamedNodes(db, [idOrName])).get(idOrName);
+}
+
+/** The same for many at once: by what was asked for, those that there are. */
+export async function findNamedNodes(
+  db: Queryable,
+  idsOrNames: readonly string[],
+): Promise<ReadonlyMap<string, Node>> {
+  const wanted = [...new Set(idsOrNames)];
+  // Each half by its index: names are indexed of nodes that are not revoked.
+  const rows = await db.query<Row & { wanted: string }>(
     prepared(sql`
-    ${SELECT} where n.node_id = ${idOrName} or n.name = ${idOrName}
-    order by (n.node_id = ${idOrName}) desc, (n.revoked_at is null) desc, n.revoked_at desc limit 1`),
+    select distinct on (f.wanted) f.wanted, n.* from (
+      select w.wanted, n.node_id, true as by_id from unnest(${wanted}::text[]) as w (wanted)
+        join node n on n.node_id = w.wanted
+      union all
+      select w.wanted, n.node_id, false from unnest(${wanted}::text[]) as w (wanted)
+        join node n on n.name = w.wanted and n.revoked_at is null) f
+    join lateral (${SELECT} where n.node_id = f.node_id) n on true order by f.wanted, f.by_id desc`),
   );
-  return rows[0] && toNode(rows[0]);
+  const found = new Map(rows.map((row) => [row.wanted, toNode(row)]));
+  const missing = wanted.filter((one) => !found.has(one));
+  if (missing.length === 0) return found;
+  // Seldom: somebody asks for a node that is no more, or never was.
+  const gone = await db.query<Row>(
+    prepared(sql`${SELECT} where n.name = any(${missing}::text[]) order by n.revoked_at`),
+  );
+  for (const row of gone) found.set(row.name, toNode(row));
+  return found;
 }
 
 /** Those of these nodes that there are. */

@@ -13,6 +13,7 @@ import { Sessions } from "./sessions.js";
 export {
   countByLiveness,
   countNodes,
+  findNamedNodes,
   findNode,
   findNodes,
   listNodes,

@@ -5,7 +5,7 @@ import { readEntries, verifyJournal } from "../journal/journal.module.js";
 import { nodeId } from "../kernel/ids.js";
 import { DAY, HOUR, SECOND } from "../kernel/time.js";
 import { sql } from "../platform/postgres/sql.js";
-import { findNode, readAdmission } from "./agents.store.js";
+import { findNamedNodes, findNode, readAdmission } from "./agents.store.js";
 import { enrollAgent, renewCertificate } from "./enroll-agent.js";
 import { StreamOpenings } from "./fleet.module.js";
 import { FlakyDatabase } from "./testing/flaky-database.js";
@@ -128,6 +128,25 @@ describe("enrolment", () => {
     });
     expect((await readAdmission(house.db.database, renewed.serial))?.certificateRevokedAt).toBe(START);
   });
+});
+
+test("nodes are found by id and by name, many at once; of a name, the one that is not revoked, else the last that was", async () => {
+  const [a, b, gone] = [await house.enrolled(), await house.enrolled(), await house.enrolled()];
+  const { database } = house.db;
+  const revoked = (at: number) => sql`update node set revoked_at = ${new Date(at)}, name = ${b.nodeName}
+    where node_id = ${gone.nodeId}`;
+  await database.query(revoked(START));
+  const found = await findNamedNodes(database, [a.nodeId, b.nodeName, gone.nodeId, "nobody", a.nodeId]);
+  expect([...found].map(([wanted, { nodeId: id }]) => [wanted, id]).sort()).toEqual(
+    [
+      [a.nodeId, a.nodeId],
+      [b.nodeName, b.nodeId],
+      [gone.nodeId, gone.nodeId],
+    ].sort(),
+  );
+  await database.query(sql`update node set revoked_at = ${new Date(START - 1)} where node_id = ${b.nodeId}`);
+  expect((await findNode(database, b.nodeName))?.nodeId).toBe(gone.nodeId);
+  expect(await findNode(database, "nobody")).toBeUndefined();
 });
 
 describe("liveness", () => {

@@ -14,9 +14,14 @@ const SAFETY_LOCK = 7_301_014;
 const IN_FLIGHT_MAX = 26 * HOUR;
 const KEPT = 30 * DAY;
 
-/** Held to the end of the transaction. Take it after the command's row and before the journal's lock. */
+/** Transactions that have it. None has parts that could be rolled back alone and lose it. */
+const HOLDERS = new WeakSet<Transaction>();
+
+/** Held to the end of the transaction. Take it after the command's row and before the journal's lock; again costs nothing. */
 export async function lockSafety(tx: Transaction): Promise<void> {
+  if (HOLDERS.has(tx)) return;
   await tx.query(sql`select pg_advisory_xact_lock(${SAFETY_LOCK})`);
+  HOLDERS.add(tx);
 }
 
 interface BrakeRow {
