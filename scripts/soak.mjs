@@ -36,7 +36,7 @@ const story = Object.entries(stories).find(([name]) => name === positionals[0])?
 if (story === undefined)
   refuse(`usage: soak.mjs ${Object.keys(stories).join("|")} [--rounds N] [--orders N] [--anew]`);
 if (!/^[1-9]\d{0,3}$/.test(values.rounds)) refuse(`--rounds ${values.rounds}: expected 1 to 9999`);
-if (!/^[1-9]\d{2,6}$/.test(values.orders)) refuse(`--orders ${values.orders}: expected 100 to 9999999`);
+if (!/^[1-9]\d{3,6}$/.test(values.orders)) refuse(`--orders ${values.orders}: expected 1000 to 9999999`);
 
 const ORDERS_IN_A_TURN = 5_000;
 const orders = Number(values.orders);
@@ -70,7 +70,9 @@ await bootstrap(progressTo((line) => process.stdout.write(`${line}\n`)));
 if (story !== stories.commands) process.exit(await run(story, orders));
 if (values.anew) rmSync(doneFile, { force: true });
 for (let done = ordersDone(); done < orders; ) {
-  const count = Math.min(ORDERS_IN_A_TURN, orders - done);
+  const left = orders - done;
+  // A turn has to be long enough for every fault to happen in it.
+  const count = left < 1.5 * ORDERS_IN_A_TURN ? left : ORDERS_IN_A_TURN;
   process.stdout.write(`soak: ${done} of ${orders} orders are done, ${count} follow\n`);
   const code = await run(story, count);
   if (code !== 0) {

@@ -6,12 +6,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { Role } from "@mainstay/proto/gen/mainstay/operator/v1/access_pb";
 import { CommandState } from "@mainstay/proto/gen/mainstay/operator/v1/commands_pb";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { VaultContractServer } from "../contract-servers/vault.js";
 import { reaches, request } from "../harness/commands.js";
-import type { Operator } from "../harness/operator.js";
+import { Operator } from "../harness/operator.js";
 import { type PostgresServer, startPostgres } from "../harness/postgres.js";
 import { type RedisServer, startRedis } from "../harness/redis.js";
 import { Stack } from "../harness/stack.js";
@@ -316,3 +318,55 @@ test("a brake that is tripped at one replica holds at the other", async () => {
   await two?.safety().resetBrake({ reason: "it was nothing" });
   await untilTrue("both to know", async () => (await one?.safety().getSafety({}))?.brake?.tripped === false);
 });
+
+/** What a freeze may take until the last automatic order, on whichever replica. */
+const FREEZE_MS = 2_000;
+
+test("a brake ends what is automatic on every replica within two seconds, and people go on", async () => {
+  const [one] = operators;
+  if (one === undefined) throw new Error("there are two replicas");
+  const { token } = await one.access().createToken({ name: "automat", roles: [Role.OPERATOR], kind: "mcp" });
+  const automats = stacks.map(({ ports }) => new Operator(token, ports.grpc, ports.rest));
+  let isOver = false;
+  let asked = 0;
+  const acting = automats.map(async (automat) => {
+    while (!isOver) {
+      const number = asked++;
+      const node = NODES[number % NODES.length] ?? "";
+      boards.get(node)?.add(`auto-${number}`);
+      const args = { proxy: "lb", backend: "web", server: `auto-${number}`, state: "maint", waitSeconds: 0 };
+      await request(automat, node, "set-backend-state", args, `auto-${number}`).catch(() => pause(50));
+    }
+  });
+  /** When an automatic order last went, in ms since 1970, and how many did. */
+  const sent = async (): Promise<{ readonly count: number; readonly last: number }> => {
+    const { rows } = await database.query<{ count: string; last: Date | null }>(
+      `select count(*), max(j.at) as last from journal_entry j join command c on j.subject = 'command:' || c.command_id
+       where j.kind = 'command.sent' and c.requested_kind = 'mcp'`,
+    );
+    return { count: Number(rows[0]?.count), last: rows[0]?.last?.getTime() ?? 0 };
+  };
+  try {
+    await untilTrue("automatic orders to go", async () => (await sent()).count >= 20, 60_000);
+    const { brake } = await one.safety().tripBrake({ reason: "stop all of it" });
+    const trippedAt = brake?.at === undefined ? 0 : timestampMs(brake.at);
+    const before = asked;
+    await untilTrue("more to be asked for meanwhile", () => asked >= before + 20, 60_000);
+    await pause(FREEZE_MS);
+    const { count, last } = await sent();
+    expect(last - trippedAt).toBeLessThanOrEqual(FREEZE_MS);
+    process.stdout.write(
+      `the last of ${count} automatic orders went ${last - trippedAt} ms after the brake\n`,
+    );
+    boards.get(NODES[0] ?? "")?.add("by-hand");
+    const args = { proxy: "lb", backend: "web", server: "by-hand", state: "maint", waitSeconds: 0 };
+    const { commandId } = await request(one, NODES[0] ?? "", "set-backend-state", args);
+    await reaches(one, commandId, [CommandState.SUCCEEDED]);
+    expect(await sent()).toEqual({ count, last });
+  } finally {
+    isOver = true;
+    await Promise.all(acting);
+    for (const automat of automats) automat.close();
+    await one.safety().resetBrake({ reason: "it was a test" });
+  }
+}, 180_000);
