@@ -21,26 +21,22 @@ export function moves(
   const earlier = lines.filter(({ timeline }) => timeline < open.timeline - 1);
   const last = lines.find(({ timeline }) => timeline === open.timeline - 1);
   return [
-    // While a decision of a person is open it was looked all along, and is about the last of them.
-    ...(before.decision === null
-      ? earlier.map((line) => (state: PatroniState) => unseen(state, line, seen))
-      : []),
+    ...earlier.map((line) => (state: PatroniState) => unseen(state, line, seen)),
     (state) => seenMove(state, seen, memory, open, last),
   ];
 }
 
-/** It is known from the history alone. */
+/** It is known from the history alone. The first of them is what a decision that was open led to. */
 function unseen(state: PatroniState, line: PatroniHistoryLine, seen: PatroniSeen): readonly PatroniRecord[] {
   const { at } = seen;
-  const epoch = state.taken + 1;
+  const { decision } = state;
+  const epoch = decision?.epoch ?? state.taken + 1;
   const leader = line.leader === "" ? "unknown" : line.leader;
+  const trigger = `Patroni's history: timeline ${line.timeline} ended at ${line.lsn} (${line.reason})`;
+  const wanted = decision?.to ?? null;
+  const outcome = wanted === null || wanted === leader ? "done" : "elsewhere";
   return [
-    intended(
-      state,
-      at,
-      epoch,
-      `Patroni's history: timeline ${line.timeline} ended at ${line.lsn} (${line.reason})`,
-    ),
+    ...(decision === null ? [intended(state, at, epoch, trigger)] : []),
     {
       at,
       kind: "patroni-promoted",
@@ -50,7 +46,7 @@ function unseen(state: PatroniState, line: PatroniHistoryLine, seen: PatroniSeen
       away: null,
       evidence: "nobody was looking, so how long it took is not known",
     },
-    { at, kind: "patroni-closed", epoch, outcome: "done", missingBytes: null, evidence: tellLine(line) },
+    { at, kind: "patroni-closed", epoch, outcome, missingBytes: null, evidence: tellLine(line) },
   ];
 }
 
