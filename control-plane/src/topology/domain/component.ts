@@ -159,6 +159,9 @@ export function parseComponents(
     if (byId.has(component.id))
       faults.push(`${at}: components.${index}.id: "${component.id}" is there twice`);
     byId.set(component.id, component);
+    const drills = (component.drills ?? []).map(({ kind, restore }) => JSON.stringify([kind, restore]));
+    if (new Set(drills).size < drills.length)
+      faults.push(`${at}: components.${index}.drills: "${component.id}" has the same drill twice`);
     if (component.selector !== undefined && Object.keys(component.selector).length === 0)
       faults.push(`${at}: components.${index}.selector: names no label and would select every node`);
   });

@@ -37,10 +37,43 @@ describe("a components file", () => {
       { components: [{ ...made("a"), objectives: [{ source: "s", rto: "soon" }] }] },
       /"soon"/,
     ],
+    [
+      "a switchover that begins by itself at any time",
+      { components: [{ ...made("a"), drills: [{ kind: "switchover", every: "30d", begins: "by-itself" }] }] },
+      /7: components\.0\.drills\.0: .*needs windows/,
+    ],
+    [
+      "a restore of nothing",
+      { components: [{ ...made("a"), drills: [{ kind: "restore", every: "1d" }] }] },
+      /drills\.0\.node/,
+    ],
+    [
+      "the same drill twice",
+      {
+        components: [
+          {
+            ...made("a"),
+            drills: [1, 2].map(() => ({ kind: "restore", every: "1d", node: "n", repository: "r" })),
+          },
+        ],
+      },
+      /the same drill twice/,
+    ],
     ["a selector of every node", { components: [{ ...made("a"), selector: {} }] }, /would select every node/],
   ])("is refused for %s", (_, content, fault) => {
     const parsed = read(content);
     expect("faults" in parsed && parsed.faults.join("\n")).toMatch(fault);
+  });
+
+  test("a restore begins by itself unless it is said otherwise, a switchover only when it is said", () => {
+    const drills = [
+      { kind: "restore", every: "1d", node: "n", repository: "r" },
+      { kind: "restore", every: "1d", node: "n", repository: "r", to: "any", begins: "by-a-person" },
+      { kind: "switchover", every: "30d" },
+    ];
+    const [component] = topologyOf({ components: [{ ...made("a"), drills }] });
+    expect(component?.drills?.map(({ byItself }) => byItself)).toEqual([true, false, false]);
+    expect(component?.drills?.[0]?.restore).toEqual({ node: "n", repository: "r", to: "newest" });
   });
 
   test("an empty one has no components", () => {
