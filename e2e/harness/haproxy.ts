@@ -10,10 +10,13 @@ export class Haproxy {
   readonly socket: string;
   /** Where clients go. */
   readonly port: number;
+  /** The same as the socket, over TCP: host:port. */
+  readonly admin: string;
   readonly #process: ChildProcess;
 
-  private constructor(socket: string, port: number, process: ChildProcess) {
+  private constructor(socket: string, admin: string, port: number, process: ChildProcess) {
     this.socket = socket;
+    this.admin = admin;
     this.port = port;
     this.#process = process;
   }
@@ -21,13 +24,14 @@ export class Haproxy {
   /** `behind`: the ports of a and b on loopback, over TCP. @default nobody is there, over HTTP */
   static async start(directory: string, behind?: readonly [number, number]): Promise<Haproxy> {
     mkdirSync(directory, { recursive: true });
-    const [port = 0, ...free] = await freePorts(3);
+    const [port = 0, adminPort = 0, ...free] = await freePorts(4);
+    const admin = `127.0.0.1:${adminPort}`;
     const [a = 0, b = 0] = behind ?? free;
     const socket = join(directory, "admin");
     const file = join(directory, "haproxy.cfg");
     const servers = [`server a 127.0.0.1:${a}`, `server b 127.0.0.1:${b}`];
     const lines = [
-      ...["global", `stats socket ${socket} level admin`],
+      ...["global", `stats socket ${socket} level admin`, `stats socket ipv4@${admin} level admin`],
       ...[
         "defaults",
         `mode ${behind === undefined ? "http" : "tcp"}`,
@@ -47,7 +51,7 @@ export class Haproxy {
       if (missing !== undefined) throw missing;
       return existsSync(socket) ? true : undefined;
     });
-    return new Haproxy(socket, port, process);
+    return new Haproxy(socket, admin, port, process);
   }
 
   /** As an agent's policy declares it. */

@@ -40,7 +40,7 @@ beforeAll(async () => {
     destinations: { "db-1": A, "db-2": B },
   };
   const proxy = {
-    ...{ ...shared, id: "proxy", kind: "haproxy", sockets: [haproxy.socket], backend: "web" },
+    ...{ ...shared, id: "proxy", kind: "haproxy", sockets: [haproxy.admin], backend: "web" },
     destinations: { "db-1": "a", "db-2": "b" },
   };
   // DNS stands first, and is steered last all the same.

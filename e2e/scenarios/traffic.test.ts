@@ -93,6 +93,19 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
+/** The operator's command line, as root of the house. */
+async function cli(
+  ...args: readonly string[]
+): Promise<{ readonly code: number | string; readonly text: string }> {
+  const program = new Program({
+    name: `mainstay ${args.join(" ")}`,
+    command: process.execPath,
+    args: [join(import.meta.dirname, "../../control-plane/cli/dist/main.js"), ...args],
+    env: { MAINSTAY_STATE: stack.state, MAINSTAY_ADDRESS: `127.0.0.1:${stack.ports.grpc}` },
+  });
+  const code = await program.end();
+  return { code, text: program.text() };
+}
 const target = async (id: string) => (await ann.traffic().getTarget({ target: id })).target;
 const newest = async (id: string) => (await ann.traffic().listSteers({ target: id, limit: 1 })).steers[0];
 const untilState = (id: string, state: string) =>
@@ -168,6 +181,27 @@ test("HAProxy is steered at once: the others are out of it before the chosen one
   expect(await haproxy.ask("get var proc.mainstay_web")).toContain("value=<1>");
   const again = await ann.traffic().planSteer({ target: "web", to: "b" });
   expect(again.against.join()).toContain("already");
+  expect((await target("web"))?.place).toBe("right");
+
+  // Somebody does it by hand, and asks nobody.
+  await haproxy.ask("set server web/a state ready; set server web/b state maint");
+  expect(await target("web")).toMatchObject({
+    place: "astray",
+    placeBecause: expect.stringContaining("was steered to b"),
+  });
+  expect(await cli("traffic", "list")).toMatchObject({
+    code: 2,
+    text: expect.stringContaining("was steered to b"),
+  });
+  await until(
+    "a series to tell of it",
+    async () => {
+      const { body } = await ann.rest("/api/v1/query?query=mainstay_traffic_astray%7Btarget%3D%22web%22%7D");
+      return JSON.stringify(body).includes('"1"') ? true : undefined;
+    },
+    60_000,
+  );
+  await haproxy.ask("set server web/b state ready; set server web/a state maint");
 });
 
 test("Route 53: weights and the epoch change in one batch, and what another has written in between is not overrun", async () => {
@@ -233,6 +267,7 @@ test("three vantages vote: one that sees it down changes nothing, two make it un
   await untilHealth("a", "unhealthy", ["eu-1 unhealthy", "us-1 unhealthy", "ap-1 unhealthy"]);
   const plan = await ann.traffic().planSteer({ target: "web", to: "a" });
   expect(plan.against.join()).toContain("a is unhealthy: 3 of 3 find it unhealthy, 2 are needed");
+  expect((await cli("traffic", "show", "web")).text).toMatch(/a +unhealthy +eu-1 unhealthy, us-1 unhealthy/);
   siteStatus = 200;
   await untilHealth("a", "healthy", ["eu-1 healthy", "us-1 healthy", "ap-1 unhealthy"]);
 }, 120_000);
@@ -246,13 +281,8 @@ test("`traffic lint` refuses the runbook's record, which mixes Weight and Failov
     ...["  HealthCheckId: !Ref HealthCheck", "  Failover: PRIMARY"],
   ];
   writeFileSync(file, `${lines.join("\n")}\n`);
-  const lint = new Program({
-    name: "mainstay traffic lint",
-    command: process.execPath,
-    args: [join(import.meta.dirname, "../../control-plane/cli/dist/main.js"), "traffic", "lint", file],
-  });
-  expect(await lint.end()).toBe(1);
-  const said = lint.text();
+  const { code, text: said } = await cli("traffic", "lint", file);
+  expect(code).toBe(1);
   expect(said).toContain(
     `${file}:6: fault: api.example.org A "us-east-1": Weight and Failover stand in one record set`,
   );

@@ -899,6 +899,7 @@ export const comments: Readonly<Record<string, string | undefined>> = {
   "mainstay.operator.v1.TrafficTargetView.hold_ms": "How long clients may keep what they are told.",
   "mainstay.operator.v1.TrafficTargetView.kind": "dns, route53 or haproxy.",
   "mainstay.operator.v1.TrafficTargetView.last": "The newest; absent when there is none.",
+  "mainstay.operator.v1.TrafficTargetView.place": "right, astray or unknown: whether it goes to the owner of its cluster, or else to where it was steered.",
   "mainstay.operator.v1.TrafficTargetView.seen": "False: it cannot be seen where it goes.",
   "mainstay.operator.v1.TripBrakeRequest": "Why.",
   "mainstay.operator.v1.TripBrakeResponse": "The brake.",

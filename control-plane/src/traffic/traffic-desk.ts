@@ -5,16 +5,19 @@ import { cleanText } from "../kernel/clean-text.js";
 import { messageOf, OpsError } from "../kernel/errors.js";
 import type { Database } from "../platform/postgres/database.js";
 import { type System, sha256Hex } from "../platform/system.js";
+import { judgePlace, newestDone, type PlaceVerdict } from "./domain/judge-place.js";
 import type { HealthVerdict } from "./domain/judge-votes.js";
 import type { TrafficObservation } from "./domain/observation.js";
 import { planSteer, type SteerPlan } from "./domain/plan-steer.js";
 import type { Steer } from "./domain/steer.js";
 import type { TrafficPolicy, TrafficTarget } from "./domain/traffic-target.js";
-import { insertSteer, moveSteer, readOpenSteers, readSteer } from "./steers.store.js";
-import { noteSteer } from "./traffic-driver.js";
+import { insertSteer, moveSteer, readOpenSteers, readSteer, readSteers } from "./steers.store.js";
+import { noteSteer } from "./traffic.loop.js";
 
 const REASON_MAX = 1_000;
 const OPEN_MAX = 500;
+/** So many steerings of a target are looked through for one that was done. */
+const STEERS_JUDGED = 20;
 
 export interface TrafficDeskPorts {
   readonly database: Database;
@@ -58,6 +61,23 @@ export class TrafficDesk {
     return this.#ports
       .observe(target)
       .catch((error: unknown) => ({ unseen: cleanText(messageOf(error), REASON_MAX) }));
+  }
+
+  /** Where it goes, whether that is right, and what those say who look at its destinations. */
+  async stand(target: TrafficTarget): Promise<{
+    readonly seen: Seen;
+    readonly place: PlaceVerdict;
+    readonly health: ReadonlyMap<string, HealthVerdict>;
+    readonly steers: readonly Steer[];
+  }> {
+    const { database, ownerOf } = this.#ports;
+    const [seen, health, steers, owner] = await Promise.all([
+      this.look(target),
+      this.healthOf(target),
+      readSteers(database, { target: target.id, limit: STEERS_JUDGED }),
+      target.cluster === undefined ? undefined : ownerOf(target.cluster),
+    ]);
+    return { seen, health, steers, place: judgePlace(target, seen, { owner, last: newestDone(steers) }) };
   }
 
   healthOf(target: TrafficTarget): Promise<ReadonlyMap<string, HealthVerdict>> {

@@ -30,12 +30,12 @@ export function trafficApi({
   desk,
 }: TrafficApiPorts): ServiceImplementation<typeof TrafficService, CallContext> {
   const viewOf = async (target: TrafficTarget) => {
-    const [seen, health, [last]] = await Promise.all([
-      desk.look(target),
-      desk.healthOf(target),
-      readSteers(database, { target: target.id, limit: 1 }),
-    ]);
-    return targetToWire(target, seen, health, last);
+    const { seen, place, health, steers } = await desk.stand(target);
+    return {
+      ...targetToWire(target, seen, health, steers[0]),
+      place: place.kind,
+      placeBecause: place.because,
+    };
   };
   return {
     listTargets: async () => ({ targets: await Promise.all(desk.targets.map(viewOf)) }),

@@ -9,8 +9,9 @@ import type { TrafficTarget } from "./domain/traffic-target.js";
 export type { TrafficAdapter } from "./adapters/adapter.js";
 export { healthOf, judgeRule } from "./read-votes.js";
 export { trafficApi } from "./traffic.api.js";
+export { TrafficDriver, type TrafficDriverPorts } from "./traffic.loop.js";
 export { TrafficDesk } from "./traffic-desk.js";
-export { TrafficDriver, type TrafficDriverPorts } from "./traffic-driver.js";
+export { TrafficWatch } from "./traffic-watch.loop.js";
 
 /** Adapters by what is declared: made when they are first needed, and anew when the declaration changes. */
 export function trafficAdapters(system: System): (target: TrafficTarget) => TrafficAdapter {

@@ -31,12 +31,11 @@ const ENDS: Readonly<Record<string, ExitCode>> = {
   lapsed: EXIT.failed,
 };
 
-/** It goes to one place, and whoever has a vote finds that healthy. */
-function stands(target: TrafficTargetView): boolean {
-  const [only, ...others] = target.goesTo;
-  if (!target.seen || only === undefined || others.length > 0) return false;
-  return target.destinations.some(
-    ({ destination, health }) => destination === only && health !== "unhealthy",
+/** It goes where it should, and whoever has a vote does not find that unhealthy. */
+function stands({ place, goesTo, destinations }: TrafficTargetView): boolean {
+  if (place !== "right") return false;
+  return destinations.every(
+    ({ destination, health }) => !goesTo.includes(destination) || health !== "unhealthy",
   );
 }
 
@@ -55,15 +54,16 @@ async function list({ controlPlane, form, write, now }: Invocation): Promise<Exi
       answer.targets.length === 0
         ? "no traffic target is declared"
         : table(
-            ["TARGET", "KIND", "CLUSTER", "GOES TO", "EPOCH", "LAST", "WHY"],
+            ["TARGET", "KIND", "CLUSTER", "GOES TO", "IS", "EPOCH", "LAST", "WHY"],
             answer.targets.map((target) => [
               target.target,
               target.kind,
               target.cluster || "-",
               target.goesTo.join(", ") || "-",
+              target.place,
               target.epoch === undefined ? "-" : String(target.epoch),
               moving(target, now()),
-              target.because,
+              target.place === "astray" ? target.placeBecause : target.because,
             ]),
           ),
     ),
@@ -83,6 +83,7 @@ async function show({ controlPlane, positionals, form, write, now }: Invocation)
           `${target.target} (${target.kind}): traffic goes to ${target.goesTo.join(", ") || "nowhere that is known"}`,
         ),
         printable(`  ${target.because}`),
+        ...(target.place === "astray" ? [printable(`  ASTRAY: ${target.placeBecause}`)] : []),
         ...(target.cluster === "" ? [] : [printable(`  it follows the owner of ${target.cluster}`)]),
         printable(`  clients may keep what they are told for ${formatDuration(Number(target.holdMs))}`),
         ...(target.last === undefined
@@ -254,8 +255,7 @@ export const trafficCommands: readonly Command[] = [
   {
     name: "traffic list",
     usage: "",
-    summary:
-      "Where traffic goes, as whoever sends it says; exit code 2 when it does not go to one healthy place.",
+    summary: "Where traffic goes, as whoever sends it says; exit code 2 when it does not go where it should.",
     help: "",
     options: {},
     positionals: { least: 0, most: 0 },

@@ -10,8 +10,8 @@ import type { SteerOrder, TrafficAdapter } from "./adapters/adapter.js";
 import type { TrafficObservation } from "./domain/observation.js";
 import type { HaproxyTarget } from "./domain/traffic-target.js";
 import { readSteers } from "./steers.store.js";
+import { TrafficDriver } from "./traffic.loop.js";
 import { TrafficDesk } from "./traffic-desk.js";
-import { TrafficDriver } from "./traffic-driver.js";
 
 /** Something that sends traffic: it keeps an epoch, can be away, and can die after it has done what it was told. */
 class Medium implements TrafficAdapter {
