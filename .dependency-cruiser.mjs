@@ -132,8 +132,8 @@ const floor = [
     name: "failover-is-pure",
     severity: "error",
     comment:
-      "The failover protocol reads its arguments, and knows nothing of the simulator that drives it. wire.ts alone knows how its messages are sent.",
-    from: { path: failover, pathNot: `${test}|/wire\\.ts$` },
+      "The failover protocol reads its arguments, and knows nothing of the simulator that drives it. wire.ts and poolers-wire.ts alone know how its messages are sent.",
+    from: { path: failover, pathNot: `${test}|/(?:poolers-)?wire\\.ts$` },
     to: { pathNot: failover },
   },
   {
@@ -181,7 +181,7 @@ const libraries = [
     `${controlPlane}/platform/postgres/`,
     `${cli}lint/sql-server\\.ts$`,
     "^agent/src/run/actions/(?:database-session|pgbouncer-console|end-idle-sessions|terminate-query|maintain-table|table-state|set-postgres-parameter|postgres-setting)\\.ts$",
-    "^agent/src/failover/executor/",
+    "^agent/src/failover/(?:executor|pooler|check)/",
     "^agent/src/backups/scratch-server\\.ts$",
     "^e2e/",
   ]),

@@ -1,9 +1,10 @@
 /** What the control plane does next in an open decision: one function for each phase, each of which may be done again. */
 import { chooseCandidate, lossEstimate } from "./choose-candidate.js";
+import { areLed, awaitHold, heldTooLong } from "./control-poolers.js";
 import { append, type ControlTurn, fresh, order, page } from "./control-turn.js";
 import type { Decision, Phase, PromiseEvidence } from "./decision.js";
 import { detectLoss } from "./detect-loss.js";
-import { areLed, awaitHold, heldTooLong, poolersOf } from "./poolers.js";
+import { poolersOf } from "./poolers.js";
 import { proveFence } from "./prove-fence.js";
 import type { Duration, Instant, NodeId } from "./words.js";
 

@@ -5,6 +5,7 @@
 import { grantMs } from "./agent-state.js";
 import { restOf } from "./control-back-off.js";
 import { callOff, close, drive } from "./control-drive.js";
+import { missingPoolers, noteLetGo, steerPoolers } from "./control-poolers.js";
 import { bringBack, endHoldDown, reviseHolders } from "./control-redundancy.js";
 import type { ControlEvent, ControlState, ControlStep, Reported } from "./control-state.js";
 import { append, type ControlTurn, fresh, page, seek } from "./control-turn.js";
@@ -13,7 +14,7 @@ import { detectLoss } from "./detect-loss.js";
 import { judgeStart } from "./judge-start.js";
 import type { Direct, LeaseRequest, NodeState } from "./messages.js";
 import type { FailoverPolicy } from "./policy.js";
-import { missingPoolers, noteLetGo, poolersOf, steerPoolers } from "./poolers.js";
+import { poolersOf } from "./poolers.js";
 import { reactionTo } from "./reactions.js";
 import { type Rules, soundRules } from "./rules.js";
 import type { Instant, VoterId } from "./words.js";

@@ -1,12 +1,10 @@
 /** Looks at a node's PostgreSQL, its programs and its peers before it comes under failover. Changes nothing. */
-import { execFile } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import type { ClientConfig } from "pg";
 import { statePaths } from "../../identity/state-files.js";
 import { reasonOf } from "../../log.js";
-import { programEnvironment } from "../../run/process.js";
+import { runProgram } from "../../run/process.js";
 import { clientConfig } from "../executor/connection.js";
 import { ServerFiles } from "../executor/server-files.js";
 import type { HostPort, PostgresSettings } from "../settings.js";
@@ -67,18 +65,18 @@ export async function lookAtMember({ settings, node, stateDir, hasToken }: LookP
   };
 }
 
+/** Null when the program is not there, which is found by its name, or says nothing. */
 async function versionOf(binDirectory: string): Promise<number | null> {
-  try {
-    const { stdout } = await promisify(execFile)(join(binDirectory, "postgres"), ["--version"], {
-      env: programEnvironment,
-      timeout: QUERY_MS,
-    });
-    const major = /\(PostgreSQL\) (\d+)/.exec(stdout)?.[1];
-    return major === undefined ? null : Number(major) * 10_000;
-  } catch {
-    // That it is missing is found by its name.
-    return null;
-  }
+  let said = "";
+  await runProgram({
+    argv: [join(binDirectory, "postgres"), "--version"],
+    timeoutMs: QUERY_MS,
+    output: (_stream, text) => {
+      said = `${said}${text}`.slice(-1_000);
+    },
+  });
+  const major = /\(PostgreSQL\) (\d+)/.exec(said)?.[1];
+  return major === undefined ? null : Number(major) * 10_000;
 }
 
 async function lookAtServer(config: ClientConfig): Promise<ServerFacts> {

@@ -1,10 +1,22 @@
 /** Poolers of the simulated cluster's clients: they obey what the control plane says, late or never, and let go by themselves. */
+import type { ControlEvent } from "../control-state.js";
 import { type PoolerOrder, type PoolerReport, rankOf } from "../poolers.js";
-import { CONTROL_PLANE, type NodeId } from "../words.js";
+import { CONTROL_PLANE, type NodeId, type VoterId } from "../words.js";
+import type { Agenda } from "./agenda.js";
+import type { Network } from "./network.js";
 import type { Rng } from "./rng.js";
-import type { World } from "./world.js";
+import type { SimulatedNode } from "./simulated.js";
 
 const REPORT_MS = 1_000;
+
+/** What poolers see of the world. */
+interface PoolersGround {
+  readonly agenda: Agenda;
+  readonly nodes: readonly SimulatedNode[];
+  readonly network: Network;
+  indexOf(voter: VoterId): number;
+  stepControl(event: ControlEvent): void;
+}
 
 interface SimulatedPooler {
   readonly name: NodeId;
@@ -24,10 +36,10 @@ export class Poolers {
   readonly all: readonly SimulatedPooler[];
   /** How long clients were led to a node that is not open, and not held back meanwhile. Virtual ms. */
   astrayMs = 0;
-  readonly #world: World;
+  readonly #world: PoolersGround;
   readonly #rng: Rng;
 
-  constructor(world: World, names: readonly NodeId[], first: NodeId, rng: Rng) {
+  constructor(world: PoolersGround, names: readonly NodeId[], first: NodeId, rng: Rng) {
     this.#world = world;
     this.#rng = rng;
     this.all = names.map((name, at) => ({
