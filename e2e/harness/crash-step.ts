@@ -85,6 +85,22 @@ export class CrashHouse {
     return this.#stack.stop();
   }
 
+  /** How everything stands, for whoever asks why a trial failed. */
+  async account(): Promise<string> {
+    const [now] = await this.#operator
+      .recovery()
+      .listClusters({})
+      .then(
+        ({ clusters }) => clusters,
+        () => [],
+      );
+    const said = (["db-1", "db-2"] as const).map(
+      (member) => `${member}:\n${this.#stack.agent(member).text(15)}`,
+    );
+    const control = `control plane:\n${this.#stack.controlPlane.text(10)}`;
+    return [`${now?.primary}, ${now?.phase || "no decision"}: ${now?.because}`, ...said, control].join("\n");
+  }
+
   /** Rejects when the cluster is not whole again in time, or the record never comes. */
   async run({ change, record, moment }: CrashStep): Promise<CrashOutcome> {
     const from = await this.#whole();

@@ -63,6 +63,7 @@ async function one(step: CrashStep): Promise<void> {
   } catch (error) {
     faults = [error instanceof Error ? error.message : String(error)];
     write(`${named(step)}: FAILED: ${faults[0]}`);
+    if (house !== undefined) write(await house.account());
     failedHouses += 1;
     await house?.stop();
     house = undefined;

@@ -16,8 +16,8 @@
  * --keep          leaves the data and the logs of each cluster
  * --patience      seconds after which a cluster is given up (default 120)
  *
- * `no writes` is, for node-loss and crashes, from the fault to the first acknowledged write after it (on another member when
- * the node is lost); else the longest time without one. `lost` are acknowledged markers that the primary does not have in the
+ * `no writes` is, for node-loss, from the fault to the first write that another member acknowledged; else the longest time
+ * without one. `lost` are acknowledged markers that the primary does not have in the
  * end (in all, and the worst trial), `both` those that one member acknowledged after another had begun to. `redundant again`
  * counts from the node's return (node-loss, control-down) or from the first write (else) until a replica streams.
  */

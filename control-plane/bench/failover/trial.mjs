@@ -7,8 +7,6 @@ import { query } from "./query.mjs";
 const PHASE_MS = 1_000;
 /** Markers are written for so long before the fault, and after what followed from it. */
 const LEAD_MS = 700;
-/** A commit that a backend without its postmaster was about to acknowledge may still be. */
-const LAST_WORDS_MS = 50;
 
 export const FAULTS = {
   "node-loss": { tells: "the primary's PostgreSQL, guard and agent are killed at once", run: loseNode },
@@ -130,11 +128,14 @@ async function loseNode(trial) {
 }
 
 async function crashOnce(trial) {
+  const { cluster, markers, patienceMs } = trial;
   const faultAt = now();
-  await trial.cluster.crashPostgres(await trial.cluster.primary());
-  const after = faultAt + LAST_WORDS_MS;
-  const backAt = await acknowledgedAfter(trial, after);
-  return { faultAt, backAt, noWritesMs: backAt - faultAt };
+  await cluster.crashPostgres(await cluster.primary());
+  // Backends may outlive their postmaster by a few commits. Who takes new connections has a living one.
+  await need("a member that takes connections", () => cluster.primary(), patienceMs);
+  const backAt = await acknowledgedAfter(trial, now());
+  const { gapMs } = longestGap(markers.since(faultAt - LEAD_MS), faultAt, backAt);
+  return { faultAt, backAt, noWritesMs: gapMs };
 }
 
 async function crash(trial) {
