@@ -273,6 +273,42 @@ describe("people", () => {
     });
   });
 
+  test.each<{ who: string; asked: Actor; by: Actor; told: string }>([
+    {
+      who: "a person, for what their own client asked for",
+      asked: { kind: "mcp", name: "claude for ann@https://idp.example" },
+      by: { kind: "human", name: "ann" },
+      told: "ann requested it, so another must approve it",
+    },
+    {
+      who: "a client that votes for the person who signed in through it",
+      asked: ANN,
+      by: { kind: "mcp", name: "cursor for bob@https://idp.example" },
+      told: 'mcp "cursor for bob@https://idp.example" is not a person',
+    },
+    {
+      who: "a client for a person whose other client asked for it",
+      asked: { kind: "mcp", name: "claude for bob@https://idp.example" },
+      by: { kind: "mcp", name: "cursor for bob@https://idp.example" },
+      told: 'mcp "cursor for bob@https://idp.example" is not a person',
+    },
+  ])("do not approve as $who", ({ asked, by, told }) => {
+    expect(afterApproval({ ...waiting, requestedBy: asked }, targets, vote(by), 1)).toMatchObject({
+      kind: "keep",
+      denied: true,
+      because: told,
+    });
+  });
+
+  test("approve what a client asked for that another person has signed in through", () => {
+    const asked: Actor = { kind: "mcp", name: "claude for ann@https://idp.example" };
+    expect(
+      afterApproval({ ...waiting, approvals: 1, requestedBy: asked }, targets, vote(BOB), 1),
+    ).toMatchObject({
+      step: { rollout: { state: "running", because: "bob approved it" } },
+    });
+  });
+
   test("forgive what failed when they resume what stopped", () => {
     const failed = [madeTarget("a", { state: "failed" }), madeTarget("b")];
     expect(afterResume(madeRollout({ state: "stopped" }), failed, BOB, "known", 1)).toMatchObject({
