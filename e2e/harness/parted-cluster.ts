@@ -20,7 +20,7 @@ import { Writer } from "./writer.js";
 export const CONTROL = "control-plane";
 const CLUSTER = "main";
 /** A busy machine starts, copies and replays slowly; no number is taken from this. */
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 180_000;
 const PAUSE_MS = 20;
 const NOTICED_MS = 1_500;
 const TRIES_MAX = 5;

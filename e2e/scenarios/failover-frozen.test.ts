@@ -22,7 +22,7 @@ describe.runIf(why === undefined)("without a hardware watchdog", () => {
   beforeAll(async () => {
     cluster = await PartedCluster.start({ mode: "asynchronous", leaseMs: LEASE_MS, rpoBytes: 65_536 });
     await cluster.startWriting();
-  }, 240_000);
+  }, 400_000);
   afterAll(() => cluster?.stop());
 
   test.each(
@@ -36,6 +36,6 @@ describe.runIf(why === undefined)("without a hardware watchdog", () => {
       expect(result.faults).toEqual([]);
       expect(result.dual).toBe(0);
     },
-    240_000,
+    400_000,
   );
 });
