@@ -8,10 +8,26 @@ import { parsePolicy } from "./commands/domain/policy.js";
 import { readConfig } from "./notification/domain/read-config.js";
 import { fuzz, scraps } from "./platform/testing/fuzz.js";
 import { type FileContent, type ParsedContent, parseYamlText } from "./platform/yaml-text.js";
+import { parseRegions } from "./region/domain/parse-regions.js";
 import { parseRemediation } from "./remediation/remediation.module.js";
+import { parseTraffic } from "./traffic/domain/parse-traffic.js";
 
 const CONFIG = join(import.meta.dirname, "../config");
 const shipped = (name: string): string => readFileSync(join(CONFIG, name), "utf8");
+
+/** What a shipped file shows in comments, for it declares nothing itself. */
+const REGIONS = shipped("regions.yaml")
+  .split("\n")
+  .filter((line) => /^# +(?:regions:|- |[a-z]+:|to:|arguments:)/i.test(line))
+  .map((line) => line.slice(2))
+  .join("\n");
+
+/** The shipped one declares nothing: this is its example. */
+const TRAFFIC = shipped("traffic.yaml")
+  .split("\n")
+  .slice(3, -2)
+  .map((line) => line.replace(/^# ?/, ""))
+  .join("\n");
 
 type Loader = (content: FileContent) => ParsedContent<unknown>;
 const LOADERS: readonly (readonly [string, string, Loader])[] = [
@@ -43,6 +59,8 @@ const LOADERS: readonly (readonly [string, string, Loader])[] = [
     shipped("remediation.yaml").slice(0, 3_000),
     (file) => parseRemediation(file.value, file.lineOf),
   ],
+  ["regions", REGIONS, (file) => parseRegions(file.value, file.lineOf)],
+  ["traffic", TRAFFIC, (file) => parseTraffic(file.value, file.lineOf)],
 ];
 
 const PIECES = [
