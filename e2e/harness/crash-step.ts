@@ -180,8 +180,16 @@ export class CrashHouse {
 
   async #askSwitchover(to: Member): Promise<string | undefined> {
     const wish = { cluster: "main", kind: "switchover", to };
-    const { planHash, against } = await this.#operator.recovery().planFailover(wish);
-    if (against.length > 0) throw new Error(`switchover to ${to}: ${against.join("; ")}`);
+    // What was seen of the cluster is shown once a second: a plan may speak of a moment before.
+    const { planHash } = await until(
+      "nothing to be against a switchover",
+      async () => {
+        const plan = await this.#operator.recovery().planFailover(wish);
+        if (plan.against.length > 0) throw new Error(plan.against.join("; "));
+        return plan;
+      },
+      PATIENCE_MS,
+    );
     const answer = await this.#operator.recovery().requestFailover({ ...wish, planHash, reason: "a trial" });
     return answer.request?.requestId;
   }
