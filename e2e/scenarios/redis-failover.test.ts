@@ -7,6 +7,7 @@ import type { Operator } from "../harness/operator.js";
 import { RedisMember } from "../harness/redis-pair.js";
 import { ended, planned } from "../harness/regions.js";
 import { Stack } from "../harness/stack.js";
+import { Typist } from "../harness/typist.js";
 import { pause, untilTrue } from "../harness/until.js";
 
 let directory: string;
@@ -26,6 +27,7 @@ beforeAll(async () => {
   const restart = { node: "cache-1", action: "restart-service", arguments: { process: "redis" } };
   const regions = [
     { id: "east", to: "west", rto: "1m", steps: [{ ...cache, from: east.place, to: west.place }] },
+    { id: "west", to: "east", rto: "1m", steps: [{ ...cache, from: west.place, to: east.place }] },
     { id: "solo", to: "again", rto: "1m", steps: [{ ...cache, to: alone.place, restart }] },
   ];
   const file = join(directory, "regions.yaml");
@@ -83,6 +85,20 @@ test("the master is killed: its replica takes writes with what it had, its age i
   expect(await west.role()).toBe("master");
 }, 180_000);
 
+test("what was moved is handed back by plan: the master waits until its replica has everything", async () => {
+  const plan = await planned(
+    operator,
+    "west",
+    ({ kind, steps }) => kind === "move" && steps[0]?.to === "ready",
+  );
+  expect(plan.doubts).toEqual([]);
+  await run("west", plan.planHash);
+  const { run: over } = await ended(operator, "west");
+  expect(over?.phase).toBe("closed");
+  expect([await east.role(), await west.role()]).toEqual(["master", "slave"]);
+  expect(await east.ask((client) => client.dbsize())).toBe(101);
+}, 120_000);
+
 test("the only one is killed: it is started again with what it saved, and how much is missing is told", async () => {
   await alone.ask((client) => client.set("saved", "1"));
   await alone.ask((client) => client.save());
@@ -92,10 +108,20 @@ test("the only one is killed: it is started again with what it saved, and how mu
   await alone.killHard();
   const plan = await planned(operator, "solo", ({ kind }) => kind === "loss");
   expect(plan.steps[0]?.to).toBe("ready");
-  await run("solo", plan.planHash);
+  const typist = new Typist(join(stack.directory, "home"), operator.token, stack.ports.grpc);
+  const seen = await typist.types("dr", "plan", "solo");
+  expect(seen.out).toMatch(/solo is lost; run 1 would move it to again/);
+  expect(seen.out).toContain(`--plan ${plan.planHash}`);
+  // The command line only looks until it is armed.
+  expect(await typist.types("arm", "10m")).toMatchObject({ code: 0 });
+  const begun = await typist.types("dr", "run", "solo", "--plan", plan.planHash, "--reason", "it is lost");
+  expect(begun, begun.err).toMatchObject({ code: 0 });
   const { run: over, components } = await ended(operator, "solo");
   expect(over?.phase).toBe("closed");
   expect(await alone.ask((client) => client.keys("*"))).toEqual(["saved"]);
   expect(Number(components[0]?.missingMs)).toBeGreaterThan(0);
   expect(components[0]?.verdict).toBe("met");
+  const told = await typist.types("dr", "explain", "solo");
+  expect(told.out).toMatch(/run 1 of solo is closed/);
+  expect(told.out).toMatch(/redis +\S+ +5m +\S+ +1h +met/);
 }, 120_000);

@@ -279,3 +279,8 @@ test("the same failure is written down once", () => {
   };
   expect([fail("refused"), fail("refused"), fail("silent")]).toEqual([1, 0, 1]);
 });
+
+test("traffic waits for all data and every try, even in a plan that does not say so", () => {
+  const bare = planOf("ask", [one("cache"), one("dns", { kind: "traffic" }), one("try", { kind: "verify" })]);
+  expect(wantsOf(bare, FIRST).map(({ step }) => step)).toEqual(["cache", "try"]);
+});
