@@ -116,7 +116,7 @@ export class PatroniCluster {
       await cluster.startNode("pg-1");
       await untilTrue("a first primary", async () => (await cluster.primary()) === "pg-1", 60_000);
       await cluster.startNode("pg-2");
-      await untilTrue("the replica to stream", () => cluster.redundant(), 90_000);
+      await untilTrue("the replica to stream", () => cluster.ready(), 90_000);
     } catch (error) {
       const told = [...cluster.#nodes.values()].map((node) => `${node.name}:\n${node.text(20)}`).join("\n");
       await cluster.stop();
@@ -202,11 +202,12 @@ export class PatroniCluster {
     if (pid !== undefined) killNow(pid);
   }
 
-  /** A replica streams, and Patroni itself would hand over to it. */
+  /** A replica streams, and Patroni itself would hand over to it: synchronous, only once it has written down that it may. */
   async ready(): Promise<boolean> {
     if (!(await this.redundant())) return false;
     const seen = JSON.stringify(await this.get("/cluster"));
-    return /"role":"(?:replica|sync_standby)","state":"(?:running|streaming)"[^}]*"lag":0/.test(seen);
+    const role = this.#options.mode === "synchronous" ? "sync_standby" : "replica";
+    return new RegExp(`"role":"${role}","state":"(?:running|streaming)"[^}]*"lag":0`).test(seen);
   }
 
   /** Its agent starts, with the data it has; does not wait. */
