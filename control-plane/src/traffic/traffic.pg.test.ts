@@ -3,7 +3,9 @@ import { readEntries } from "../journal/journal.module.js";
 import type { Actor } from "../kernel/actor.js";
 import { OpsError } from "../kernel/errors.js";
 import { MINUTE, SECOND } from "../kernel/time.js";
+import { createBreakers, type Guard, guardOf } from "../platform/breakers.js";
 import { silentLogger } from "../platform/logger.js";
+import { Metrics } from "../platform/metrics.js";
 import { fakeSystem } from "../platform/testing/fake-system.js";
 import { createTestDatabase, type TestDatabase } from "../platform/testing/test-database.js";
 import type { SteerOrder, TrafficAdapter } from "./adapters/adapter.js";
@@ -70,7 +72,7 @@ beforeEach(() => {
 });
 
 const policy = () => ({ targets: [target], health: [] });
-const driver = (): TrafficDriver =>
+const driver = (guard: Guard = (_, call) => call()): TrafficDriver =>
   new TrafficDriver({
     database: fixture.database,
     system,
@@ -78,7 +80,7 @@ const driver = (): TrafficDriver =>
     mayLead: () => true,
     policy,
     adapterOf: () => medium,
-    guard: (_, call) => call(),
+    guard,
   });
 const desk = (): TrafficDesk =>
   new TrafficDesk({
@@ -166,6 +168,24 @@ describe("what follows a cluster", () => {
     // A member that is no destination is told, and is no reason to wait.
     await driver().followCluster("main", 8, "nobody");
     expect(await newest()).toMatchObject({ to: "b" });
+  });
+
+  test("is not asked of who has failed five times in a row, until a minute has passed", async () => {
+    const { clock } = system;
+    const breakers = createBreakers({ clock, logger: silentLogger, metrics: new Metrics(), openFor: MINUTE });
+    const guarded = driver(guardOf(breakers));
+    medium.away = true;
+    await expect(guarded.follow(target.id, "b", main(7), "")).rejects.toThrow("it is away");
+    for (let beat = 0; beat < 4; beat++) await guarded.run();
+    medium.away = false;
+    await guarded.run();
+    expect(await newest()).toMatchObject({
+      state: "waiting",
+      because: expect.stringContaining("is not called"),
+    });
+    clock.advance(MINUTE);
+    await guarded.run();
+    expect(await newest()).toMatchObject({ state: "moving", to: "b" });
   });
 
   test("is told when it went elsewhere before all clients had moved", async () => {
