@@ -83,6 +83,10 @@ test("the master is killed: its replica takes writes with what it had, its age i
     async () => (await east.ask((client) => client.get("after"))) === "1",
   );
   expect(await west.role()).toBe("master");
+  await untilTrue("it to stand in the journal", async () => {
+    const { entries } = await operator.journal().listEntries({ kind: "region.rejoined" });
+    return entries.length === 1;
+  });
 }, 180_000);
 
 test("what was moved is handed back by plan: the master waits until its replica has everything", async () => {

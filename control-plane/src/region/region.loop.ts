@@ -3,6 +3,7 @@
  * is decided upon under the run's lock and stored before anything of it is done. Between runs it looks at every part, so
  * that what a move would cost is known before it is needed.
  */
+import { appendEntries } from "../journal/journal.module.js";
 import { SYSTEM } from "../kernel/actor.js";
 import { messageOf } from "../kernel/errors.js";
 import { type Duration, type Instant, SECOND } from "../kernel/time.js";
@@ -11,7 +12,7 @@ import { Loop } from "../platform/loop.js";
 import type { Database, Queryable } from "../platform/postgres/database.js";
 import type { System } from "../platform/system.js";
 import type { Topology } from "../topology/domain/component.js";
-import { stepState } from "./domain/cascade.js";
+import { isLeftBehind } from "./domain/left-behind.js";
 import { type Answer, nextCascade, type Want, wantsOf } from "./domain/next-cascade.js";
 import { rpoOf } from "./domain/plan-run.js";
 import type { RegionPlan, RegionStep } from "./domain/region-plan.js";
@@ -204,11 +205,7 @@ export class RegionLoop {
         try {
           const standing = await this.#observe(plan, step, standings.get(plan.id)?.get(step.id));
           const run = newest.find(({ region }) => region === plan.id);
-          const isMoved = run?.state.phase === "closed" && stepState(run.state, step.id).kind === "done";
-          if (!isMoved || standing.from !== "alive" || standing.to !== "active") continue;
-          const says = await bindDriver(this.#ports.drivers, step.target).rejoin();
-          if (says !== undefined)
-            logger.info("what was left behind follows", { region: plan.id, step: step.id, says });
+          if (isLeftBehind(run, step, standing, newest)) await this.#rejoin(plan, step);
         } catch (error) {
           const facts = { region: plan.id, step: step.id, because: messageOf(error) };
           logger.debug("a part of a region could not be looked at", facts);
@@ -216,6 +213,23 @@ export class RegionLoop {
       }
     };
     await Promise.all(Array.from({ length: WATCHED_AT_ONCE }, look));
+  }
+
+  async #rejoin(plan: RegionPlan, step: RegionStep): Promise<void> {
+    const { database, drivers, logger, stillLeads, system } = this.#ports;
+    if (!(await stillLeads(database))) return;
+    const because = await bindDriver(drivers, step.target).rejoin();
+    if (because === undefined) return;
+    logger.info("what was left behind follows", { region: plan.id, step: step.id, because });
+    const entry = {
+      at: system.clock.now(),
+      kind: "region.rejoined",
+      subject: `region:${plan.id}`,
+      actor: SYSTEM,
+      because: `${step.id} was left behind and works again: ${because}`,
+      facts: { step: step.id },
+    };
+    await database.transaction((tx) => appendEntries(tx, [entry]));
   }
 
   #forget(open: readonly RegionRun[], now: Instant): void {
