@@ -1,5 +1,5 @@
 /** Two agents' lines on loopback, with real certificates. */
-
+import { createServer, type Socket } from "node:net";
 import { toWire } from "@mainstay/proto/failover/wire";
 import type { FailoverMessage } from "@mainstay/proto/gen/mainstay/agent/v1/failover_pb";
 import { afterEach, expect, test } from "vitest";
@@ -60,6 +60,23 @@ test("members hear each other under the names in their certificates, also after 
   const again = await member(authority, "db-2", two, "db-1", one);
   await until(() => first.peers.send("db-2", hello));
   await until(() => again.heard.length > 0);
+});
+
+test("a line that nobody answers is given up and called anew, for TCP would ask ever less often", async () => {
+  const authority = await FakeAuthority.make();
+  const sockets: Socket[] = [];
+  // It takes the call and says nothing, as what was cut in the middle does.
+  const silent = createServer((socket) => sockets.push(socket.on("error", () => undefined)));
+  const at = await freePort();
+  await new Promise<void>((resolve) => silent.listen(at, "127.0.0.1", resolve));
+  try {
+    const { peers } = await member(authority, "db-1", await freePort(), "db-2", at);
+    await until(() => sockets.length >= 2);
+    expect(peers.send("db-2", hello)).toBe(false);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  }
 });
 
 test("a node that is no member, and one of another house, are heard by nobody", async () => {
