@@ -1,4 +1,4 @@
-/** A client that writes markers from a host of its own: `writer.mjs` as a process, and what it was told. */
+/** A client that writes markers from a host of its own: `write-markers.mjs` as a process, and what it was told. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -7,10 +7,10 @@ import type { Acknowledged } from "./judge-writes.js";
 // Compiled, this file lies one folder deeper, and the script is not compiled.
 const SCRIPT = resolve(
   import.meta.dirname,
-  import.meta.dirname.endsWith("dist/harness") ? "../../harness/writer.mjs" : "writer.mjs",
+  import.meta.dirname.endsWith("dist/harness") ? "../../harness/write-markers.mjs" : "write-markers.mjs",
 );
 
-/** What `writer.mjs` prints. */
+/** What `write-markers.mjs` prints. */
 type Line = readonly [
   member: string,
   n: number,
