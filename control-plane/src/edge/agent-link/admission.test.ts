@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { system } from "../../platform/system.js";
-import { Admission, type AdmissionLimits } from "./admission.js";
+import { type Clock, system } from "../../platform/system.js";
+import { Admission, type AdmissionLimits, OPENING_WANTED } from "./admission.js";
 
 const servers: Server[] = [];
 const clients: Socket[] = [];
@@ -13,8 +13,8 @@ afterEach(async () => {
 });
 
 /** A port whose connections are admitted; `letIn` are those that were, in their order, with what they said first. */
-async function open(limits: Partial<AdmissionLimits>) {
-  const admission = new Admission(system.clock, limits);
+async function open(limits: Partial<AdmissionLimits>, clock: Clock = system.clock) {
+  const admission = new Admission(clock, limits);
   const letIn: { readonly socket: Socket; readonly peer: string; readonly said: string }[] = [];
   const server = createServer((socket) =>
     admission.take(socket, (admitted) => {
@@ -69,15 +69,42 @@ test("whoever gives up in line is passed over", async () => {
   expect(said()).toEqual(["a", "c"]);
 });
 
-test("a place is free again when its connection ends, and when nothing comes of it", async () => {
-  const { said, come } = await open({ openingMax: 1, openingFor: 300 });
+test("a place is free again when its connection ends, and one of which nothing comes is cut", async () => {
+  const { admission, letIn, said, come } = await open({ openingMax: 1, openingFor: 300 });
   const first = await come("a");
   await expect.poll(said).toEqual(["a"]);
-  await come("b");
+  const second = await come("b");
+  // As TLS does, which is not here: whoever takes a connection over reads it to its end.
+  letIn[0]?.socket.resume();
   first.destroy();
-  await expect.poll(said).toEqual(["a", "b"]);
+  await expect.poll(said, { timeout: 5_000 }).toEqual(["a", "b"]);
   await come("c");
+  const cut = once(second, "close");
   await expect.poll(said, { timeout: 5_000 }).toEqual(["a", "b", "c"]);
+  await cut;
+  expect(admission.figures.refused).toBeGreaterThanOrEqual(1);
+});
+
+test("fewer are let in at a time while each takes long, never none, and as many as before when it is quick", async () => {
+  let now = 0;
+  const slow = { ...system.clock, monotonic: () => now };
+  const { admission, letIn, said, come } = await open({ openingMax: 6, openingFor: 600_000 }, slow);
+  for (let number = 0; number < 30; number++) await come(`${number}`);
+  await expect.poll(() => admission.figures.waiting + letIn.length).toBe(30);
+  expect(admission.figures.opening).toBe(6);
+  const welcome = (from: number, to: number): void => {
+    for (const { peer } of letIn.slice(from, to)) admission.welcomed(peer);
+  };
+  now += OPENING_WANTED + 1;
+  welcome(0, 4);
+  expect(admission.figures.opening).toBe(4);
+  now += OPENING_WANTED + 1;
+  welcome(4, letIn.length);
+  expect(admission.figures.opening).toBe(4);
+  const slowly = letIn.length;
+  while (admission.figures.waiting > 8) welcome(0, letIn.length);
+  expect(admission.figures.opening).toBe(6);
+  expect(said().length).toBeGreaterThan(slowly);
 });
 
 test("whoever stands in line too long is sent away, and so is whoever says nothing", async () => {

@@ -14,15 +14,17 @@ const FIRST_BYTES_MAX = 16_384;
 
 export interface AdmissionLimits {
   /**
-   * Connections between their admission and their welcome. More use no more CPU; fewer would leave it idle while
-   * messages travel: three round trips of 100 ms and a commit still let 150 agents in each second. @default 64
+   * Connections between their admission and their welcome, at most. More use no more CPU; fewer would leave it idle while
+   * messages travel: three round trips of 100 ms and a commit still let 150 agents in each second. There are fewer while
+   * opening takes longer than {@link OPENING_WANTED}: on a machine that has little time for us, each would take as long as
+   * all together. @default 64
    */
   readonly openingMax: number;
   /** Connections that stand in line. @default 20,000 */
   readonly waitingMax: number;
   /** How long one stands in line. An agent waits 30 s for its welcome, and opening takes a few of them. @default 20 s */
   readonly waitingFor: Duration;
-  /** How long one may take from its admission to its welcome before its place is given to the next. @default 5 s */
+  /** How long one may take from its admission to its welcome; then it is cut, and what is done for it is in vain. @default 8 s */
   readonly openingFor: Duration;
 }
 
@@ -30,8 +32,12 @@ const LIMITS: AdmissionLimits = {
   openingMax: 64,
   waitingMax: 20_000,
   waitingFor: 20 * SECOND,
-  openingFor: 5 * SECOND,
+  openingFor: 8 * SECOND,
 };
+
+/** Whoever is let in is to be in after this. */
+export const OPENING_WANTED: Duration = 2 * SECOND;
+const OPENING_MIN = 4;
 
 export interface AdmissionFigures {
   readonly waiting: number;
@@ -56,7 +62,9 @@ export class Admission {
   /** In the order in which they came; those that have left are taken out at once. */
   readonly #waiting = new Set<Waiting>();
   /** By the address that they come from. */
-  readonly #opening = new Map<string, number>();
+  readonly #opening = new Map<string, { readonly socket: Socket; readonly since: number }>();
+  /** How many may open now. */
+  #openingNow: number;
   #admitted = 0;
   #refused = 0;
   #left = 0;
@@ -67,6 +75,7 @@ export class Admission {
   constructor(clock: Clock, limits: Partial<AdmissionLimits> = {}) {
     this.#clock = clock;
     this.#limits = { ...LIMITS, ...limits };
+    this.#openingNow = this.#limits.openingMax;
   }
 
   /** When somebody last had to stand in line: until then an agent that was not heard may have stood there. */
@@ -122,7 +131,11 @@ export class Admission {
 
   /** The connection from this address was welcomed: its place is free. */
   welcomed(peer: string): void {
-    if (this.#opening.delete(peer)) this.#next();
+    const opened = this.#opening.get(peer);
+    if (opened === undefined) return;
+    const took = this.#clock.monotonic() - opened.since;
+    this.#adapt(took > OPENING_WANTED ? -1 : 1);
+    this.#free(peer);
   }
 
   /** Sends away whoever stands in line, and takes nobody any more. */
@@ -144,7 +157,7 @@ export class Admission {
 
   #next(): void {
     for (const waiting of this.#waiting) {
-      if (this.#opening.size >= this.#limits.openingMax) break;
+      if (this.#opening.size >= this.#openingNow) break;
       this.#waiting.delete(waiting);
       this.#open(waiting);
     }
@@ -153,11 +166,24 @@ export class Admission {
 
   #open({ socket, letIn }: Waiting): void {
     const peer = `${socket.remoteAddress}:${socket.remotePort}`;
-    this.#opening.set(peer, this.#clock.monotonic());
+    this.#opening.set(peer, { socket, since: this.#clock.monotonic() });
     this.#admitted += 1;
-    socket.once("close", () => this.welcomed(peer));
+    socket.once("close", () => this.#free(peer, socket));
     letIn();
     void this.#watch();
+  }
+
+  /** A place is free; of an address that came again, only the connection that has it gives it back. */
+  #free(peer: string, socket = this.#opening.get(peer)?.socket): void {
+    if (this.#opening.get(peer)?.socket !== socket) return;
+    this.#opening.delete(peer);
+    if (!this.#closed) this.#next();
+  }
+
+  #adapt(by: number): void {
+    const { openingMax } = this.#limits;
+    const least = Math.min(OPENING_MIN, openingMax);
+    this.#openingNow = Math.max(least, Math.min(openingMax, this.#openingNow + by));
   }
 
   #refuse(socket: Socket): void {
@@ -165,7 +191,7 @@ export class Admission {
     socket.destroy();
   }
 
-  /** While anyone waits or opens: takes places back from those that do nothing with them, and time from those in line. */
+  /** While anyone waits or opens: cuts those that do nothing with their places, and sends away who stands too long. */
   async #watch(): Promise<void> {
     if (this.#watching) return;
     this.#watching = true;
@@ -173,8 +199,12 @@ export class Admission {
       await this.#clock.sleep(SECOND / 4);
       const now = this.#clock.monotonic();
       if (this.#waiting.size > 0) this.#crowdedAt = this.#clock.now();
-      for (const [peer, since] of this.#opening) {
-        if (now - since >= this.#limits.openingFor) this.#opening.delete(peer);
+      for (const [peer, { socket, since }] of this.#opening) {
+        if (now - since < this.#limits.openingFor) break;
+        // Its place is free only with its end: whoever is still being served is no place less.
+        this.#adapt(-Math.ceil(this.#openingNow / 8));
+        this.#refuse(socket);
+        this.#free(peer, socket);
       }
       for (const waiting of this.#waiting) {
         if (now - waiting.since < this.#limits.waitingFor) break;
