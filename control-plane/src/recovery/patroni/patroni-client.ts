@@ -8,7 +8,7 @@ import { type HttpAnswer, type HttpRequest, sendHttp } from "../../platform/http
 import { type PatroniCredentials, whyNotShown } from "../domain/patroni/patroni-credentials.js";
 import type { PatroniHeard } from "../domain/patroni/patroni-seen.js";
 
-const LOOK_WITHIN: Duration = 2 * SECOND;
+const LOOK_WITHIN: Duration = 3 * SECOND;
 /** Patroni itself waits for twenty polls, or two of its loops. */
 const MOVE_WITHIN: Duration = MINUTE;
 const SAYS_MAX = 300;

@@ -221,6 +221,18 @@ test("a switchover is written down before Patroni is asked, and is over when the
   expect(driven.account()).toMatchObject({ kind: "switchover", candidate: "b", outcome: "done", rto: 2_000 });
 });
 
+test("a candidate that is slow to answer is waited for, and not for ever", () => {
+  const driven = new Driven();
+  driven.look(well(1_000));
+  driven.ask("switchover", well(1_500), { to: "b" });
+  const slow = { members: [member("a", "leader", 1_000), member("b", "replica", undefined)] };
+  driven.look(well(2_000, slow));
+  driven.look(well(31_000, slow));
+  expect([driven.state.decision?.phase, driven.asked]).toEqual(["ready", []]);
+  driven.look(well(31_500, slow));
+  expect(driven.account()?.outcome).toBe("aborted");
+});
+
 test("killed after it was written down, it is asked again while the owner is the same, and not once it is another", () => {
   const driven = new Driven();
   driven.look(well(1_000));

@@ -29,6 +29,8 @@ import { closing, lineBefore, moves } from "./read-moves.js";
 const MOVE_AGAIN: Duration = 5 * SECOND;
 /** When nobody is open after so many of its leases, Patroni alone does not find a way. */
 const LEASES_WAITED = 3;
+/** A member that is slow to answer is no reason to give up what a person asked for. */
+const READY_WITHIN: Duration = 30 * SECOND;
 /** Patroni's own, where its settings are not known. */
 const TTL_DEFAULT: Duration = 30 * SECOND;
 
@@ -251,6 +253,7 @@ function askPatroni(decision: PatroniDecision, seen: PatroniSeen): PatroniStep {
   const candidate = wanted === null ? fit[0] : (fit.find(({ name }) => name === wanted) ?? undefined);
   if (candidate === undefined) {
     const because = `${wanted ?? "no replica"} cannot be promoted now (fit: ${fit.map(({ name }) => name).join(", ") || "nobody"})`;
+    if (at - decision.phaseAt < READY_WITHIN) return nothing(`${because}; it is waited for`);
     // A lost owner stays lost: a person is asked again, and not told that all is over.
     if (kind === "switchover" || openOwner(seen) !== undefined) return abort(decision, at, because);
     return decision.byPatroni
