@@ -65,6 +65,7 @@ status: ok
 test.each([
   { when: "all is whole", text: WHOLE, good: true },
   { when: "it said nothing", text: "", good: false },
+  { when: "it counted nothing", text: "status: ok", good: false },
   {
     when: "a file's checksum is wrong",
     text: WHOLE.replace("checksum invalid: 0", "checksum invalid: 1"),

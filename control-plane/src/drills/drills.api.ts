@@ -17,6 +17,8 @@ import { readRun, readRuns } from "../recovery/recovery.module.js";
 import type { DrillDesk } from "./drill-desk.js";
 
 const LIST = { default: 50, max: 500 } as const;
+/** In which steps come; as they are kept they have no order. */
+const ORDER = ["verify", "restore", "recover", "check", "probe"];
 
 export function drillsApi({
   database,
@@ -82,7 +84,9 @@ function reportToWire(report: RestoreReport): MessageInitShape<typeof RestoreRep
     newestAt: report.newestAt ?? "",
     measuredBy: report.measuredBy ?? "",
     bytes: whole(bytes),
-    steps: Object.entries(steps).map(([step, took]) => ({ step, tookMs: whole(took) })),
+    steps: Object.entries(steps)
+      .sort(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b))
+      .map(([step, took]) => ({ step, tookMs: whole(took) })),
     says: says.map((text) => cleanText(text, 2_000)),
     probes: Object.entries(probes).map(([name, value]) => ({ name, ...(value === null ? {} : { value }) })),
     failedAt: report.failedAt ?? "",

@@ -16,7 +16,8 @@ import { join } from "node:path";
 import pg from "pg";
 import { realSystem } from "../../system.js";
 
-export type BackupTool = "pgbackrest" | "pg_basebackup";
+/** The last one: base backups, beside a log that is received all the time instead of archived by the segment. */
+export type BackupTool = "pgbackrest" | "pg_basebackup" | "pg_receivewal";
 
 const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
 export const drillUser = nobody === undefined ? (process.env["USER"] ?? "") : "nobody";
@@ -40,6 +41,8 @@ export class BackedUpServer {
   readonly bin = findBin();
   readonly #tool: BackupTool;
   #server: ReturnType<typeof spawn> | undefined;
+  #receiver: ReturnType<typeof spawn> | undefined;
+  #receiverSaid = "";
 
   constructor(tool: BackupTool) {
     this.#tool = tool;
@@ -115,7 +118,7 @@ export class BackedUpServer {
         `port=${port}`,
         "listen_addresses=''",
         `unix_socket_directories='${sock}'`,
-        "archive_mode=on",
+        `archive_mode=${this.#tool === "pg_receivewal" ? "off" : "on"}`,
         `archive_command='${archive}'`,
         "fsync=off",
         "",
@@ -138,6 +141,24 @@ export class BackedUpServer {
       }
     }
     if (this.#tool === "pgbackrest") this.#pgbackrest("stanza-create");
+    if (this.#tool !== "pg_receivewal") return;
+    const where = ["-h", sock, "-p", String(port), "-U", "postgres"];
+    // Without a slot the log that it lacks may go while it is away.
+    await this.query("select pg_create_physical_replication_slot('received', true)");
+    this.#receiver = spawn(
+      join(this.bin, "pg_receivewal"),
+      ["-D", wal, "--synchronous", "-s", "1", "-S", "received", ...where],
+      {
+        ...nobody,
+        stdio: ["ignore", "ignore", "pipe"],
+        env: { PATH: process.env["PATH"], LANG: "C", HOME: "/" },
+      },
+    );
+    this.#receiver.stderr?.on("data", (bytes: Buffer) => {
+      this.#receiverSaid = `${this.#receiverSaid}${bytes}`.slice(-1_000);
+    });
+    // A base backup may only begin with what is received already.
+    await this.received();
   }
 
   backup(): void {
@@ -178,6 +199,24 @@ export class BackedUpServer {
     return row["at"];
   }
 
+  /** Resolves when all that is written by now is in the log that is received. */
+  async received(): Promise<void> {
+    const [row] = await this.query("select pg_current_wal_flush_lsn()::text as lsn");
+    for (let tries = 0; tries < 400; tries++) {
+      const [now] = await this.query(
+        `select count(*)::int as n from pg_stat_replication where write_lsn >= '${row?.["lsn"]}'`,
+      );
+      if (now?.["n"] === 1) return;
+      await realSystem.timers.sleep(50);
+    }
+    const streams = await this.query(
+      "select application_name, state, write_lsn::text from pg_stat_replication",
+    );
+    throw new Error(
+      `the log was not received up to ${row?.["lsn"]}: ${JSON.stringify(streams)}, ${this.#receiverSaid}`,
+    );
+  }
+
   /** Resolves when all that is written by now is archived. */
   async archived(): Promise<void> {
     const [row] = await this.query("select pg_walfile_name(pg_switch_wal()) as file");
@@ -214,6 +253,11 @@ export class BackedUpServer {
   }
 
   async stop(): Promise<void> {
+    if (this.#receiver !== undefined && this.#receiver.exitCode === null) {
+      const left = new Promise((resolve) => this.#receiver?.once("exit", resolve));
+      this.#receiver.kill("SIGINT");
+      await left;
+    }
     const server = this.#server;
     if (server !== undefined && server.exitCode === null) {
       const ended = new Promise((resolve) => server.once("exit", resolve));

@@ -151,6 +151,30 @@ describe.each(tools)("backups by %s", (tool) => {
   });
 });
 
+test("a log that is received all the time: a restore lacks nothing that was written a moment ago", async () => {
+  const server = new BackedUpServer("pg_receivewal");
+  try {
+    await server.start();
+    server.backup();
+    const last = [1, 2, 3].map((n) => server.mark(n));
+    const rows = await Promise.all(last);
+    await server.received();
+    const { context } = actionContext({ restoreDrill: { repositories: [server.repository()] } });
+    const args = { action: "restore-drill", repository: "main", to: undefined } as const;
+    const [repository] = context.policy.restoreDrill?.repositories ?? [];
+    if (repository === undefined) throw new Error("it is declared");
+    expect((await lookAtRepository(repository, runProgram)).newestRestorable?.evidence).toBe("received-log");
+    const previewed = await restoreDrill.preview(args, context);
+    if (previewed.kind === "impossible") throw new Error(previewed.because);
+    const done = await restoreDrill.run(args, previewed.plan, context);
+    expect(done.summary).toContain("was restored in");
+    const newest = Math.max(...rows.map((row) => row.getTime()));
+    expect(done.result).toMatchObject({ probes: { rows: 3 }, newestAt: new Date(newest).toISOString() });
+  } finally {
+    await server.stop();
+  }
+});
+
 function largestFile(folder: string): string {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
     .filter((name) => !/manifest|info/.test(name))
