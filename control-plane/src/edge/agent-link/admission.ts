@@ -22,7 +22,8 @@ export interface AdmissionLimits {
   readonly openingMax: number;
   /** Connections that stand in line. @default 20,000 */
   readonly waitingMax: number;
-  /** How long one stands in line. An agent waits 30 s for its welcome, and opening takes a few of them. @default 20 s */
+  /** How long one stands in line. An agent waits 30 s for its welcome, from before we take its connection: of those who are
+   * let in late, each would give up while it is served. @default 10 s */
   readonly waitingFor: Duration;
   /** How long one may take from its admission to its welcome; then it is cut, and what is done for it is in vain. @default 8 s */
   readonly openingFor: Duration;
@@ -31,7 +32,7 @@ export interface AdmissionLimits {
 const LIMITS: AdmissionLimits = {
   openingMax: 64,
   waitingMax: 20_000,
-  waitingFor: 20 * SECOND,
+  waitingFor: 10 * SECOND,
   openingFor: 8 * SECOND,
 };
 
