@@ -58,7 +58,10 @@ export function parsePatroniCredentials(
 }
 
 /** Why the password may not be sent there; undefined when it may. */
-export function whyNotShown(credentials: PatroniCredentials, endpoint: URL): string | undefined {
+export function whyNotShown(
+  credentials: PatroniCredentials,
+  endpoint: { readonly protocol: string; readonly hostname: string },
+): string | undefined {
   if (credentials.username === undefined || endpoint.protocol === "https:") return undefined;
   const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(endpoint.hostname);
   if (loopback || credentials.plainHttp === true) return undefined;

@@ -129,7 +129,8 @@ export interface PatroniHeard {
 }
 
 const LEADERS: ReadonlySet<string> = new Set(["leader", "master", "primary"]);
-const originOf = (url: string): string => (URL.canParse(url) ? new URL(url).origin : url);
+/** Scheme, host and port, as Patroni writes them. */
+const originOf = (url: string): string => /^https?:\/\/[^/?#]+/i.exec(url)?.[0].toLowerCase() ?? url;
 
 /**
  * Puts together what was heard; what does not have Patroni's form counts as not heard. `before` names the members when
