@@ -12,7 +12,11 @@ import { restoreDrill } from "./restore-drill.js";
 
 const tools: readonly BackupTool[] = ["pgbackrest", "pg_basebackup"];
 
-describe.each(tools)("backups by %s", (tool) => {
+/** A busy machine restores slowly; no number is taken from this. */
+const PATIENCE_MS = 170_000;
+const patient = () => ({ deadline: realSystem.clock.monotonic() + PATIENCE_MS });
+
+describe.each(tools)("backups by %s", { timeout: PATIENCE_MS }, (tool) => {
   const server = new BackedUpServer(tool);
   const rows: Date[] = [];
   /** After the 30th row and before the 31st. */
@@ -34,7 +38,7 @@ describe.each(tools)("backups by %s", (tool) => {
   afterAll(() => server.stop());
 
   const prepared = (more: Readonly<Record<string, unknown>> = {}) =>
-    actionContext({ restoreDrill: { repositories: [server.repository(more)] } });
+    actionContext({ restoreDrill: { repositories: [server.repository(more)] } }, patient());
 
   async function drilled(to?: string, more: Readonly<Record<string, unknown>> = {}): Promise<Done> {
     const { context } = prepared(more);
@@ -151,7 +155,9 @@ describe.each(tools)("backups by %s", (tool) => {
   });
 });
 
-test("a log that is received all the time: a restore lacks nothing that was written a moment ago", async () => {
+test("a log that is received all the time: a restore lacks nothing that was written a moment ago", {
+  timeout: PATIENCE_MS,
+}, async () => {
   const server = new BackedUpServer("pg_receivewal");
   try {
     await server.start();
@@ -159,7 +165,7 @@ test("a log that is received all the time: a restore lacks nothing that was writ
     const last = [1, 2, 3].map((n) => server.mark(n));
     const rows = await Promise.all(last);
     await server.received();
-    const { context } = actionContext({ restoreDrill: { repositories: [server.repository()] } });
+    const { context } = actionContext({ restoreDrill: { repositories: [server.repository()] } }, patient());
     const args = { action: "restore-drill", repository: "main", to: undefined } as const;
     const [repository] = context.policy.restoreDrill?.repositories ?? [];
     if (repository === undefined) throw new Error("it is declared");
