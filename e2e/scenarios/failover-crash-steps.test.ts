@@ -30,7 +30,7 @@ test.each<CrashStep & { readonly when: string }>([
     const outcome = await house.run(step);
     expect(faultsOfOutcome(outcome)).toEqual([]);
     // Once its order to promote is written, a decision goes forward only.
-  expect(outcome.ended).not.toContain("aborted");
+    expect(outcome.ended).not.toContain("aborted");
     expect(outcome.acknowledged).toBeGreaterThan(0);
   },
   400_000,
