@@ -125,6 +125,16 @@ test("what the store says of one that was not asked never says that it is open",
   expect(storeOwner(seen)).toEqual({ itself: false, leader: "pg-1", timeline: 1, lsn: undefined });
 });
 
+test.each([
+  ["https://db-1", "https://db-1:443/patroni"],
+  ["http://db-1", "http://DB-1:80/patroni"],
+  ["https://[::1]:8008", "https://[::1]:8008/patroni"],
+])("a member is known by its endpoint %s where Patroni names it %s", (endpoint, api_url) => {
+  const cluster = { members: [{ name: "pg-1", role: "leader", state: "running", api_url }] };
+  const seen = readSeen(heard({ own: [says(endpoint, primary)], cluster }), 5);
+  expect(openOwner(seen)?.leader).toBe("pg-1");
+});
+
 test("two that say that they take writes: the one that holds the lease", () => {
   const seen = readSeen(heard({ own: [says(A, primary), says(B, { ...primary, timeline: 2 })] }), 5);
   expect(openOwner(seen)?.leader).toBe("pg-1");

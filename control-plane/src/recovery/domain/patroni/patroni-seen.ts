@@ -129,8 +129,12 @@ export interface PatroniHeard {
 }
 
 const LEADERS: ReadonlySet<string> = new Set(["leader", "master", "primary"]);
-/** Scheme, host and port, as Patroni writes them. */
-const originOf = (url: string): string => /^https?:\/\/[^/?#]+/i.exec(url)?.[0].toLowerCase() ?? url;
+/** Scheme, host and port, the port left out where it is the scheme's own. */
+const originOf = (url: string): string =>
+  (/^https?:\/\/[^/?#]+/i.exec(url)?.[0].toLowerCase() ?? url).replace(
+    /^(https:.*):443$|^(http:.*):80$/,
+    "$1$2",
+  );
 
 /**
  * Puts together what was heard; what does not have Patroni's form counts as not heard. `before` names the members when
