@@ -30,7 +30,10 @@ export const crashRecords: Readonly<Record<CrashStep["change"], readonly string[
 };
 
 export interface CrashOutcome {
-  /** How each decision ended, oldest first: `done`, `aborted` and so on; `open` for one that did not. */
+  /**
+   * How each decision ended, oldest first: `done`, `aborted` and so on; `open` for one that did not. A switchover of which
+   * nothing was written is asked for anew, and may be `refused` then.
+   */
   readonly ended: readonly string[];
   /** Whom each decision chose or promoted, each name once: more than one is another candidate after the crash. */
   readonly candidates: readonly (readonly string[])[];
@@ -123,15 +126,17 @@ export class CrashHouse {
       throw error;
     }
     await this.#stack.startControlPlane();
-    if (requestId !== undefined) await this.#takenUp(requestId);
+    const asked = requestId === undefined ? undefined : await this.#takenUp(requestId);
     await this.#takesWrites();
     if (change === "node-loss" && !rejoins.includes(record)) this.#stack.restartAgent(from);
     const primary = await this.#whole();
     const acknowledged = this.#acknowledged.filter((n) => n >= first);
     const rows = await this.#pair.query(primary, `select n from marker where n >= ${first}`);
     const there = new Set(rows.map(({ n }) => n));
+    const decided = await this.#decisionsSince(before);
     return {
-      ...(await this.#decisionsSince(before)),
+      ...decided,
+      ended: decided.ended.length === 0 && asked !== undefined ? [asked] : decided.ended,
       acknowledged: acknowledged.length,
       lost: acknowledged.filter((n) => !there.has(n)).length,
     };
@@ -194,13 +199,13 @@ export class CrashHouse {
     return answer.request?.requestId;
   }
 
-  /** What was asked for before the crash has been begun, or was refused. */
-  #takenUp(requestId: string): Promise<void> {
-    return untilTrue(
+  /** What became of what was asked for before the crash: `done` when it was begun, else `refused` or `lapsed`. */
+  #takenUp(requestId: string): Promise<string> {
+    return until(
       "the request to be taken up",
       async () => {
         const { requests } = await this.#operator.recovery().listRequests({ cluster: "main" });
-        return requests.some((one) => one.requestId === requestId && one.state !== "waiting");
+        return requests.find((one) => one.requestId === requestId && one.state !== "waiting")?.state;
       },
       PATIENCE_MS,
     );
@@ -248,14 +253,15 @@ export class CrashHouse {
   }
 }
 
+const cleanEnds: readonly string[] = ["done", "aborted", "lost-again", "refused", "lapsed"];
+
 /** What is wrong with an outcome, each as a sentence; none when the change went on with its candidate or was called off. */
 export function faultsOfOutcome({ ended, candidates, faults, lost }: CrashOutcome): readonly string[] {
   const wrong = [...faults];
   if (lost > 0) wrong.push(`${lost} acknowledged markers are missing`);
   if (ended.length === 0) wrong.push("no decision was made");
   for (const [index, end] of ended.entries()) {
-    if (end !== "done" && end !== "aborted" && end !== "lost-again")
-      wrong.push(`decision ${index + 1} ended ${end}`);
+    if (!cleanEnds.includes(end)) wrong.push(`decision ${index + 1} ended ${end}`);
     if ((candidates[index]?.length ?? 0) > 1)
       wrong.push(`decision ${index + 1} had ${candidates[index]?.join(" and ")}`);
   }
