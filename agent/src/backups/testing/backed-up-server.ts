@@ -37,7 +37,7 @@ export function findBin(): string {
 }
 
 export class BackedUpServer {
-  readonly directory = mkdtempSync(join(tmpdir(), "mainstay-backup-"));
+  #directory: string | undefined;
   readonly bin = findBin();
   readonly #tool: BackupTool;
   #server: ReturnType<typeof spawn> | undefined;
@@ -59,6 +59,12 @@ export class BackedUpServer {
       conf: at("pgbackrest.conf"),
       sock: at("sock"),
     };
+  }
+
+  /** Made when it is first needed: tests that are only listed leave nothing. */
+  get directory(): string {
+    this.#directory ??= mkdtempSync(join(tmpdir(), "mainstay-backup-"));
+    return this.#directory;
   }
 
   /** The `repositories` entry of `actions.restoreDrill`. */
@@ -264,6 +270,6 @@ export class BackedUpServer {
       server.kill("SIGQUIT");
       await ended;
     }
-    rmSync(this.directory, { recursive: true, force: true });
+    if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true });
   }
 }
