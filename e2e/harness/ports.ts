@@ -1,23 +1,31 @@
-/** Ports that were free a moment ago, for programs that must keep theirs over a restart. */
+/** Ports that are free, for programs that must keep theirs over a restart. */
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
+/**
+ * Below the ports that Linux gives to outgoing connections by itself (from 32,768): while a program is away for a
+ * restart, none of those takes its port.
+ */
+const FIRST = 12_000;
+const LAST = 32_000;
+const TRIES = 100;
+
+/** Holds a port that is free; whoever wants it closes what comes back. */
+async function holdOne(): Promise<{ readonly port: number; readonly release: () => Promise<void> }> {
+  for (let tried = 0; tried < TRIES; tried++) {
+    const port = randomInt(FIRST, LAST);
+    const server = createServer();
+    const held = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (held) return { port, release: () => new Promise<void>((resolve) => server.close(() => resolve())) };
+  }
+  throw new Error(`no port is free: ${TRIES} between ${FIRST} and ${LAST} were tried`);
+}
+
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer();
-          server.once("error", reject);
-          server.listen(0, "127.0.0.1", () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (typeof address !== "object" || address === null) throw new Error("no port");
-    return address.port;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const held = await Promise.all(Array.from({ length: count }, holdOne));
+  await Promise.all(held.map(({ release }) => release()));
+  return held.map(({ port }) => port);
 }
