@@ -288,10 +288,8 @@ export const regionCommands: readonly Command[] = [
     name: "dr abort",
     usage: "REGION RUN --reason TEXT",
     summary: "Ends a run where it stands: nothing more begins, nothing is taken back.",
-    // It only holds things back: it is at hand in a read-only context too.
-    help: REASON_HELP,
-    options: REASON,
-    positionals: TWO,
+    // Half of a region that has moved is a change: like a cancelled command, it is for who is armed.
+    ...ANSWER,
     run: abort,
   },
   {
