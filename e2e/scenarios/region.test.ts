@@ -13,12 +13,12 @@ afterAll(() => house?.stop());
 
 test("the region is lost: each part is moved once, in order, traffic last, over a kill -9; nothing acknowledged is missing", async () => {
   const { operator, pair } = house;
+  // A replica that follows is relied on a little later; until then nothing tells how much would be lost.
   const dry = await planned(
     operator,
     "east",
-    ({ kind, steps }) => kind === "move" && steps[1]?.to === "ready",
+    ({ kind, steps, doubts }) => kind === "move" && steps[1]?.to === "ready" && doubts.length === 0,
   );
-  expect(dry.doubts).toEqual([]);
   expect(dry.steps.map(({ step }) => step).slice(-3)).toEqual(["outside", "dns", "told"]);
   expect(dry.totalBudgetMs).toBeGreaterThan(0n);
   expect(await house.addresses()).toEqual([EAST_ADDRESS]);
