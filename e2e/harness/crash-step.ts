@@ -111,15 +111,18 @@ export class CrashHouse {
     const before = await this.#highestEpoch();
     const first = this.#next;
     for (let n = 0; n < MARKERS; n++) await this.#write(from);
+    const isRejoin = rejoins.includes(record);
+    if (isRejoin) {
+      // Only from here on: the list of standbys is revised while the node is lost, too, and that is another record.
+      await this.#pair.lose(from);
+      await this.#takesWrites();
+    }
     const kill = await ControlKill.at(this.#stack, record, moment);
     let requestId: string | undefined;
     try {
-      if (change === "switchover") requestId = await this.#askSwitchover(other);
+      if (isRejoin) this.#stack.restartAgent(from);
+      else if (change === "switchover") requestId = await this.#askSwitchover(other);
       else await this.#pair.lose(from);
-      if (rejoins.includes(record)) {
-        await this.#takesWrites();
-        this.#stack.restartAgent(from);
-      }
       await kill.strike(PATIENCE_MS);
     } catch (error) {
       await kill.end();
@@ -128,7 +131,7 @@ export class CrashHouse {
     await this.#stack.startControlPlane();
     const asked = requestId === undefined ? undefined : await this.#takenUp(requestId);
     await this.#takesWrites();
-    if (change === "node-loss" && !rejoins.includes(record)) this.#stack.restartAgent(from);
+    if (change === "node-loss" && !isRejoin) this.#stack.restartAgent(from);
     const primary = await this.#whole();
     const acknowledged = this.#acknowledged.filter((n) => n >= first);
     const rows = await this.#pair.query(primary, `select n from marker where n >= ${first}`);
