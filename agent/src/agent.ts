@@ -228,7 +228,9 @@ export async function startAgent(
     log("error", "what an earlier life left was not looked after", { because: reasonOf(error) });
   });
   const tidying = timers.every(tidyEveryMs, () => {
-    journal.tidy().catch(() => undefined);
+    journal.tidy().catch((error: unknown) => {
+      log("warn", "the journal was not tidied", { because: reasonOf(error) });
+    });
   });
   const at = probes?.address();
   const healthPort = typeof at === "object" && at !== null ? at.port : undefined;

@@ -193,7 +193,15 @@ export class TrafficDriver {
     const steer = await readSteer(this.#ports.database, id);
     if (steer === undefined) return;
     const before = this.#busy.get(steer.target) ?? Promise.resolve();
-    const mine = before.then(() => this.#step(id)).catch(() => undefined);
+    const mine = before
+      .then(() => this.#step(id))
+      .catch((error: unknown) =>
+        this.#ports.logger.warn(
+          "a steering could not be looked at",
+          { target: steer.target, steer: id },
+          error,
+        ),
+      );
     this.#busy.set(steer.target, mine);
     await mine;
     if (this.#busy.get(steer.target) === mine) this.#busy.delete(steer.target);
